@@ -1,0 +1,1 @@
+"""What measures: sweep, records, frontier, verdict, figures, and the command line."""

@@ -1,0 +1,67 @@
+"""Counts what an estimator calls, lane by lane, from outside."""
+
+import tracemalloc
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from systems import Array, Factors, Problem
+
+
+class Meter:
+    """Oracle calls of one estimate of B samples.
+
+    `f_evals`, `vjp_evals`, `jvp_evals` and `jac_evals` (B,) count rows, each for the sample that it
+    belongs to; `batches` counts calls by oracle and number of rows. `stored_bytes` is what was held
+    for each of the lanes that first asked for a derivative, at that moment, since the meter was
+    made (None outside a tracemalloc session).
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self.f_evals, self.vjp_evals, self.jvp_evals, self.jac_evals = np.zeros(
+            (4, lanes), dtype=int
+        )
+        self.batches: Counter[tuple[str, int]] = Counter()
+        self.stored_bytes: float | None = None
+        self._turned = not tracemalloc.is_tracing()
+        self._at_start = tracemalloc.get_traced_memory()[0]
+
+    def count(self, oracle: str, evals: Array, lane: Array) -> None:
+        self.batches[oracle, len(lane)] += 1
+        evals += np.bincount(lane, minlength=len(evals))
+
+    def turn(self, lanes: int) -> None:
+        """The estimator goes from its forward to its backward pass."""
+        if not self._turned:
+            held = tracemalloc.get_traced_memory()[0] - self._at_start
+            self._turned, self.stored_bytes = True, held / lanes
+
+
+@dataclass(frozen=True)
+class MeteredProblem(Problem):
+    """A problem whose oracles count. The terminal cost and its gradient are free: no dynamics."""
+
+    meter: Meter = field(kw_only=True, compare=False, repr=False)
+
+    def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
+        self.meter.count("flow", self.meter.f_evals, lane)
+        return super().flow(lane, t, x)
+
+    def pullback(
+        self, lane: Array, t: Array, x: Array, a: Array, c: Array
+    ) -> tuple[Array, Factors]:
+        self.meter.turn(len(lane))
+        self.meter.count("pullback", self.meter.vjp_evals, lane)
+        return super().pullback(lane, t, x, a, c)
+
+    def terminal_gradient(self, x: Array) -> Array:
+        self.meter.turn(len(x))
+        return super().terminal_gradient(x)
+
+
+def metered(problem: Problem, lanes: int) -> MeteredProblem:
+    """The same problem, counted for a batch of so many samples."""
+    return MeteredProblem(
+        problem.system, problem.policy, problem.theta, problem.horizon, meter=Meter(lanes)
+    )

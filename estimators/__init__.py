@@ -1,0 +1,29 @@
+"""How a gradient is estimated. Register an estimator in ESTIMATORS."""
+
+from estimators.bptt import Bptt
+from estimators.ctpg import Ctpg
+from estimators.ctpg_scipy import CtpgScipy
+from estimators.estimate import Estimate, Estimator
+from estimators.finite_difference import FiniteDifference
+from estimators.neural_ode import NeuralOde
+from estimators.solvers.tableaus import DOP853, EULER, HEUN, RK4, TSIT5
+
+ESTIMATORS: dict[str, Estimator] = {
+    "bptt": Bptt(EULER, tight=1e-3),
+    "bptt-heun": Bptt(HEUN, tight=1e-3),
+    "bptt-rk4": Bptt(RK4, tight=0.01),
+    "bptt-dop853": Bptt(DOP853, tight=0.05),
+    "ctpg": Ctpg(TSIT5),
+    "ctpg-dop853": Ctpg(DOP853),
+    "ctpg-rk4": Ctpg(RK4, tight=0.01),
+    "ctpg-scipy": CtpgScipy("RK45"),
+    "ctpg-scipy-dop853": CtpgScipy("DOP853"),
+    "ctpg-scipy-radau": CtpgScipy("Radau", tight=1e-7),
+    "ctpg-scipy-bdf": CtpgScipy("BDF", tight=1e-7),
+    "ctpg-scipy-lsoda": CtpgScipy("LSODA"),
+    "neural_ode": NeuralOde(TSIT5),
+    "neural_ode-checkpointed": NeuralOde(TSIT5, checkpoints=10),
+    "finite_difference": FiniteDifference(RK4, tight=0.05),
+}
+
+__all__ = ["ESTIMATORS", "Estimate", "Estimator"]

@@ -1,0 +1,97 @@
+"""Continuous-time policy gradients: the paper's Algorithm 1."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimators.estimate import Estimate, Estimator, Knob
+from estimators.solvers.quadrature import Quadrature
+from estimators.solvers.runge_kutta import Solution, solve
+from estimators.solvers.step_control import Adaptive, Control, Fixed
+from estimators.solvers.tableaus import Tableau
+from systems import Array, Factors, Problem
+
+ATOL_OVER_RTOL = 1e-3
+"""The absolute tolerance beside a relative one (paper, figure 2)."""
+
+
+def adaptive(tolerance: float) -> Adaptive:
+    """The step control that a tolerance stands for."""
+    return Adaptive(rtol=tolerance, atol=ATOL_OVER_RTOL * tolerance)
+
+
+def _sum_costs(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
+    np.einsum("ksr,srm->krm", weights, np.stack([node[0] for node in nodes]), out=out)
+
+
+def solve_forward(
+    problem: Problem,
+    x0: Array,
+    times: tuple[float, ...],
+    tableau: Tableau,
+    control: Control,
+    *,
+    dense: bool,
+) -> Solution:
+    """x' = f through `times`; the integral, outside the step control, is the running cost's."""
+
+    def rhs(lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
+        slope, cost = problem.flow(lane, t, x)
+        return slope, (cost[:, None],)
+
+    cost = Quadrature(size=1, contract=_sum_costs)
+    return solve(rhs, x0, times, tableau, control, cost, dense=dense)
+
+
+@dataclass(frozen=True)
+class Ctpg(Estimator):
+    """Solve forward, store the dense output, solve the adjoint backward along it.
+
+    The parameter gradient is part of the backward solve's state (Eqs. 7 and 8), so its error
+    estimate controls the step as well; it is kept in factors and contracted once a step.
+    """
+
+    tableau: Tableau
+    tight: float = 1e-10
+
+    @property
+    def knob(self) -> Knob:  # type: ignore[override]
+        return "step" if self.tableau.error is None else "tolerance"
+
+    @property
+    def order(self) -> int:  # type: ignore[override]
+        """Interpolants of order one less do not lower it; cubic Hermite caps it at 4."""
+        return min(self.tableau.order, 4) if len(self.tableau.dense) == 3 else self.tableau.order
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        control = Fixed(setting) if self.knob == "step" else adaptive(setting)
+        times = problem.segments
+        forward = solve_forward(problem, x0, times, self.tableau, control, dense=True)
+        x_end, loss, steps, lost = forward.y, forward.integral[:, 0], forward.steps, forward.failed
+        trajectory = forward.dense
+        del forward
+
+        def adjoint(lane: Array, t: Array, alpha: Array) -> tuple[Array, Factors]:
+            assert trajectory is not None
+            x = trajectory(lane, t)
+            gx, factors = problem.pullback(lane, t, x, alpha, np.ones(len(lane)))
+            return -gx, factors
+
+        backward = solve(
+            adjoint,
+            problem.terminal_gradient(x_end),
+            times[::-1],
+            self.tableau,
+            control,
+            Quadrature(problem.policy.size, problem.contract, controlled=True),
+            lost=lost,
+        )
+        return Estimate(
+            loss=loss + problem.terminal(x_end),
+            grad_x0=backward.y,
+            # Time runs backward: the integral is that of -d(theta-gradient)/dt.
+            grad_theta=-backward.integral,
+            steps=steps + backward.steps,
+            failed=backward.failed,
+        )

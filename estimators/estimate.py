@@ -1,0 +1,44 @@
+"""The contract between an estimator and whoever calls it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from systems import Array, Problem
+
+Knob = Literal["step", "tolerance"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Gradients of B samples.
+
+    loss (B,), grad_x0 (B, state_dim), grad_theta (B, P); `steps` (B,) accepted steps, forward and
+    backward together. `failed` maps a lane that was given up to the reason, its numbers are NaN.
+    """
+
+    loss: Array
+    grad_x0: Array
+    grad_theta: Array
+    steps: Array
+    failed: Mapping[int, str] = field(default_factory=dict)
+
+
+class Estimator(ABC):
+    """Turns a problem and a batch of initial states into gradients; its one knob is `setting`.
+
+    An implementation is a frozen dataclass (so that it can be sent to another process) and keeps
+    no state between calls. It pays for what it calls: whoever measures counts the oracles.
+    """
+
+    knob: Knob
+    """What the setting is: the largest fixed step, in units of time, or a relative tolerance."""
+    tight: float
+    """A setting at which the estimator is as accurate as it gets at a bearable price."""
+    order: int | None = None
+    """The order at which the gradient's error falls with the step, if there is a nominal one."""
+
+    @abstractmethod
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        """Estimate dL/dx0 and dL/dtheta for each initial state, x0 (B, state_dim)."""

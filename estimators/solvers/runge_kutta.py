@@ -1,0 +1,273 @@
+"""A batched explicit Runge-Kutta engine: every lane has its own time, step and acceptance."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from estimators.solvers.dense_output import DenseOutput, Piece, collect
+from estimators.solvers.mesh import inside
+from estimators.solvers.quadrature import Integral, Quadrature
+from estimators.solvers.step_control import (
+    SMALLEST_PAST_ERROR,
+    Control,
+    Part,
+    Probe,
+    scaled_error,
+)
+from estimators.solvers.tableaus import Tableau, combine
+from systems import Array, Factors
+
+Rhs = Callable[[Array, Array, Array], tuple[Array, Factors]]
+"""lane (R,), t (R,), y (R, m) -> slopes (R, m) and an integrand, in factors of R rows each."""
+
+MAX_ATTEMPTS = 100_000
+
+
+@dataclass(frozen=True)
+class Solution:
+    """y (B, m) and integral (B, size) at the last time, NaN in lanes that `failed` (with reasons).
+
+    `stops` (len(times), B, m) holds y at each requested time; `steps` (B,) the accepted steps.
+    """
+
+    y: Array
+    integral: Array
+    stops: Array
+    steps: Array
+    failed: dict[int, str]
+    dense: DenseOutput | None
+
+
+@dataclass
+class _Attempt:
+    """One step tried by R lanes: slopes (s + 1, R, m), the last f(t + h, y+) where it is needed."""
+
+    lane: Array
+    rows: Array | slice
+    t: Array
+    h: Array
+    landing: Array
+    y: Array
+    slopes: Array
+    nodes: list[Factors]
+    y_new: Array
+    error: Array
+
+
+def solve(
+    rhs: Rhs,
+    y0: Array,
+    times: Sequence[float],
+    tableau: Tableau,
+    control: Control,
+    quadrature: Quadrature,
+    *,
+    dense: bool = False,
+    at_stop: Callable[[int, Array], None] = lambda index, y: None,
+    lost: Mapping[int, str] = MappingProxyType({}),
+) -> Solution:
+    """Integrate y' = rhs through `times` (monotone, either way), stepping onto each exactly.
+
+    The slope is evaluated afresh behind each of them, since it may jump there. `at_stop(k, y)` may
+    overwrite y (B, m) in place on arrival at times[k]. Lanes that are `lost` stay out, and failed.
+    """
+    engine = _Engine(rhs, y0, tableau, control, quadrature, keep=dense)
+    engine.failed.update(lost)
+    stops = [y0]
+    for k, (left, right) in enumerate(itertools.pairwise(times), 1):
+        engine.cross(left, right)
+        at_stop(k, engine.y)
+        stops.append(engine.y.copy())
+    for lane in engine.failed:
+        engine.y[lane] = engine.integral.value[lane] = np.nan
+    output = collect(max(map(abs, times)), engine.pieces) if engine.pieces else None
+    return Solution(
+        engine.y, engine.integral.value, np.stack(stops), engine.steps, engine.failed, output
+    )
+
+
+class _Engine:
+    """The lanes between two attempts: time, state, proposed step, slope and integrand there."""
+
+    def __init__(
+        self,
+        rhs: Rhs,
+        y0: Array,
+        tableau: Tableau,
+        control: Control,
+        quadrature: Quadrature,
+        keep: bool,
+    ) -> None:
+        if control.adaptive and tableau.error is None:
+            raise ValueError(f"{tableau.name} has no error estimate to adapt its steps by")
+        self.rhs, self.tableau, self.control, self.quadrature = rhs, tableau, control, quadrature
+        self.keep = keep
+        self.pieces: list[Piece] = []
+        lanes = len(y0)
+        self.t, self.y, self.h = np.zeros(lanes), y0.copy(), np.zeros(lanes)
+        estimates = 0 if tableau.error is None else len(tableau.error)
+        self.integral = Integral(quadrature, lanes, estimates)
+        self.past_error = np.full(lanes, SMALLEST_PAST_ERROR)
+        self.steps, self.attempts = np.zeros(lanes, dtype=int), np.zeros(lanes, dtype=int)
+        self.failed: dict[int, str] = {}
+        self.slope: Array = np.empty_like(self.y)
+        self.node: Factors = ()
+
+    def cross(self, left: float, right: float) -> None:
+        """Bring every lane from time `left` to time `right`."""
+        active = np.array([k for k in range(len(self.t)) if k not in self.failed], dtype=int)
+        if not len(active):
+            return
+        self.left, self.right = left, right
+        self.t[:] = left
+        self._carry(active, *self._evaluate(active, self.t[active], self.y[active]))
+        if not self.control.adaptive or not self.h.any():
+            self.h[active] = self._first_step(active)
+        while len(active):
+            active = self._settle(self._attempt(active))
+
+    def _evaluate(self, lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
+        return self.rhs(lane, inside(t, self.left, self.right), y)
+
+    def _carry(self, lanes: Array, slope: Array, node: Factors) -> None:
+        """Keep what was evaluated at the lanes' current time as the next step's first stage."""
+        if not self.node:
+            self.node = tuple(np.empty((len(self.t), *part.shape[1:])) for part in node)
+        self.slope[lanes] = slope
+        for store, part in zip(self.node, node, strict=True):
+            store[lanes] = part
+
+    def _first_step(self, active: Array) -> Array:
+        """A first step from the state, and from the integral where that is controlled."""
+        t, y, slope = self.t[active], self.y[active], self.slope[active]
+        controlled = self.quadrature.controlled
+
+        def whole(slope: Array, node: Factors) -> Array:
+            if not controlled:
+                return slope
+            integrand = np.empty((1, len(slope), self.quadrature.size))
+            self.quadrature.contract([node], np.ones((1, 1, 1)), integrand)
+            return np.hstack([slope, integrand[0]])
+
+        def after(h: Array) -> Array:
+            return whole(*self._evaluate(active, t + h, y + h[:, None] * slope))
+
+        start = np.hstack([y, self.integral.value[active]]) if controlled else y
+        first = whole(slope, tuple(part[active] for part in self.node))
+        probe = Probe(start, first, after)
+        return self.control.first_step(self.right - self.left, self.tableau, probe)
+
+    def _attempt(self, active: Array) -> _Attempt:
+        rows = slice(None) if len(active) == len(self.t) else active
+        t, y, proposed = self.t[rows], self.y[rows], self.h[rows]
+        remaining = self.right - t
+        landing = np.abs(proposed) >= np.abs(remaining) * (1 - 1e-9)
+        h = np.where(landing, remaining, proposed)
+        column, a = h[:, None], self.tableau.a
+        slopes = np.empty((self.tableau.stages + 1, *y.shape))
+        slopes[0] = self.slope[rows]
+        nodes: list[Factors] = [tuple(part[rows] for part in self.node)]
+        for i in range(1, self.tableau.stages):
+            stage = y + column * combine(a[i, :i], slopes[:i])
+            slopes[i], node = self._evaluate(active, t + self.tableau.c[i] * h, stage)
+            nodes.append(node)
+        y_new = y + column * combine(self.tableau.b, slopes[:-1])
+        if self.tableau.error_needs_last:
+            slopes[-1], node = self._evaluate(active, t + h, y_new)
+            nodes.append(node)
+        error = self._error(rows, h, y, y_new, slopes, nodes)
+        return _Attempt(active, rows, t, h, landing, y, slopes, nodes, y_new, error)
+
+    def _error(
+        self,
+        rows: Array | slice,
+        h: Array,
+        y: Array,
+        y_new: Array,
+        slopes: Array,
+        nodes: list[Factors],
+    ) -> Array:
+        """Try the step on the integral as well, and scale the error estimates of both: (R,)."""
+        used, controlled = len(nodes), self.quadrature.controlled
+        weights = np.zeros((1, used))
+        weights[0, : self.tableau.stages] = self.tableau.b
+        if not self.control.adaptive or self.tableau.error is None:
+            self.integral.try_step(rows, h, nodes, weights)
+            return np.where(np.isfinite(y_new).all(axis=1), 0.0, np.nan)
+        estimates = self.tableau.error[:, :used]
+        if controlled:
+            weights = np.vstack([weights, estimates])
+        before, after, errors = self.integral.try_step(rows, h, nodes, weights)
+        flat = estimates @ slopes[:used].reshape(used, -1)
+        own = flat.reshape(-1, *y.shape) * h[:, None]
+        parts = [Part(y, y_new, own, np.empty((2, *y.shape)))]
+        if controlled:
+            parts.append(Part(before, after, errors, self.integral.work(len(h))))
+        return scaled_error(self.control, parts)
+
+    def _settle(self, tried: _Attempt) -> Array:
+        """Move the lanes whose step is accepted; return those that have not arrived yet."""
+        lane, rows, landing = tried.lane, tried.rows, tried.landing
+        accepted = tried.error <= 1
+        proposed = self.h[rows]
+        wanted = tried.h * self.control.factor(self.tableau, tried.error, self.past_error[rows])
+        # A step cut short to land says nothing against the longer one that was proposed.
+        cut = accepted & landing & (np.abs(proposed) > np.abs(wanted))
+        self.h[rows] = np.where(cut, proposed, wanted)
+        self.attempts[lane] += 1
+        if accepted.any():
+            self._advance(tried, np.flatnonzero(accepted))
+        going = ~(accepted & landing)
+        self._give_up(lane[going], lane[np.isnan(tried.error)])
+        if self.failed:
+            going &= [k not in self.failed for k in lane.tolist()]
+        return lane[going]
+
+    def _advance(self, tried: _Attempt, where: Array) -> None:
+        """Accept the attempt in the lanes at positions `where` of it."""
+        lane, landing = tried.lane[where], tried.landing[where]
+        t, h = tried.t[where], tried.h[where]
+        if self.tableau.error_needs_last:
+            last = tuple(part[where] for part in tried.nodes[-1])
+            self._carry(lane, tried.slopes[-1, where], last)
+        else:
+            # On arrival only the dense output asks for f(t + h, y+).
+            needed = np.full(len(where), True) if self.keep else ~landing
+            if needed.any():
+                at = where[needed]
+                slope, node = self._evaluate(lane[needed], (t + h)[needed], tried.y_new[at])
+                tried.slopes[-1, at] = slope
+                self._carry(lane[needed], slope, node)
+        if self.keep:
+            self._store(lane, t, h, tried.y[where], tried.slopes[:, where])
+        self.past_error[lane] = np.maximum(tried.error[where], SMALLEST_PAST_ERROR)
+        self.t[lane] = np.where(landing, self.right, t + h)
+        self.y[lane] = tried.y_new[where]
+        self.integral.accept(lane, where)
+        self.steps[lane] += 1
+
+    def _store(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
+        """Keep the step's interpolant, paying for the stages that only it needs."""
+        for c, row in self.tableau.extra:
+            stage = y + h[:, None] * combine(row, slopes)
+            slope, _ = self._evaluate(lane, t + c * h, stage)
+            slopes = np.concatenate([slopes, slope[None]])
+        flat = self.tableau.dense @ slopes.reshape(len(slopes), -1)
+        coefficients = flat.reshape(-1, *y.shape).transpose(1, 0, 2) * h[:, None, None]
+        self.pieces.append((lane, t, h, y, coefficients))
+
+    def _give_up(self, lanes: Array, undefined: Array) -> None:
+        """Fail lanes whose step underflows, or cannot be repeated shorter, or that never arrive."""
+        smallest = 16 * np.spacing(max(abs(self.left), abs(self.right)))
+        for lane in lanes[~(np.abs(self.h[lanes]) >= smallest)].tolist():
+            self.failed[lane] = (
+                f"step size fell to {abs(self.h[lane]):.0e} at t = {self.t[lane]:.6g}"
+            )
+        for lane in lanes[self.attempts[lanes] >= MAX_ATTEMPTS].tolist():
+            self.failed[lane] = f"still at t = {self.t[lane]:.6g} after {MAX_ATTEMPTS} steps"
+        if not self.control.adaptive:
+            for lane in undefined.tolist():
+                self.failed[lane] = f"state not finite after t = {self.t[lane]:.6g}"

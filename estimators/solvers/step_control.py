@@ -1,0 +1,139 @@
+"""Step control: how long a lane's next step is, and whether the one it tried is accepted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from estimators.solvers.mesh import step_count
+from estimators.solvers.tableaus import Tableau
+from systems import Array
+
+SAFETY, SHRINK_MOST, GROW_MOST = 0.9, 0.2, 10.0
+SMALLEST_PAST_ERROR = 1e-4
+
+
+class Control(Protocol):
+    """Decides for R lanes at once."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it needs error estimates."""
+
+    def first_step(self, span: float, tableau: Tableau, probe: "Probe") -> Array:
+        """Signed first step (R,) of lanes that set out to cover `span`."""
+
+    def scale(self, old: Array, new: Array, work: Array) -> Array:
+        """The error that is tolerated in each component (R, m), using scratch (2, R, m)."""
+
+    def factor(self, tableau: Tableau, error: Array, past_error: Array) -> Array:
+        """By how much the step changes, (R,), after scaled errors (R,); above 1 is a rejection."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a first step is guessed from: y, y' (R, m), and y' after a trial step h (R,)."""
+
+    y: Array
+    slope: Array
+    slope_after: Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Equal steps, none longer than `step`. Raises ValueError if that is not positive."""
+
+    step: float
+    adaptive = False
+
+    def first_step(self, span: float, tableau: Tableau, probe: Probe) -> Array:
+        return np.full(len(probe.y), span / step_count(abs(span), self.step))
+
+    def scale(self, old: Array, new: Array, work: Array) -> Array:
+        return np.ones_like(old)
+
+    def factor(self, tableau: Tableau, error: Array, past_error: Array) -> Array:
+        return np.ones_like(error)
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """Proportional-integral control of the error estimate's root mean square over components.
+
+    Hairer, Norsett, Wanner (1993), II.4 and IV.2; each component may err by atol + rtol |y|.
+    Raises ValueError if a tolerance is not positive.
+    """
+
+    rtol: float
+    atol: float
+    adaptive = True
+
+    def __post_init__(self) -> None:
+        if not (0 < self.rtol < np.inf and 0 < self.atol < np.inf):
+            raise ValueError(f"a tolerance must be positive and finite, not {self.rtol}")
+
+    def scale(self, old: Array, new: Array, work: Array) -> Array:
+        np.abs(old, out=work[0])
+        np.abs(new, out=work[1])
+        scale = np.maximum(work[0], work[1], out=work[0])
+        scale *= self.rtol
+        scale += self.atol
+        return scale
+
+    def factor(self, tableau: Tableau, error: Array, past_error: Array) -> Array:
+        order = tableau.error_order + 1
+        safe = np.maximum(np.where(np.isfinite(error), error, np.inf), 1e-10)
+        wanted = SAFETY * safe ** (-0.7 / order)
+        accepted = error <= 1
+        wanted = np.where(accepted, wanted * past_error ** (0.4 / order), wanted)
+        return np.clip(wanted, SHRINK_MOST, np.where(accepted, GROW_MOST, SAFETY))
+
+    def first_step(self, span: float, tableau: Tableau, probe: Probe) -> Array:
+        """Hairer, Norsett, Wanner (1993), II.4; starting from rest, it tries 1e-4 of the span."""
+        scale = self.scale(probe.y, probe.y, np.empty((2, *probe.y.shape)))
+
+        def norm(v: Array) -> Array:
+            return np.asarray(np.sqrt(np.mean(np.square(v / scale), axis=1)))
+
+        size, speed = norm(probe.y), norm(probe.slope)
+        at_rest = (size < 1e-5) | (speed < 1e-5)
+        trial = np.where(at_rest, 1e-4 * abs(span), 0.01 * size / np.maximum(speed, 1e-300))
+        trial = np.minimum(trial, abs(span))
+        bend = norm(probe.slope_after(np.copysign(trial, span)) - probe.slope) / trial
+        steepest = np.maximum(speed, bend)
+        step = np.where(
+            steepest <= 1e-15,
+            np.maximum(1e-6 * abs(span), 1e-3 * trial),
+            (0.01 / np.maximum(steepest, 1e-300)) ** (1 / (tableau.error_order + 1)),
+        )
+        finite = np.nan_to_num(np.minimum(100 * trial, step), nan=1e-6 * abs(span))
+        return np.copysign(np.minimum(finite, abs(span)), span)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the state across a step: before, after (R, m), its error estimates (E, R, m).
+
+    `work` is scratch (2, R, m); it and the errors are overwritten.
+    """
+
+    before: Array
+    after: Array
+    errors: Array
+    work: Array
+
+
+def scaled_error(control: Control, parts: list[Part]) -> Array:
+    """The error estimate (R,) that is accepted up to 1, over all parts of the state."""
+    squares: Array = np.zeros(parts[0].errors.shape[:2])
+    for part in parts:
+        errors = part.errors
+        errors /= control.scale(part.before, part.after, part.work)
+        squares += np.einsum("erm,erm->er", errors, errors)
+    squares /= sum(part.before.shape[1] for part in parts)
+    if len(squares) == 1:
+        return np.asarray(np.sqrt(squares[0]))
+    # Hairer, Norsett, Wanner (1993), II.10: DOP853's two estimates.
+    both = np.sqrt(squares[0] + 0.01 * squares[1])
+    return np.divide(squares[0], both, out=squares[0], where=both != 0)

@@ -1,0 +1,16 @@
+"""What is controlled: systems, policies, and the problems they make. Register a system in TASKS."""
+
+from systems import differential_drive, lqr, quadrotor
+from systems.lqr import LQR
+from systems.policy import Factors, Policy
+from systems.problem import Problem
+from systems.system import Array, System
+from systems.task import Task
+
+TASKS: dict[str, Task] = {
+    "lqr": lqr.TASK,
+    "differential_drive": differential_drive.TASK,
+    "quadrotor": quadrotor.TASK,
+}
+
+__all__ = ["LQR", "TASKS", "Array", "Factors", "Policy", "Problem", "System", "Task"]

@@ -1,0 +1,58 @@
+"""What is controlled: the contract that every system keeps."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class System(ABC):
+    """A controlled ODE x' = f(t, x, u) with running cost w(t, x, u) and terminal cost J(x).
+
+    Every method works on R rows at once: times t (R,), states x (R, state_dim), controls u
+    (R, control_dim), observations (R, observation_dim). They are pure, and analytic wherever they
+    are smooth, so that a complex step goes through `flow`, `observe` and `terminal`. They do not
+    validate: a state off the rails yields non-finite numbers, never an exception.
+    """
+
+    state_dim: int
+    control_dim: int
+    observation_dim: int
+    horizon: float
+    """T, in the system's unit of time."""
+    breakpoints: ClassVar[tuple[float, ...]] = ()
+    """Times inside (0, T) at which f or w jumps; every solver steps onto them exactly."""
+
+    @abstractmethod
+    def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
+        """Return x' (R, state_dim) and the running cost w (R,)."""
+
+    @abstractmethod
+    def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
+        """Vector-Jacobian product of `flow` for cotangents a (R, state_dim) of x' and c (R,) of w.
+
+        Return the cotangents of x (R, state_dim) and of u (R, control_dim).
+        """
+
+    @abstractmethod
+    def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
+        """Draw initial states (samples, state_dim)."""
+
+    def observe(self, t: Array, x: Array) -> Array:
+        """What the policy sees (R, observation_dim); the state itself unless overridden."""
+        return x
+
+    def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:
+        """Vector-Jacobian product of `observe` for a cotangent o (R, observation_dim)."""
+        return o
+
+    def terminal(self, x: Array) -> Array:
+        """J(x) (R,); zero unless overridden."""
+        return np.zeros(len(x), dtype=x.dtype)
+
+    def terminal_gradient(self, x: Array) -> Array:
+        """dJ/dx (R, state_dim)."""
+        return np.zeros_like(x)

@@ -1,0 +1,25 @@
+"""A task: a system as it is registered, with the policy that controls it and its presets."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from systems.policy import Policy
+from systems.problem import Problem
+from systems.system import Array, System
+
+INITIAL_SEED = 20211
+"""Seed of every `initial` preset's draw."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A system, its policy, and named parameter vectors (made on demand from the policy)."""
+
+    system: System
+    policy: Policy
+    presets: Mapping[str, Callable[[Policy], Array]]
+
+    def problem(self, preset: str) -> Problem:
+        """The problem at a preset's parameters. Raises KeyError if there is no such preset."""
+        theta = self.presets[preset](self.policy)
+        return Problem(self.system, self.policy, theta, self.system.horizon)

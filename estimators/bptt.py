@@ -25,6 +25,10 @@ class Bptt(Estimator):
     knob: Knob = "step"
 
     @property
+    def calls_per_step(self) -> int:  # type: ignore[override]
+        return 2 * self.tableau.stages
+
+    @property
     def order(self) -> int:  # type: ignore[override]
         return self.tableau.order
 

@@ -60,6 +60,10 @@ class Ctpg(Estimator):
         return "step" if self.tableau.error is None else "tolerance"
 
     @property
+    def calls_per_step(self) -> int:  # type: ignore[override]
+        return 2 * self.tableau.stages
+
+    @property
     def order(self) -> int:  # type: ignore[override]
         """Interpolants of order one less do not lower it; cubic Hermite caps it at 4."""
         return min(self.tableau.order, 4) if len(self.tableau.dense) == 3 else self.tableau.order

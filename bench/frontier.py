@@ -1,0 +1,119 @@
+"""From records to frontiers: pure functions, no files.
+
+Two axes throughout: evals (lower is better) and rel_error (lower is better).
+"""
+
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+import pandas as pd
+
+from reference import Reference
+from systems import Array
+
+FLOOR_FACTOR = 10.0
+"""Errors below so many times the reference's uncertainty are not ranked."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """Nondominated points, by falling error: evals (K,) rise as error (K,) falls."""
+
+    evals: Array
+    error: Array
+
+
+def weighted(records: pd.DataFrame, weight: float = 1.0) -> pd.DataFrame:
+    """The records with evals = f_evals + weight * vjp_evals (and its like for jvps and Jacobians)."""
+    products = records.vjp_evals + records.jvp_evals + records.jac_evals
+    return records.assign(evals=records.f_evals + weight * products)
+
+
+def ranked(records: pd.DataFrame) -> pd.DataFrame:
+    """The records that may decide something: not failed, and above the reference's floor."""
+    above = records.abs_error >= FLOOR_FACTOR * records.reference_uncertainty
+    return records[(records.status == "ok") & above & (records.evals > 0)]
+
+
+def front(evals: Array, error: Array) -> Front:
+    """The nondominated of some points (K,), without duplicates."""
+    evals, error = np.asarray(evals, dtype=float), np.asarray(error, dtype=float)
+    if not len(evals):
+        return Front(evals, error)
+    kept = moocore.is_nondominated(np.column_stack([evals, error]))
+    order = np.argsort(evals[kept], kind="stable")
+    return Front(evals[kept][order], error[kept][order])
+
+
+def sample_fronts(records: pd.DataFrame) -> dict[int, Front]:
+    """One front a sample, of one estimator's ranked records on one problem."""
+    return {
+        int(sample): front(group.evals.to_numpy(), group.rel_error.to_numpy())
+        for sample, group in records.groupby("sample")
+    }
+
+
+def median_points(records: pd.DataFrame) -> pd.DataFrame:
+    """Median evals and rel_error over samples, a row a setting, where most samples are ranked."""
+    counts = records.groupby("setting").size()
+    medians = records.groupby("setting")[["evals", "rel_error", "peak_bytes", "wall_ratio"]].median()
+    return medians[counts > records["sample"].nunique() / 2]
+
+
+def median_front(records: pd.DataFrame) -> Front:
+    points = median_points(records)
+    return front(points.evals.to_numpy(), points.rel_error.to_numpy())
+
+
+def evals_at(reached: Front, targets: Array) -> Array:
+    """Evaluations with which a front reaches each target error (T,); inf where it never does.
+
+    Between two points, log evals is interpolated over log error; looser than all points, the
+    cheapest one serves.
+    """
+    targets = np.asarray(targets, dtype=float)
+    if not len(reached.evals):
+        return np.full(targets.shape, np.inf)
+    error, evals = np.log(reached.error[::-1]), np.log(reached.evals[::-1])
+    at = np.exp(np.interp(np.log(targets), error, evals))
+    return np.where(targets >= reached.error[-1], at, np.inf)
+
+
+def attained(records: pd.DataFrame, samples: Array, targets: Array) -> Array:
+    """`evals_at` of each sample's front: (len(samples), T), inf for samples without records."""
+    fronts = sample_fronts(records)
+    empty = Front(np.empty(0), np.empty(0))
+    return np.stack([evals_at(fronts.get(int(sample), empty), targets) for sample in samples])
+
+
+def observed_order(records: pd.DataFrame) -> float:
+    """The slope of log rel_error against log evals over the median points, sign turned; or NaN.
+
+    Fitted below an error of 1e-2, where the leading term rules, if three points are there.
+    """
+    points = median_points(records)
+    points = points[(points.rel_error < 1e-2) & (points.rel_error > 0)]
+    if len(points) < 3:
+        return float("nan")
+    return float(-np.polyfit(np.log(points.evals), np.log(points.rel_error), 1)[0])
+
+
+def limit_table(reference: Reference) -> pd.DataFrame:
+    """The quadrature limit of each sample: sample, vjps, rel_error, where the error falls."""
+    norms = np.linalg.norm(reference.gradient, axis=1)
+    rows = []
+    for sample, (curve, norm) in enumerate(zip(reference.limit.abs_error, norms, strict=True)):
+        falls = np.flatnonzero(np.append(True, curve[1:] < curve[:-1]) & (curve > 0))
+        rows += [(sample, int(reference.limit.vjps[k]), float(curve[k] / norm)) for k in falls]
+    return pd.DataFrame(rows, columns=["sample", "vjps", "rel_error"])
+
+
+def limit_at(limit: pd.DataFrame, targets: Array) -> Array:
+    """The median sample's fewest vjps for each target (T,); no interpolation, inf if never."""
+    rows = []
+    for _, curve in limit.groupby("sample"):
+        reached = curve.rel_error.to_numpy()[:, None] <= np.asarray(targets)
+        first = curve.vjps.to_numpy()[reached.argmax(axis=0)]
+        rows.append(np.where(reached.any(axis=0), first, np.inf))
+    return np.asarray(np.median(rows, axis=0))

@@ -1,0 +1,239 @@
+"""Measures one cell: an estimator at one setting on a batch of samples, against the reference."""
+
+import resource
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import psutil
+
+from bench.meter import Meter, metered
+from bench.records import Cell, Record, Status
+from estimators import ESTIMATORS, Estimate, Estimator
+from reference import Reference
+from systems import Array, Problem
+
+HEADROOM_BYTES = 512 * 2**20
+"""Address space that a cell may take beyond its budget, for the interpreter and its libraries."""
+TRACED_CALLS = 2500
+"""Memory is traced where a batch makes at most so many oracle calls: tracing slows it 3 to 5 times."""
+TIMING_SECONDS = 0.15
+BASELINE_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of calling an estimator: an estimate, or why there is none."""
+
+    estimate: Estimate | None
+    status: Status
+    reason: str
+    meter: Meter
+    peak_bytes: float = np.nan
+    times: tuple[float, float, float] = (np.nan, np.nan, np.nan)
+
+
+def measure(
+    cell: Cell,
+    estimator: Estimator,
+    problem: Problem,
+    x0: Array,
+    reference: Reference,
+    seed: int,
+    cell_bytes: int,
+) -> list[Record]:
+    """Records of a cell's samples, x0 (B, d), whatever the estimator does.
+
+    Counts and errors come from one run, memory and wall time each from runs of their own.
+    """
+    with address_space(cell_bytes), np.errstate(all="ignore"):
+        outcome = attempt(estimator, problem, x0, cell.setting)
+        if outcome.status == "ok" and sum(outcome.meter.batches.values()) <= TRACED_CALLS:
+            outcome = _traced(outcome, estimator, problem, x0, cell.setting, cell_bytes)
+        if outcome.status == "ok":
+            times = wall_time(estimator, problem, x0, cell.setting)
+            outcome = replace(outcome, times=times)
+    blank = blank_record(cell, estimator, seed)
+    return [_record(blank, outcome, reference, sample) for sample in range(len(x0))]
+
+
+def attempt(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> Outcome:
+    """Call the estimator once, counted; nothing it raises gets out."""
+    counted = metered(problem, len(x0))
+    estimate: Estimate | None = None
+    try:
+        estimate = estimator(counted, x0.copy(), setting)
+        status, reason = judge(estimate, problem, x0)
+    except MemoryError:
+        status, reason = "memory", "allocated more than its budget of memory"
+    except Exception as error:
+        lines = str(error).splitlines() or [""]
+        status, reason = "raised", f"{type(error).__name__}: {lines[0]}"[:200]
+    return Outcome(estimate if status == "ok" else None, status, reason, counted.meter)
+
+
+def _traced(
+    first: Outcome,
+    estimator: Estimator,
+    problem: Problem,
+    x0: Array,
+    setting: float,
+    cell_bytes: int,
+) -> Outcome:
+    """The same call again with its memory traced."""
+    tracemalloc.start()
+    try:
+        again = attempt(estimator, problem, x0, setting)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    if peak > cell_bytes:
+        reason = f"took {peak:.3g} bytes, its budget is {cell_bytes:.3g}"
+        return replace(again, estimate=None, status="memory", reason=reason)
+    if again.status != "ok":
+        return again
+    first.meter.stored_bytes = again.meter.stored_bytes or 0.0
+    return replace(first, peak_bytes=peak)
+
+
+def judge(estimate: Estimate, problem: Problem, x0: Array) -> tuple[Status, str]:
+    """Whether what was returned is an estimate of the right shapes and types."""
+    if not isinstance(estimate, Estimate):
+        return "shape", f"returned {type(estimate).__name__}, not an Estimate"
+    batch = len(x0)
+    expected = {
+        "loss": (batch,),
+        "grad_x0": x0.shape,
+        "grad_theta": (batch, problem.policy.size),
+        "steps": (batch,),
+    }
+    for name, shape in expected.items():
+        value = getattr(estimate, name)
+        if not isinstance(value, np.ndarray) or value.shape != shape:
+            return "shape", f"{name} is {getattr(value, 'shape', type(value).__name__)}, not {shape}"
+        if value.dtype.kind not in "fi":
+            return "shape", f"{name} has dtype {value.dtype}, not a real number's"
+    return "ok", ""
+
+
+def wall_time(
+    estimator: Estimator, problem: Problem, x0: Array, setting: float
+) -> tuple[float, float, float]:
+    """Seconds, ratio to `bptt` at T / 100 and the ratio's spread: medians of interleaved rounds."""
+    baseline, step = ESTIMATORS["bptt"], problem.horizon / BASELINE_STEPS
+    started, rounds = time.perf_counter(), []
+    before = _seconds(baseline, problem, x0, step)
+    while not rounds or (len(rounds) < 5 and time.perf_counter() - started < TIMING_SECONDS):
+        own = _seconds(estimator, problem, x0, setting)
+        after = _seconds(baseline, problem, x0, step)
+        rounds.append((own, 2 * own / (before + after)))
+        before = after
+    seconds, ratios = np.array(rounds).T
+    return float(np.median(seconds)), float(np.median(ratios)), float(np.ptp(ratios))
+
+
+def blank_record(cell: Cell, estimator: Estimator, seed: int) -> Record:
+    """A record of this cell with nothing measured."""
+    nothing = np.nan
+    return Record(
+        **{name: getattr(cell, name) for name in ("system", "theta", "estimator", "setting")},
+        knob=estimator.knob,
+        sample=0,
+        seed=seed,
+        dtype="float64",
+        status="ok",
+        reason="",
+        loss=nothing,
+        abs_error=nothing,
+        rel_error=nothing,
+        abs_error_x0=nothing,
+        abs_error_theta=nothing,
+        reference_uncertainty=nothing,
+        f_evals=0,
+        vjp_evals=0,
+        jvp_evals=0,
+        jac_evals=0,
+        evals=0,
+        steps=0,
+        stored_bytes=nothing,
+        peak_bytes=nothing,
+        wall_s=nothing,
+        wall_ratio=nothing,
+        wall_ratio_spread=nothing,
+    )
+
+
+def failed_records(
+    cell: Cell, estimator: Estimator, seed: int, status: Status, reason: str
+) -> list[Record]:
+    """Records of a cell that was ended from outside."""
+    blank = replace(blank_record(cell, estimator, seed), status=status, reason=reason)
+    return [replace(blank, sample=sample) for sample in range(cell.samples)]
+
+
+def _record(
+    blank: Record,
+    outcome: Outcome,
+    reference: Reference,
+    sample: int,
+) -> Record:
+    meter, samples = outcome.meter, len(outcome.meter.f_evals)
+    f, vjp = int(meter.f_evals[sample]), int(meter.vjp_evals[sample])
+    counted = replace(
+        blank,
+        sample=sample,
+        status=outcome.status,
+        reason=outcome.reason,
+        reference_uncertainty=float(reference.uncertainty[sample]),
+        f_evals=f,
+        vjp_evals=vjp,
+        evals=f + vjp,
+        stored_bytes=np.nan if meter.stored_bytes is None else meter.stored_bytes,
+        peak_bytes=outcome.peak_bytes / samples,
+        wall_s=outcome.times[0] / samples,
+        wall_ratio=outcome.times[1],
+        wall_ratio_spread=outcome.times[2],
+    )
+    estimate = outcome.estimate
+    if estimate is None:
+        return counted
+    off_x0 = float(np.linalg.norm(estimate.grad_x0[sample] - reference.grad_x0[sample]))
+    off_theta = float(np.linalg.norm(estimate.grad_theta[sample] - reference.grad_theta[sample]))
+    reason = estimate.failed.get(sample, "")
+    if not reason and not np.isfinite([off_x0, off_theta]).all():
+        reason = "the gradient is not finite"
+    if reason:
+        return replace(counted, status="diverged", reason=reason)
+    error = float(np.hypot(off_x0, off_theta))
+    return replace(
+        counted,
+        loss=float(estimate.loss[sample]),
+        abs_error=error,
+        rel_error=error / float(np.linalg.norm(reference.gradient[sample])),
+        abs_error_x0=off_x0,
+        abs_error_theta=off_theta,
+        steps=int(estimate.steps[sample]),
+    )
+
+
+@contextmanager
+def address_space(cell_bytes: int) -> Iterator[None]:
+    """Let the kernel refuse this process more than `cell_bytes` and some headroom from here on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = psutil.Process().memory_info().vms + cell_bytes + HEADROOM_BYTES
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _seconds(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> float:
+    start = time.perf_counter()
+    estimator(problem, x0, setting)
+    return time.perf_counter() - start

@@ -1,0 +1,136 @@
+"""What a sweep measures: which estimators, at which settings, on how many samples."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.records import Cell
+from estimators import ESTIMATORS
+from systems import TASKS, Array, Problem
+
+SAMPLES = 16
+
+DEFAULT_ESTIMATORS = (
+    "bptt",
+    "bptt-heun",
+    "bptt-rk4",
+    "bptt-dop853",
+    "ctpg",
+    "ctpg-dop853",
+    "ctpg-rk4",
+    "ctpg-scipy",
+    "neural_ode",
+    "neural_ode-checkpointed",
+    "finite_difference",
+)
+
+TOLERANCES = tuple(10.0**-k for k in range(1, 10))
+
+CALLS = {"lqr": 2**14, "differential_drive": 2**14}
+"""Oracle calls of a fixed-step estimator's dearest setting, on each system; else 2^13."""
+
+
+def _steps(horizon: float, counts: Sequence[int]) -> tuple[float, ...]:
+    return tuple(horizon / count for count in counts)
+
+
+EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
+    # 2 (d + P) solves a sample: 13,088 on the quadrotor.
+    ("quadrotor", "finite_difference"): (_steps(5.0, (8, 16)), 1),
+    ("differential_drive", "finite_difference"): (_steps(5.0, (1, 2, 4, 8)), 2),
+    ("lqr", "finite_difference"): (_steps(10.0, (8, 16, 32, 64, 128, 256)), 4),
+    # Lane by lane, with all P components of the gradient in SciPy's state.
+    ("quadrotor", "ctpg-scipy"): ((1e-1, 1e-3, 1e-5, 1e-7, 1e-9), 2),
+    ("differential_drive", "ctpg-scipy"): (TOLERANCES[::2], 4),
+    ("lqr", "ctpg-scipy"): (TOLERANCES[::2], 4),
+}
+"""(system, estimator): settings and samples of the default plan, where they differ from the rule.
+
+These estimators are measured on fewer samples or settings, so that the whole plan takes minutes.
+"""
+
+
+def default_settings(system: str, estimator: str) -> tuple[float, ...]:
+    """Tolerances by decades, or steps T/N, N a power of two, as far as CALLS reaches."""
+    method = ESTIMATORS[estimator]
+    if method.knob == "tolerance":
+        return TOLERANCES
+    most = CALLS.get(system, 2**13) // method.calls_per_step
+    counts = [2**k for k in range(most.bit_length()) if 2**k <= most]
+    return _steps(TASKS[system].system.horizon, counts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure. Every setting of every estimator sees the same initial states (paired).
+
+    `x0` overrides the system's own draw of `samples` initial states from `seed`.
+    """
+
+    problems: tuple[tuple[str, str], ...]
+    estimators: tuple[str, ...]
+    samples: int | None = None
+    settings: tuple[float, ...] = ()
+    seed: int = 0
+    x0: Array | None = None
+
+    def initial_states(self, system: str) -> Array:
+        """(samples, state_dim). Raises ValueError on an unusable x0."""
+        problem = self.problem(system, next(iter(TASKS[system].presets)))
+        if self.x0 is not None:
+            return problem.check_x0(self.x0)
+        rng = np.random.default_rng(self.seed)
+        return problem.system.sample_x0(rng, self.samples or SAMPLES)
+
+    def problem(self, system: str, theta: str) -> Problem:
+        return TASKS[system].problem(theta)
+
+    def cells(self) -> list[Cell]:
+        """Without a number of samples or settings, the exceptions of the default plan hold."""
+        cells = []
+        for system, theta in self.problems:
+            available = len(self.initial_states(system))
+            for estimator in self.estimators:
+                usual = default_settings(system, estimator), available
+                settings, samples = EXCEPTIONS.get((system, estimator), usual)
+                if self.samples is not None or self.x0 is not None:
+                    samples = available
+                cells += [
+                    Cell(system, theta, estimator, setting, min(samples, available))
+                    for setting in self.settings or settings
+                ]
+        return cells
+
+    def shared(self) -> dict[str, Any]:
+        """What all cells of a run folder have in common."""
+        drawn = "drawn by each system"
+        return {
+            "samples": len(self.x0) if self.x0 is not None else self.samples or SAMPLES,
+            "seed": self.seed,
+            "dtype": "float64",
+            "x0": drawn if self.x0 is None else hashlib.sha256(self.x0.tobytes()).hexdigest(),
+        }
+
+
+def problems_of(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(system, preset) pairs: all presets of each system, or those among `thetas`."""
+    return tuple(
+        (system, theta)
+        for system in systems or TASKS
+        for theta in TASKS[system].presets
+        if not thetas or theta in thetas
+    )
+
+
+def load_x0(path: Path) -> Array:
+    """Initial states from .npy or comma-separated text. Raises ValueError if it is neither."""
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False)
+        return np.loadtxt(path, delimiter=",", ndmin=2)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read initial states from {path}: {error}") from error

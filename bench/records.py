@@ -1,0 +1,226 @@
+"""What is recorded: the schema, and the folder in which a run keeps its cells."""
+
+import io
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+SCHEMA = 1
+Status = Literal["ok", "raised", "diverged", "shape", "timeout", "memory", "died"]
+
+
+class UnusableFolder(ValueError):  # noqa: N818
+    """A run folder that cannot be read or written; nothing in it was touched."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample of one turn of one estimator's knob.
+
+    Errors are 2-norms against the reference (`rel_error` over the norm of the stacked gradient);
+    counts are calls of oracles by this sample; `stored_bytes` and `peak_bytes` are the batch's over
+    its samples; `wall_s` is the batch's seconds over its samples, and `wall_ratio` its median time
+    over that of `bptt` at a hundredth of the horizon, `wall_ratio_spread` max - min of the ratio.
+    """
+
+    system: str
+    theta: str
+    estimator: str
+    knob: str
+    setting: float
+    sample: int
+    seed: int
+    dtype: str
+    status: Status
+    reason: str
+    loss: float
+    abs_error: float
+    rel_error: float
+    abs_error_x0: float
+    abs_error_theta: float
+    reference_uncertainty: float
+    f_evals: int
+    vjp_evals: int
+    jvp_evals: int
+    jac_evals: int
+    evals: int
+    steps: int
+    stored_bytes: float
+    peak_bytes: float
+    wall_s: float
+    wall_ratio: float
+    wall_ratio_spread: float
+
+
+COLUMNS = [field.name for field in fields(Record)]
+_TEXT = {field.name: str for field in fields(Record) if field.type in (str, Status)}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The unit of work: a system at a parameter preset, an estimator, a setting, its samples."""
+
+    system: str
+    theta: str
+    estimator: str
+    setting: float
+    samples: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.system}.{self.theta}.{self.estimator}.{self.setting!r}"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that holds one run: `provenance.json`, a file for each finished cell, the records.
+
+    A cell's file appears whole, by renaming, when the cell is finished. What every cell of the
+    folder shares (samples, seed, ...) is fixed when the folder is made.
+    """
+
+    path: Path
+
+    @property
+    def provenance_path(self) -> Path:
+        return self.path / "provenance.json"
+
+    @property
+    def records_path(self) -> Path:
+        return self.path / "records.csv"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a run here. Raises UnusableFolder if there is something else."""
+        if self.provenance_path.is_file():
+            return True
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise UnusableFolder(
+                f"{self.path} is no run folder (no provenance.json) and not empty: name another"
+            )
+        return False
+
+    def open(self, shared: dict[str, Any]) -> None:
+        """Make the folder, or see that what is there was made alike. Raises UnusableFolder."""
+        if self.exists:
+            held = self.provenance()["shared"]
+            for name, value in shared.items():
+                if held.get(name) != value:
+                    raise UnusableFolder(
+                        f"{self.path} holds a run with {name} {held.get(name)}, not {value}: "
+                        "name another folder with --out"
+                    )
+        try:
+            (self.path / "cells").mkdir(parents=True, exist_ok=True)
+            if not self.provenance_path.is_file():
+                self.write_provenance({"schema": SCHEMA, "shared": shared, "sessions": []})
+            with tempfile.TemporaryFile(dir=self.path / "cells"):
+                pass
+        except OSError as error:
+            raise UnusableFolder(f"cannot write to {self.path}: {error.strerror}") from error
+
+    def provenance(self) -> dict[str, Any]:
+        """Raises UnusableFolder if it is damaged or of another schema."""
+        try:
+            found = json.loads(self.provenance_path.read_text())
+            schema, _, _ = found["schema"], found["shared"], found["sessions"]
+        except OSError as error:
+            raise UnusableFolder(f"cannot read {self.provenance_path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UnusableFolder(f"{self.provenance_path} is damaged: name another folder") from error
+        if schema != SCHEMA:
+            raise UnusableFolder(
+                f"{self.path} has records of schema {schema}, this version reads {SCHEMA}: "
+                "name another folder"
+            )
+        return dict(found)
+
+    def write_provenance(self, provenance: dict[str, Any]) -> None:
+        write_whole(self.provenance_path, json.dumps(provenance, indent=2) + "\n")
+
+    def cell_path(self, cell: Cell) -> Path:
+        return self.path / "cells" / f"{cell.name}.csv"
+
+    def has(self, cell: Cell) -> bool:
+        """Whether the cell is finished, with at least the samples asked for."""
+        path = self.cell_path(cell)
+        return path.is_file() and len(read_records(path)) >= cell.samples
+
+    def write_cell(self, cell: Cell, records: list[Record]) -> None:
+        table = pd.DataFrame([asdict(record) for record in records], columns=COLUMNS)
+        write_whole(self.cell_path(cell), table.to_csv(index=False))
+
+    def read_cells(self) -> pd.DataFrame:
+        """All finished cells in a fixed order. Raises UnusableFolder on a damaged one."""
+        paths = sorted((self.path / "cells").glob("*.csv"))
+        if not paths:
+            return pd.DataFrame(columns=COLUMNS)
+        table = pd.concat([read_records(path) for path in paths], ignore_index=True)
+        keys = ["system", "theta", "estimator", "setting", "sample"]
+        return table.sort_values(keys, ignore_index=True)
+
+    def limit_path(self, system: str, theta: str) -> Path:
+        return self.path / "limits" / f"{system}.{theta}.csv"
+
+    def write_limit(self, system: str, theta: str, limit: pd.DataFrame) -> None:
+        """Keep the quadrature limit: columns sample, vjps, rel_error."""
+        path = self.limit_path(system, theta)
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, limit.to_csv(index=False))
+
+    def read_limit(self, system: str, theta: str) -> pd.DataFrame:
+        """Raises UnusableFolder if it is missing or damaged."""
+        path = self.limit_path(system, theta)
+        try:
+            table = pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise UnusableFolder(f"cannot read {path}: {error}") from error
+        if list(table.columns) != ["sample", "vjps", "rel_error"]:
+            raise UnusableFolder(f"{path} is not a quadrature limit: delete its folder")
+        return table
+
+    def write_records(self) -> pd.DataFrame:
+        """Gather the finished cells into records.csv."""
+        records = self.read_cells()
+        write_whole(self.records_path, records.to_csv(index=False))
+        return records
+
+
+def read_records(path: Path) -> pd.DataFrame:
+    """A table of records. Raises UnusableFolder if it is damaged or of another schema."""
+    try:
+        text = path.read_text()
+        table = pd.read_csv(
+            io.StringIO(text), dtype=_TEXT, keep_default_na=False, na_values={"loss": [""]}
+        )
+        if list(table.columns) != COLUMNS:
+            raise UnusableFolder(f"{path} has records of another schema: name another folder")
+        numbers = [name for name in COLUMNS if name not in _TEXT]
+        table[numbers] = table[numbers].apply(pd.to_numeric)
+    except OSError as error:
+        raise UnusableFolder(f"cannot read {path}: {error.strerror}") from error
+    except UnusableFolder:
+        raise
+    except ValueError as error:
+        raise UnusableFolder(f"{path} is damaged: delete it to measure it again") from error
+    if not text.endswith("\n"):
+        raise UnusableFolder(f"{path} is cut short: delete it to measure it again")
+    return table
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write under a temporary name and rename, so that no reader ever sees half a file."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

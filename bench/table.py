@@ -1,0 +1,89 @@
+"""The table of a run: what each estimator needs for each accuracy, and who dominates whom."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from bench.frontier import (
+    attained,
+    limit_at,
+    median_points,
+    observed_order,
+    ranked,
+)
+from bench.verdict import pairwise_answers
+from systems import Array
+
+TARGETS = (1e-2, 1e-4, 1e-6, 1e-9)
+BYTES_AT = 1e-4
+
+
+def summarise(records: pd.DataFrame, limits: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """A row a system, preset and estimator.
+
+    `evals_1e-2` ...: the median sample's evaluations (inf: not reached); `limit_ratio_1e-2` ...:
+    over the quadrature limit's; `floor`: the smallest median error; `order`: observed, in
+    evaluations; `peak_bytes`: a sample's, at the cheapest setting whose median error is below 1e-4;
+    `ok`: the share of records that did not fail; `samples`: how many were measured.
+    """
+    rows = []
+    for (system, theta, estimator), group in records.groupby(["system", "theta", "estimator"]):
+        limit = limit_at(limits[system, theta], np.array(TARGETS))
+        rows.append(
+            {"system": system, "theta": theta, "estimator": estimator} | _row(group, limit)
+        )
+    return pd.DataFrame(rows)
+
+
+def _row(records: pd.DataFrame, limit: Array) -> dict[str, float]:
+    usable = ranked(records)
+    samples = np.sort(records["sample"].unique())
+    needed = np.median(attained(usable, samples, np.array(TARGETS)), axis=0)
+    finished = records[records.status == "ok"]
+    floor = finished.groupby("setting").rel_error.median().min() if len(finished) else np.nan
+    row: dict[str, float] = {"samples": len(samples)}
+    row |= {f"evals_{t:.0e}": v for t, v in zip(TARGETS, needed, strict=True)}
+    with np.errstate(invalid="ignore"):
+        ratios = np.where(np.isfinite(needed), needed / limit, np.inf)
+    row |= {f"limit_ratio_{t:.0e}": v for t, v in zip(TARGETS, ratios, strict=True)}
+    row["floor"] = float(floor)
+    row["order"] = observed_order(usable)
+    row["peak_bytes"] = bytes_at(finished, BYTES_AT)
+    row["ok"] = len(finished) / len(records)
+    return row
+
+
+def bytes_at(finished: pd.DataFrame, error: float) -> float:
+    """Peak bytes a sample at the cheapest setting whose median error is at most `error`, or NaN."""
+    points = median_points(finished) if len(finished) else finished
+    points = points[points.rel_error <= error]
+    return float(points.sort_values("evals").peak_bytes.iloc[0]) if len(points) else float("nan")
+
+
+def sentences(records: pd.DataFrame) -> list[str]:
+    """One sentence a problem: who dominates whom."""
+    texts = []
+    for (system, theta), group in records.groupby(["system", "theta"]):
+        names = list(dict.fromkeys(group.estimator))
+        answers = pairwise_answers(group, names)
+        losers = {
+            one: [other for other in names if answers.get((one, other)) == "dominates"]
+            for one in names
+        }
+        beaten = {loser for row in losers.values() for loser in row}
+        undominated = [name for name in names if name not in beaten]
+        parts = [f"undominated {_and(undominated)}"] if undominated else []
+        parts += [
+            f"{one} dominates {_and(row)}"
+            for one, row in sorted(losers.items(), key=lambda item: -len(item[1]))
+            if row
+        ]
+        texts.append(f"{system} ({theta}): {'; '.join(parts) or 'nobody reaches 1e-2'}.")
+    return texts
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+

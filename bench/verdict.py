@@ -1,0 +1,238 @@
+"""Does one estimator dominate another? Pure functions from records to a verdict."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+import moocore
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+from bench.frontier import Front, attained, median_front, ranked, weighted
+from systems import Array
+
+Answer = Literal["dominates", "is dominated", "neither"]
+
+LOOSEST = 1e-2
+TARGETS_A_DECADE = 10
+TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class Range:
+    """Between errors `loosest` and `tightest`, `better` needs fewer evaluations ("" for a tie)."""
+
+    loosest: float
+    tightest: float
+    better: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """NEW against BASELINE on one problem, at relative errors from `loosest` to `tightest`.
+
+    `ratio` is NEW's evaluations over BASELINE's at matched error: geometric mean over the range
+    that both reach, median over samples, with a 95 % bootstrap interval over samples. `epsilon` is
+    the multiplicative epsilon indicator of NEW's median frontier against BASELINE's: below 1, NEW's
+    frontier still dominates after both its axes are worsened by 1 / epsilon. `beaten` of `points` of
+    BASELINE's median frontier in the range are dominated by points of NEW's.
+    """
+
+    system: str
+    theta: str
+    new: str
+    baseline: str
+    weight: float
+    answer: Answer
+    loosest: float
+    tightest: float
+    ranges: tuple[Range, ...]
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    epsilon: float
+    beaten: int
+    points: int
+    samples: int
+    samples_dominated: int
+
+    def sentence(self) -> str:
+        """The verdict in words."""
+        verb = {
+            "dominates": f"{self.new} dominates {self.baseline}",
+            "is dominated": f"{self.new} is dominated by {self.baseline}",
+            "neither": f"neither of {self.new} and {self.baseline} dominates the other",
+        }[self.answer]
+        span = f"from {self.loosest:.2g} to {self.tightest:.2g}"
+        text = f"{self.system} ({self.theta}): {verb}, at relative errors {span}"
+        if self.answer == "neither" and any(part.better for part in self.ranges):
+            text += ": " + ", ".join(
+                f"{part.better or 'neither'} is ahead from {part.loosest:.2g} to {part.tightest:.2g}"
+                for part in self.ranges
+            )
+        return text + "."
+
+
+def compare(
+    records: pd.DataFrame,
+    new: str,
+    baseline: str,
+    loosest: float = LOOSEST,
+    tightest: float | None = None,
+    weight: float = 1.0,
+) -> Verdict:
+    """Judge on the records of one problem, the samples that both were measured on paired.
+
+    At each of a ladder of errors, whoever's median paired ratio of evaluations is below 1 is ahead;
+    reaching an error beats never reaching it. One that is ahead somewhere and nowhere behind
+    dominates. Raises ValueError if the two have no sample in common.
+    """
+    usable = ranked(weighted(records, weight))
+    measured = {name: set(records[records.estimator == name]["sample"]) for name in (new, baseline)}
+    samples = np.array(sorted(measured[new] & measured[baseline]))
+    if not len(samples):
+        raise ValueError(f"{new} and {baseline} were measured on no common sample")
+    usable = usable[usable["sample"].isin(samples)]
+    of_new, of_baseline = (usable[usable.estimator == name] for name in (new, baseline))
+    if tightest is None:
+        tightest = min(_tightest(of_new, samples), _tightest(of_baseline, samples), loosest)
+    targets = ladder(loosest, tightest)
+    ratios = log_ratios(
+        attained(of_new, samples, targets), attained(of_baseline, samples, targets)
+    )
+    signs = ahead(ratios)
+    low, middle, high = _ratio_interval(ratios)
+    fronts = [_within(median_front(part), loosest) for part in (of_new, of_baseline)]
+    first = records.iloc[0]
+    return Verdict(
+        system=str(first.system),
+        theta=str(first.theta),
+        new=new,
+        baseline=baseline,
+        weight=weight,
+        answer=answer(signs),
+        loosest=loosest,
+        tightest=tightest,
+        ranges=_ranges(targets, signs, new, baseline),
+        ratio=middle,
+        ratio_low=low,
+        ratio_high=high,
+        epsilon=epsilon(*fronts),
+        beaten=beaten(*fronts),
+        points=len(fronts[1].evals),
+        samples=len(samples),
+        samples_dominated=sum(answer(ahead(row[None])) == "dominates" for row in ratios),
+    )
+
+
+def ladder(loosest: float, tightest: float) -> Array:
+    """Errors at which two frontiers are compared, evenly spaced in their logarithm."""
+    decades = np.log10(loosest / tightest)
+    return np.geomspace(loosest, tightest, max(1, int(np.ceil(TARGETS_A_DECADE * decades))) + 1)
+
+
+def log_ratios(new: Array, baseline: Array) -> Array:
+    """log(new / baseline) (S, T): -inf where only new arrives, inf where only baseline, NaN neither."""
+    with np.errstate(invalid="ignore"):
+        return np.log(new) - np.log(baseline)
+
+
+def ahead(ratios: Array) -> Array:
+    """At each target (T,): -1 if the new one is ahead in the median sample, 1 if behind, else 0."""
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN targets, inf - inf
+        middle = np.nanmedian(ratios, axis=0)
+    middle = np.where(np.abs(np.nan_to_num(middle, nan=0.0)) < TIE, 0.0, middle)
+    return np.sign(np.nan_to_num(middle, nan=0.0))
+
+
+def answer(signs: Array) -> Answer:
+    better, worse = bool((signs < 0).any()), bool((signs > 0).any())
+    if better == worse:
+        return "neither"
+    return "dominates" if better else "is dominated"
+
+
+def epsilon(new: Front, baseline: Front) -> float:
+    """The smallest factor by which both axes of `new` must be scaled to dominate; NaN if empty."""
+    if not len(new.evals) or not len(baseline.evals):
+        return float("nan")
+    new_points, points = (np.column_stack([f.evals, f.error]) for f in (new, baseline))
+    return float(moocore.epsilon_mult(new_points, ref=points))
+
+
+def beaten(new: Front, baseline: Front) -> int:
+    """How many points of `baseline` some point of `new` dominates."""
+    points = np.column_stack([baseline.evals, baseline.error])
+    rivals = np.column_stack([new.evals, new.error])
+    both = np.vstack([rivals, points])
+    if not len(both):
+        return 0
+    kept = moocore.is_nondominated(both, keep_weakly=True)[len(rivals) :]
+    return int((~kept).sum())
+
+
+def _tightest(records: pd.DataFrame, samples: Array) -> float:
+    """The error that the median sample reaches at best; inf if most samples reach none."""
+    best = records.groupby("sample").rel_error.min().reindex(samples).fillna(np.inf)
+    return float(np.median(best))
+
+
+def _ratio_interval(ratios: Array) -> tuple[float, float, float]:
+    """Low end, median and high end of the samples' mean ratios; NaN where none is finite."""
+    finite = np.isfinite(ratios)
+    sums = np.where(finite, ratios, 0).sum(axis=1)[finite.any(axis=1)]
+    means = sums / finite.sum(axis=1)[finite.any(axis=1)]
+    if not len(means):
+        return (float("nan"),) * 3
+    middle = float(np.exp(np.median(means)))
+    if np.ptp(means) == 0:
+        return middle, middle, middle
+    interval = bootstrap(
+        (means,), np.median, method="percentile", n_resamples=2000, random_state=0
+    ).confidence_interval
+    return float(np.exp(interval.low)), middle, float(np.exp(interval.high))
+
+
+def _within(reached: Front, loosest: float) -> Front:
+    kept = reached.error <= loosest
+    return Front(reached.evals[kept], reached.error[kept])
+
+
+def _ranges(targets: Array, signs: Array, new: str, baseline: str) -> tuple[Range, ...]:
+    names = {-1.0: new, 0.0: "", 1.0: baseline}
+    runs: list[Range] = []
+    start = 0
+    for sign, group in groupby(signs.tolist()):
+        end = start + len(list(group))
+        edge = min(end, len(targets) - 1)
+        runs.append(Range(float(targets[start]), float(targets[edge]), names[sign]))
+        start = end
+    return tuple(runs)
+
+
+def pairwise_answers(
+    records: pd.DataFrame, names: Sequence[str], loosest: float = LOOSEST
+) -> dict[tuple[str, str], Answer]:
+    """The answer for every ordered pair of estimators with a sample in common, on one problem."""
+    usable = ranked(records)
+    samples = np.array(sorted(records["sample"].unique()))
+    parts = {name: usable[usable.estimator == name] for name in names}
+    seen = {name: set(records[records.estimator == name]["sample"]) for name in names}
+    answers: dict[tuple[str, str], Answer] = {}
+    finest = float(usable.rel_error.min()) if len(usable) else loosest
+    targets = ladder(loosest, min(finest, loosest))
+    reach = {name: attained(part, samples, targets) for name, part in parts.items()}
+    for one in names:
+        for other in names:
+            both = [k for k, sample in enumerate(samples) if {sample} <= seen[one] & seen[other]]
+            if one == other or not both:
+                continue
+            tightest = min(_tightest(parts[name], samples[both]) for name in (one, other))
+            inside = targets >= tightest * (1 - 1e-12)
+            ratios = log_ratios(reach[one][both][:, inside], reach[other][both][:, inside])
+            answers[one, other] = answer(ahead(ratios)) if inside.any() else "neither"
+    return answers

@@ -25,7 +25,7 @@ class Front:
 
 
 def weighted(records: pd.DataFrame, weight: float = 1.0) -> pd.DataFrame:
-    """The records with evals = f_evals + weight * vjp_evals (and its like for jvps and Jacobians)."""
+    """The records with evals = f_evals + weight * (vjp_evals + jvp_evals + jac_evals)."""
     products = records.vjp_evals + records.jvp_evals + records.jac_evals
     return records.assign(evals=records.f_evals + weight * products)
 
@@ -49,15 +49,18 @@ def front(evals: Array, error: Array) -> Front:
 def sample_fronts(records: pd.DataFrame) -> dict[int, Front]:
     """One front a sample, of one estimator's ranked records on one problem."""
     return {
-        int(sample): front(group.evals.to_numpy(), group.rel_error.to_numpy())
-        for sample, group in records.groupby("sample")
+        sample: front(part.evals.to_numpy(), part.rel_error.to_numpy())
+        for sample in records["sample"].unique().tolist()
+        for part in [records[records["sample"] == sample]]
     }
 
 
 def median_points(records: pd.DataFrame) -> pd.DataFrame:
     """Median evals and rel_error over samples, a row a setting, where most samples are ranked."""
     counts = records.groupby("setting").size()
-    medians = records.groupby("setting")[["evals", "rel_error", "peak_bytes", "wall_ratio"]].median()
+    medians = records.groupby("setting")[
+        ["evals", "rel_error", "peak_bytes", "wall_ratio"]
+    ].median()
     return medians[counts > records["sample"].nunique() / 2]
 
 

@@ -19,7 +19,7 @@ from systems import Array, Problem
 HEADROOM_BYTES = 512 * 2**20
 """Address space that a cell may take beyond its budget, for the interpreter and its libraries."""
 TRACED_CALLS = 2500
-"""Memory is traced where a batch makes at most so many oracle calls: tracing slows it 3 to 5 times."""
+"""Memory is traced where a batch makes at most so many oracle calls: it slows them 3 to 5 times."""
 TIMING_SECONDS = 0.15
 BASELINE_STEPS = 100
 
@@ -99,7 +99,7 @@ def _traced(
     return replace(first, peak_bytes=peak)
 
 
-def judge(estimate: Estimate, problem: Problem, x0: Array) -> tuple[Status, str]:
+def judge(estimate: object, problem: Problem, x0: Array) -> tuple[Status, str]:
     """Whether what was returned is an estimate of the right shapes and types."""
     if not isinstance(estimate, Estimate):
         return "shape", f"returned {type(estimate).__name__}, not an Estimate"
@@ -113,7 +113,10 @@ def judge(estimate: Estimate, problem: Problem, x0: Array) -> tuple[Status, str]
     for name, shape in expected.items():
         value = getattr(estimate, name)
         if not isinstance(value, np.ndarray) or value.shape != shape:
-            return "shape", f"{name} is {getattr(value, 'shape', type(value).__name__)}, not {shape}"
+            return (
+                "shape",
+                f"{name} is {getattr(value, 'shape', type(value).__name__)}, not {shape}",
+            )
         if value.dtype.kind not in "fi":
             return "shape", f"{name} has dtype {value.dtype}, not a real number's"
     return "ok", ""
@@ -124,7 +127,8 @@ def wall_time(
 ) -> tuple[float, float, float]:
     """Seconds, ratio to `bptt` at T / 100 and the ratio's spread: medians of interleaved rounds."""
     baseline, step = ESTIMATORS["bptt"], problem.horizon / BASELINE_STEPS
-    started, rounds = time.perf_counter(), []
+    started = time.perf_counter()
+    rounds: list[tuple[float, float]] = []
     before = _seconds(baseline, problem, x0, step)
     while not rounds or (len(rounds) < 5 and time.perf_counter() - started < TIMING_SECONDS):
         own = _seconds(estimator, problem, x0, setting)

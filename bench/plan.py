@@ -75,7 +75,7 @@ class Plan:
     estimators: tuple[str, ...]
     samples: int | None = None
     settings: tuple[float, ...] = ()
-    seed: int = 0
+    seed: int | None = None
     x0: Array | None = None
 
     def initial_states(self, system: str) -> Array:
@@ -83,7 +83,7 @@ class Plan:
         problem = self.problem(system, next(iter(TASKS[system].presets)))
         if self.x0 is not None:
             return problem.check_x0(self.x0)
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.seed or 0)
         return problem.system.sample_x0(rng, self.samples or SAMPLES)
 
     def problem(self, system: str, theta: str) -> Problem:
@@ -110,7 +110,7 @@ class Plan:
         drawn = "drawn by each system"
         return {
             "samples": len(self.x0) if self.x0 is not None else self.samples or SAMPLES,
-            "seed": self.seed,
+            "seed": self.seed or 0,
             "dtype": "float64",
             "x0": drawn if self.x0 is None else hashlib.sha256(self.x0.tobytes()).hexdigest(),
         }

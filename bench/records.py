@@ -132,7 +132,9 @@ class RunFolder:
         except OSError as error:
             raise UnusableFolder(f"cannot read {self.provenance_path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise UnusableFolder(f"{self.provenance_path} is damaged: name another folder") from error
+            raise UnusableFolder(
+                f"{self.provenance_path} is damaged: name another folder"
+            ) from error
         if schema != SCHEMA:
             raise UnusableFolder(
                 f"{self.path} has records of schema {schema}, this version reads {SCHEMA}: "

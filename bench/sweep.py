@@ -3,8 +3,8 @@
 import multiprocessing
 import signal
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, as_completed
 from concurrent.futures import TimeoutError as CellTimeout
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +12,14 @@ import pandas as pd
 import pebble
 from threadpoolctl import threadpool_limits
 
+from bench.frontier import limit_table
 from bench.measure import failed_records, measure
 from bench.plan import Plan
 from bench.provenance import session
-from bench.frontier import limit_table
 from bench.records import Cell, Record, RunFolder
 from estimators import ESTIMATORS, Estimator
 from reference import Reference, load_or_certify
 from reference.cache import cache_key
-from systems import Array, Problem
 
 Report = Callable[[str, int, int], None]
 """What was finished, how many are done, how many there are."""
@@ -54,8 +53,12 @@ def sweep(
     missing = [cell for cell in cells if not folder.has(cell)]
     if missing:
         with _pool(budget) as pool:
-            references = _references(pool, plan, missing, folder, cache, report)
-            _measure(pool, plan, missing, references, folder, budget, estimators, report)
+            try:
+                references = _references(pool, plan, missing, folder, cache, report)
+                _measure(pool, plan, missing, references, folder, budget, estimators, report)
+            except BaseException:
+                pool.stop()  # or leaving the pool would wait for what is still queued
+                raise
     return folder.write_records()
 
 
@@ -78,9 +81,10 @@ def _references(
     cache: Path,
     report: Report,
 ) -> dict[tuple[str, str], Reference]:
-    """The references of the cells' problems; what the figures need of them is kept in the folder."""
+    """The references of the cells' problems; their quadrature limits are kept in the folder."""
     wanted = sorted({(cell.system, cell.theta) for cell in cells}, reverse=True)
-    keys, futures = {}, {}
+    keys: dict[str, str] = {}
+    futures: dict[Future[Reference], tuple[str, str]] = {}
     for system, theta in wanted:
         problem, x0 = plan.problem(system, theta), plan.initial_states(system)
         keys[f"{system} {theta}"] = cache_key(problem, x0)
@@ -107,7 +111,7 @@ def _measure(
     estimators: Mapping[str, Estimator],
     report: Report,
 ) -> None:
-    futures = {}
+    futures: dict[Future[list[Record]], Cell] = {}
     for cell in sorted(cells, key=lambda cell: cell.system, reverse=True):
         problem, x0 = plan.problem(cell.system, cell.theta), plan.initial_states(cell.system)
         arguments = (
@@ -116,31 +120,28 @@ def _measure(
             problem,
             x0[: cell.samples],
             references[cell.system, cell.theta],
-            plan.seed,
+            plan.seed or 0,
             budget.cell_bytes,
         )
         futures[pool.schedule(measure, arguments, timeout=budget.cell_seconds)] = cell
-    try:
-        for done, future in enumerate(as_completed(futures), 1):
-            cell = futures[future]
-            folder.write_cell(cell, _outcome(future, cell, estimators[cell.estimator], plan, budget))
-            report(cell.name, done, len(futures))
-    except BaseException:
-        pool.stop()
-        raise
+    for done, future in enumerate(as_completed(futures), 1):
+        cell = futures[future]
+        outcome = _outcome(future, cell, estimators[cell.estimator], plan, budget)
+        folder.write_cell(cell, outcome)
+        report(cell.name, done, len(futures))
 
 
 def _outcome(
-    future: pebble.ProcessFuture, cell: Cell, estimator: Estimator, plan: Plan, budget: Budget
+    future: Future[list[Record]], cell: Cell, estimator: Estimator, plan: Plan, budget: Budget
 ) -> list[Record]:
     try:
         return list(future.result())
     except CellTimeout:
         reason = f"not finished within {budget.cell_seconds:g} s"
-        return failed_records(cell, estimator, plan.seed, "timeout", reason)
+        return failed_records(cell, estimator, plan.seed or 0, "timeout", reason)
     except pebble.ProcessExpired as error:
         reason = f"the process measuring it ended with exit code {error.exitcode}"
-        return failed_records(cell, estimator, plan.seed, "died", reason)
+        return failed_records(cell, estimator, plan.seed or 0, "died", reason)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        return failed_records(cell, estimator, plan.seed, "raised", reason)
+        return failed_records(cell, estimator, plan.seed or 0, "raised", reason)

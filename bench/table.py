@@ -19,7 +19,9 @@ TARGETS = (1e-2, 1e-4, 1e-6, 1e-9)
 BYTES_AT = 1e-4
 
 
-def summarise(records: pd.DataFrame, limits: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+def summarise(
+    records: pd.DataFrame, limits: Mapping[tuple[str, str], pd.DataFrame]
+) -> pd.DataFrame:
     """A row a system, preset and estimator.
 
     `evals_1e-2` ...: the median sample's evaluations (inf: not reached); `limit_ratio_1e-2` ...:
@@ -30,9 +32,7 @@ def summarise(records: pd.DataFrame, limits: Mapping[tuple[str, str], pd.DataFra
     rows = []
     for (system, theta, estimator), group in records.groupby(["system", "theta", "estimator"]):
         limit = limit_at(limits[system, theta], np.array(TARGETS))
-        rows.append(
-            {"system": system, "theta": theta, "estimator": estimator} | _row(group, limit)
-        )
+        rows.append({"system": system, "theta": theta, "estimator": estimator} | _row(group, limit))
     return pd.DataFrame(rows)
 
 
@@ -62,28 +62,30 @@ def bytes_at(finished: pd.DataFrame, error: float) -> float:
 
 
 def sentences(records: pd.DataFrame) -> list[str]:
-    """One sentence a problem: who dominates whom."""
+    """One sentence a problem: who is dominated by nobody, and whom each of those dominates."""
     texts = []
     for (system, theta), group in records.groupby(["system", "theta"]):
         names = list(dict.fromkeys(group.estimator))
         answers = pairwise_answers(group, names)
-        losers = {
+        beats = {
             one: [other for other in names if answers.get((one, other)) == "dominates"]
             for one in names
         }
-        beaten = {loser for row in losers.values() for loser in row}
-        undominated = [name for name in names if name not in beaten]
-        parts = [f"undominated {_and(undominated)}"] if undominated else []
-        parts += [
-            f"{one} dominates {_and(row)}"
-            for one, row in sorted(losers.items(), key=lambda item: -len(item[1]))
-            if row
-        ]
-        texts.append(f"{system} ({theta}): {'; '.join(parts) or 'nobody reaches 1e-2'}.")
+        beaten = {loser for row in beats.values() for loser in row}
+        best = sorted((name for name in names if name not in beaten), key=lambda n: -len(beats[n]))
+        parts = [f"{name} dominates {_others(name, beats[name], names)}" for name in best]
+        texts.append(f"{system} ({theta}), dominated by nobody: {'; '.join(parts)}.")
     return texts
+
+
+def _others(own: str, beaten: list[str], names: list[str]) -> str:
+    spared = [name for name in names if name not in beaten and name != own]
+    if not beaten:
+        return "nobody"
+    if len(beaten) > 3 and len(spared) < len(beaten):
+        return "all others" if not spared else f"all others but {_and(spared)}"
+    return _and(beaten)
 
 
 def _and(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
-from bench.frontier import Front, attained, median_front, ranked, weighted
+from bench.frontier import Front, attained, evals_at, median_front, ranked, weighted
 from systems import Array
 
 Answer = Literal["dominates", "is dominated", "neither"]
@@ -23,11 +23,14 @@ TIE = 1e-9
 
 @dataclass(frozen=True)
 class Range:
-    """Between errors `loosest` and `tightest`, `better` needs fewer evaluations ("" for a tie)."""
+    """From errors `loosest` to `tightest`, `better` needs fewer evaluations ("" for a tie)."""
 
     loosest: float
     tightest: float
     better: str
+
+    def __str__(self) -> str:
+        return f"{self.better or 'neither'} ahead from {self.loosest:.2g} to {self.tightest:.2g}"
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,9 @@ class Verdict:
 
     `ratio` is NEW's evaluations over BASELINE's at matched error: geometric mean over the range
     that both reach, median over samples, with a 95 % bootstrap interval over samples. `epsilon` is
-    the multiplicative epsilon indicator of NEW's median frontier against BASELINE's: below 1, NEW's
-    frontier still dominates after both its axes are worsened by 1 / epsilon. `beaten` of `points` of
-    BASELINE's median frontier in the range are dominated by points of NEW's.
+    the multiplicative epsilon indicator: the least factor on both axes by which NEW's median
+    frontier would weakly dominate all of BASELINE's points in the range; below 1, it does with room
+    to spare. `beaten` of those `points` lie strictly behind NEW's median frontier.
     """
 
     system: str
@@ -69,10 +72,7 @@ class Verdict:
         span = f"from {self.loosest:.2g} to {self.tightest:.2g}"
         text = f"{self.system} ({self.theta}): {verb}, at relative errors {span}"
         if self.answer == "neither" and any(part.better for part in self.ranges):
-            text += ": " + ", ".join(
-                f"{part.better or 'neither'} is ahead from {part.loosest:.2g} to {part.tightest:.2g}"
-                for part in self.ranges
-            )
+            text += ": " + ", ".join(str(part) for part in self.ranges)
         return text + "."
 
 
@@ -100,12 +100,10 @@ def compare(
     if tightest is None:
         tightest = min(_tightest(of_new, samples), _tightest(of_baseline, samples), loosest)
     targets = ladder(loosest, tightest)
-    ratios = log_ratios(
-        attained(of_new, samples, targets), attained(of_baseline, samples, targets)
-    )
+    ratios = log_ratios(attained(of_new, samples, targets), attained(of_baseline, samples, targets))
     signs = ahead(ratios)
     low, middle, high = _ratio_interval(ratios)
-    fronts = [_within(median_front(part), loosest) for part in (of_new, of_baseline)]
+    fronts = median_front(of_new), _within(median_front(of_baseline), loosest, tightest)
     first = records.iloc[0]
     return Verdict(
         system=str(first.system),
@@ -135,7 +133,7 @@ def ladder(loosest: float, tightest: float) -> Array:
 
 
 def log_ratios(new: Array, baseline: Array) -> Array:
-    """log(new / baseline) (S, T): -inf where only new arrives, inf where only baseline, NaN neither."""
+    """log(new / baseline) (S, T): -inf where only new arrives, inf only baseline, NaN neither."""
     with np.errstate(invalid="ignore"):
         return np.log(new) - np.log(baseline)
 
@@ -157,22 +155,22 @@ def answer(signs: Array) -> Answer:
 
 
 def epsilon(new: Front, baseline: Front) -> float:
-    """The smallest factor by which both axes of `new` must be scaled to dominate; NaN if empty."""
+    """The least factor on both axes of `new`, interpolated, that reaches `baseline`'s points."""
     if not len(new.evals) or not len(baseline.evals):
         return float("nan")
-    new_points, points = (np.column_stack([f.evals, f.error]) for f in (new, baseline))
-    return float(moocore.epsilon_mult(new_points, ref=points))
+    fine = ladder(float(new.error[0]), float(new.error[-1]))
+    errors = np.union1d(np.append(fine, new.error), baseline.error)
+    evals = evals_at(new, errors)
+    reached = np.isfinite(evals)
+    curve = np.column_stack([evals[reached], errors[reached]])
+    return float(moocore.epsilon_mult(curve, ref=np.column_stack([baseline.evals, baseline.error])))
 
 
 def beaten(new: Front, baseline: Front) -> int:
-    """How many points of `baseline` some point of `new` dominates."""
-    points = np.column_stack([baseline.evals, baseline.error])
-    rivals = np.column_stack([new.evals, new.error])
-    both = np.vstack([rivals, points])
-    if not len(both):
+    """How many points of `baseline` need more evaluations than `new` does for the same error."""
+    if not len(baseline.evals):
         return 0
-    kept = moocore.is_nondominated(both, keep_weakly=True)[len(rivals) :]
-    return int((~kept).sum())
+    return int((evals_at(new, baseline.error) < baseline.evals * (1 - TIE)).sum())
 
 
 def _tightest(records: pd.DataFrame, samples: Array) -> float:
@@ -197,8 +195,8 @@ def _ratio_interval(ratios: Array) -> tuple[float, float, float]:
     return float(np.exp(interval.low)), middle, float(np.exp(interval.high))
 
 
-def _within(reached: Front, loosest: float) -> Front:
-    kept = reached.error <= loosest
+def _within(reached: Front, loosest: float, tightest: float) -> Front:
+    kept = (reached.error <= loosest) & (reached.error >= tightest * (1 - TIE))
     return Front(reached.evals[kept], reached.error[kept])
 
 

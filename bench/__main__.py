@@ -1,0 +1,5 @@
+"""`python -m bench` is `gradpareto`."""
+
+from bench.cli import main
+
+main()

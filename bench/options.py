@@ -1,0 +1,129 @@
+"""The command line's options, and what they check before anything runs."""
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.plan import SAMPLES, Plan, load_x0, problems_of
+from bench.records import RunFolder
+from bench.sweep import Budget
+from estimators import ESTIMATORS
+from reference import default_folder
+from systems import TASKS
+
+DEFAULT_RUN = Path("results/runs/default")
+
+
+class Name(click.ParamType):
+    """One of a registry's names; an unknown one is answered with the nearest."""
+
+    def __init__(self, kind: str, known: Sequence[str]) -> None:
+        self.name, self.known = kind, list(known)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in self.known:
+            return value
+        near = difflib.get_close_matches(value, self.known, n=1, cutoff=0.3)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.known)}"
+        raise click.UsageError(f"unknown {self.name} {value!r}: {hint}")
+
+
+class Positive(click.ParamType):
+    """A number above zero and finite."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            named = param.opts[0] if param else "the number"
+            raise click.UsageError(f"{named} must be a positive number, not {value!r}")
+        return number
+
+
+class Count(Positive):
+    """A whole number, 1 or more."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # type: ignore[override]
+        number = super().convert(value, param, ctx)
+        if number != int(number):
+            raise click.UsageError(f"{param.opts[0] if param else 'it'} must be a whole number")
+        return int(number)
+
+
+SYSTEM = Name("system", list(TASKS))
+ESTIMATOR = Name("estimator", list(ESTIMATORS))
+PRESET = Name("preset", sorted({preset for task in TASKS.values() for preset in task.presets}))
+
+_SHARED = [
+    click.option("--system", "systems", type=SYSTEM, multiple=True, help="Default: all."),
+    click.option("--theta", "thetas", type=PRESET, multiple=True, help="Preset; default: all."),
+    click.option("--samples", type=Count(), help="Initial states a system; default: the plan's."),
+    click.option("--seed", type=click.IntRange(min=0), help="Of the initial states; default: 0."),
+    click.option("--x0", type=click.Path(path_type=Path), help="Initial states: .npy, or text."),
+    click.option("--out", type=click.Path(path_type=Path), default=DEFAULT_RUN, show_default=True),
+    click.option("--cache", type=click.Path(path_type=Path), help="Of references."),
+    click.option("--workers", type=Count(), default=2, show_default=True, help="Processes."),
+    click.option("--cell-seconds", type=Positive(), default=120.0, show_default=True),
+    click.option("--cell-bytes", type=Positive(), default=float(2**32), show_default=True),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+]
+
+
+def measuring(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every verb that may measure."""
+    for option in reversed(_SHARED):
+        command = option(command)
+    return command
+
+
+def make_plan(
+    estimators: Sequence[str], chosen: dict[str, Any], settings: Sequence[float] = ()
+) -> Plan:
+    """The plan that the options name; a folder that holds a run lends it samples and seed."""
+    samples, seed = chosen["samples"], chosen["seed"]
+    x0 = None if chosen["x0"] is None else load_x0(chosen["x0"])
+    if x0 is not None and len(chosen["systems"]) != 1:
+        raise ValueError("--x0 holds the states of one system: name it with --system")
+    plan = Plan(
+        problems_of(chosen["systems"], chosen["thetas"]),
+        tuple(estimators),
+        samples=samples,
+        settings=tuple(settings),
+        seed=seed,
+        x0=x0,
+    )
+    if not plan.problems:
+        raise ValueError(f"{', '.join(chosen['systems'])}: no preset {', '.join(chosen['thetas'])}")
+    return _as_in_folder(plan, RunFolder(chosen["out"])) if "out" in chosen else plan
+
+
+def _as_in_folder(plan: Plan, folder: RunFolder) -> Plan:
+    """What the options leave open is as the folder's run has it."""
+    if not folder.exists:
+        return plan
+    held = folder.provenance()["shared"]
+    if plan.samples is None and plan.x0 is None and held["samples"] != SAMPLES:
+        plan = replace(plan, samples=held["samples"])
+    return replace(plan, seed=held["seed"]) if plan.seed is None else plan
+
+
+def make_budget(chosen: dict[str, Any]) -> Budget:
+    return Budget(chosen["cell_seconds"], int(chosen["cell_bytes"]), chosen["workers"])
+
+
+def cache_of(chosen: dict[str, Any]) -> Path:
+    """The folder of references that the options name."""
+    return Path(chosen["cache"]) if chosen["cache"] else default_folder()

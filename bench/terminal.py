@@ -1,0 +1,132 @@
+"""What the command line prints: tables for people, JSON for programs."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from bench.table import TARGETS
+from bench.verdict import Verdict
+from reference import Reference
+
+WIDTH = 140
+"""Columns of the tables where the output is no terminal."""
+
+
+def print_json(result: Any) -> None:
+    """Numbers that JSON has no word for (NaN, infinity) become null."""
+    click.echo(json.dumps(_plain(result), indent=2))
+
+
+def print_summary(table: pd.DataFrame, sentences: list[str]) -> None:
+    """The table of `bench.table.summarise`, a block a problem, and its sentence under it."""
+    console = _console()
+    problems = table.groupby(["system", "theta"], sort=True)
+    for ((system, theta), rows), sentence in zip(problems, sentences, strict=True):
+        shown = Table(
+            title=f"{system} ({theta}): evaluations for a relative error of", expand=False
+        )
+        shown.add_column("estimator", no_wrap=True)
+        heads = [f"{target:.0e}" for target in TARGETS]
+        for head in (*heads, "floor", "x limit", "order", "bytes", "samples"):
+            shown.add_column(head, justify="right", no_wrap=True)
+        for row in rows.to_dict("records"):
+            shown.add_row(*_cells(row))
+        console.print(shown)
+        console.print(sentence, highlight=False, soft_wrap=True)
+        console.print()
+    console.print(
+        "floor: the smallest median error measured. x limit: evaluations at 1e-4 over the fewest "
+        "vjps that any quadrature needs. order: of the error in the evaluations. bytes: peak, a "
+        "sample, at 1e-4. '-': not reached or not measured.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def print_verdicts(verdicts: Mapping[float, list[Verdict]]) -> None:
+    """Each problem's verdict at weight 1, and whether other prices of a vjp change it."""
+    for k, verdict in enumerate(verdicts[1.0]):
+        click.echo(verdict.sentence())
+        click.echo(
+            f"  evaluations at matched error, {verdict.new} over {verdict.baseline}: "
+            f"{_number(verdict.ratio, '.2f')} (median of {verdict.samples} samples, 95 % bootstrap "
+            f"{_number(verdict.ratio_low, '.2f')} to {_number(verdict.ratio_high, '.2f')})"
+        )
+        click.echo(
+            f"  beats {verdict.beaten} of {verdict.points} frontier points; multiplicative epsilon "
+            f"{_number(verdict.epsilon, '.2g')}; dominates on {verdict.samples_dominated} of "
+            f"{verdict.samples} samples"
+        )
+        others = [
+            f"{row[k].answer} at {weight:g}" for weight, row in verdicts.items() if weight != 1
+        ]
+        click.echo(f"  with a vjp weighted 2 or 3 times an f: {', '.join(others)}")
+
+
+def print_certificate(
+    certificates: Mapping[tuple[str, str], Reference], as_json: bool = False
+) -> None:
+    """For each problem, how far the methods disagree, relative to the gradient's norm."""
+    found = [
+        {
+            "system": system,
+            "theta": theta,
+            "samples": len(reference.loss),
+            "rel_uncertainty": float(np.max(reference.rel_uncertainty)),
+            "disagreements": {
+                name: float(np.max(value / np.linalg.norm(reference.gradient, axis=1)))
+                for name, value in reference.disagreements.items()
+            },
+        }
+        for (system, theta), reference in certificates.items()
+    ]
+    if as_json:
+        print_json(found)
+        return
+    for row in found:
+        click.echo(
+            f"{row['system']} ({row['theta']}): certified to {row['rel_uncertainty']:.1e} relative, "
+            f"the worst of {row['samples']} samples"
+        )
+        disagreements: dict[str, float] = row["disagreements"]  # type: ignore[assignment]
+        for name, value in disagreements.items():
+            click.echo(f"  {value:.1e}  {name}")
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    needed = [_number(row[f"evals_{target:.0e}"], ",.0f") for target in TARGETS]
+    return [
+        row["estimator"],
+        *needed,
+        _number(row["floor"], ".1e"),
+        _number(row["limit_ratio_1e-04"], ".1f"),
+        _number(row["order"], ".1f"),
+        _number(row["peak_bytes"], ",.0f"),
+        str(row["samples"]),
+    ]
+
+
+def _number(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else "-"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,7 +1,6 @@
 """The command line: `gradpareto`, and `python -m bench`."""
 
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -205,8 +204,8 @@ def overhead(
         print_json(asdict(found))
         return
     click.echo(
-        f"{estimator} at {setting:g} on {system}, {samples} samples: {found.gradient_s * 1e3:.1f} ms, "
-        f"{found.factor:.2f} times its oracle calls alone; "
+        f"{estimator} at {setting:g} on {system}, {samples} samples: "
+        f"{found.gradient_s * 1e3:.1f} ms, {found.factor:.2f} times its oracle calls alone; "
         f"one by one the samples take {found.batch_speedup:.1f} times as long"
     )
 
@@ -234,15 +233,10 @@ def _complain(message: str) -> None:
     sys.exit(2)
 
 
-def _measured(plan: Plan, chosen: Mapping[str, Any]) -> pd.DataFrame:
+def _measured(plan: Plan, chosen: dict[str, Any]) -> pd.DataFrame:
+    folder, cache, budget = RunFolder(chosen["out"]), cache_of(chosen), make_budget(chosen)
     with progress() as report:
-        return run_sweep(
-            plan,
-            RunFolder(chosen["out"]),
-            cache_of(dict(chosen)),
-            make_budget(dict(chosen)),
-            report,
-        )
+        return run_sweep(plan, folder, cache, budget, report)
 
 
 def _of(records: pd.DataFrame, system: str, theta: str) -> pd.DataFrame:

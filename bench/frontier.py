@@ -16,6 +16,9 @@ FLOOR_FACTOR = 10.0
 """Errors below so many times the reference's uncertainty are not ranked."""
 
 
+MEDIANS = ["evals", "rel_error", "stored_bytes", "peak_bytes", "wall_ratio"]
+
+
 @dataclass(frozen=True)
 class Front:
     """Nondominated points, by falling error: evals (K,) rise as error (K,) falls."""
@@ -56,11 +59,12 @@ def sample_fronts(records: pd.DataFrame) -> dict[int, Front]:
 
 
 def median_points(records: pd.DataFrame) -> pd.DataFrame:
-    """Median evals and rel_error over samples, a row a setting, where most samples are ranked."""
+    """Medians over samples of evals, rel_error, bytes and wall_ratio, a row a setting.
+
+    Only settings at which most of the samples are among the records.
+    """
     counts = records.groupby("setting").size()
-    medians = records.groupby("setting")[
-        ["evals", "rel_error", "peak_bytes", "wall_ratio"]
-    ].median()
+    medians = records.groupby("setting")[MEDIANS].median()
     return medians[counts > records["sample"].nunique() / 2]
 
 

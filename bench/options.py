@@ -19,13 +19,17 @@ from systems import TASKS
 DEFAULT_RUN = Path("results/runs/default")
 
 
+Parameter = click.Parameter | None
+Context = click.Context | None
+
+
 class Name(click.ParamType):
     """One of a registry's names; an unknown one is answered with the nearest."""
 
     def __init__(self, kind: str, known: Sequence[str]) -> None:
         self.name, self.known = kind, list(known)
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: str, param: Parameter, ctx: Context) -> str:
         if value in self.known:
             return value
         near = difflib.get_close_matches(value, self.known, n=1, cutoff=0.3)
@@ -38,9 +42,7 @@ class Positive(click.ParamType):
 
     name = "number"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
+    def convert(self, value: Any, param: Parameter, ctx: Context) -> float:
         try:
             number = float(value)
         except ValueError:
@@ -56,7 +58,7 @@ class Count(Positive):
 
     name = "count"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # type: ignore[override]
+    def convert(self, value: Any, param: Parameter, ctx: Context) -> int:
         number = super().convert(value, param, ctx)
         if number != int(number):
             raise click.UsageError(f"{param.opts[0] if param else 'it'} must be a whole number")
@@ -101,6 +103,7 @@ def make_plan(
         problems_of(chosen["systems"], chosen["thetas"]),
         tuple(estimators),
         samples=samples,
+        all_samples=samples is not None or x0 is not None,
         settings=tuple(settings),
         seed=seed,
         x0=x0,

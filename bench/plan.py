@@ -40,7 +40,7 @@ def _steps(horizon: float, counts: Sequence[int]) -> tuple[float, ...]:
 
 EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
     # 2 (d + P) solves a sample: 13,088 on the quadrotor.
-    ("quadrotor", "finite_difference"): (_steps(5.0, (8, 16)), 1),
+    ("quadrotor", "finite_difference"): (_steps(5.0, (4, 8)), 1),
     ("differential_drive", "finite_difference"): (_steps(5.0, (1, 2, 4, 8)), 2),
     ("lqr", "finite_difference"): (_steps(10.0, (8, 16, 32, 64, 128, 256)), 4),
     # Lane by lane, with all P components of the gradient in SciPy's state.
@@ -68,12 +68,14 @@ def default_settings(system: str, estimator: str) -> tuple[float, ...]:
 class Plan:
     """What to measure. Every setting of every estimator sees the same initial states (paired).
 
-    `x0` overrides the system's own draw of `samples` initial states from `seed`.
+    `x0` overrides the system's own draw of `samples` initial states from `seed`. An estimator that
+    the exceptions hold to fewer samples sees the first few, unless it is to see `all_samples`.
     """
 
     problems: tuple[tuple[str, str], ...]
     estimators: tuple[str, ...]
     samples: int | None = None
+    all_samples: bool = False
     settings: tuple[float, ...] = ()
     seed: int | None = None
     x0: Array | None = None
@@ -90,14 +92,13 @@ class Plan:
         return TASKS[system].problem(theta)
 
     def cells(self) -> list[Cell]:
-        """Without a number of samples or settings, the exceptions of the default plan hold."""
         cells = []
         for system, theta in self.problems:
             available = len(self.initial_states(system))
             for estimator in self.estimators:
                 usual = default_settings(system, estimator), available
                 settings, samples = EXCEPTIONS.get((system, estimator), usual)
-                if self.samples is not None or self.x0 is not None:
+                if self.all_samples:
                     samples = available
                 cells += [
                     Cell(system, theta, estimator, setting, min(samples, available))

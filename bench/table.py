@@ -31,7 +31,8 @@ def summarise(
     """
     rows = []
     for (system, theta, estimator), group in records.groupby(["system", "theta", "estimator"]):
-        limit = limit_at(limits[system, theta], np.array(TARGETS))
+        problem = (str(system), str(theta))
+        limit = limit_at(limits[problem], np.array(TARGETS))
         rows.append({"system": system, "theta": theta, "estimator": estimator} | _row(group, limit))
     return pd.DataFrame(rows)
 
@@ -49,16 +50,17 @@ def _row(records: pd.DataFrame, limit: Array) -> dict[str, float]:
     row |= {f"limit_ratio_{t:.0e}": v for t, v in zip(TARGETS, ratios, strict=True)}
     row["floor"] = float(floor)
     row["order"] = observed_order(usable)
-    row["peak_bytes"] = bytes_at(finished, BYTES_AT)
+    at = cheapest(finished, BYTES_AT)
+    row["peak_bytes"] = np.nan if at is None else float(at.peak_bytes)
     row["ok"] = len(finished) / len(records)
     return row
 
 
-def bytes_at(finished: pd.DataFrame, error: float) -> float:
-    """Peak bytes a sample at the cheapest setting whose median error is at most `error`, or NaN."""
+def cheapest(finished: pd.DataFrame, error: float) -> pd.Series | None:
+    """The medians at the cheapest setting (its name) whose median error is at most `error`."""
     points = median_points(finished) if len(finished) else finished
     points = points[points.rel_error <= error]
-    return float(points.sort_values("evals").peak_bytes.iloc[0]) if len(points) else float("nan")
+    return points.sort_values("evals").iloc[0] if len(points) else None
 
 
 def sentences(records: pd.DataFrame) -> list[str]:

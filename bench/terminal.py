@@ -36,7 +36,7 @@ def print_summary(table: pd.DataFrame, sentences: list[str]) -> None:
         heads = [f"{target:.0e}" for target in TARGETS]
         for head in (*heads, "floor", "x limit", "order", "bytes", "samples"):
             shown.add_column(head, justify="right", no_wrap=True)
-        for row in rows.to_dict("records"):
+        for _, row in rows.iterrows():
             shown.add_row(*_cells(row))
         console.print(shown)
         console.print(sentence, highlight=False, soft_wrap=True)
@@ -56,8 +56,8 @@ def print_verdicts(verdicts: Mapping[float, list[Verdict]]) -> None:
         click.echo(verdict.sentence())
         click.echo(
             f"  evaluations at matched error, {verdict.new} over {verdict.baseline}: "
-            f"{_number(verdict.ratio, '.2f')} (median of {verdict.samples} samples, 95 % bootstrap "
-            f"{_number(verdict.ratio_low, '.2f')} to {_number(verdict.ratio_high, '.2f')})"
+            f"{_number(verdict.ratio, '.3g')} (median of {verdict.samples} samples, 95 % bootstrap "
+            f"{_number(verdict.ratio_low, '.3g')} to {_number(verdict.ratio_high, '.3g')})"
         )
         click.echo(
             f"  beats {verdict.beaten} of {verdict.points} frontier points; multiplicative epsilon "
@@ -92,8 +92,8 @@ def print_certificate(
         return
     for row in found:
         click.echo(
-            f"{row['system']} ({row['theta']}): certified to {row['rel_uncertainty']:.1e} relative, "
-            f"the worst of {row['samples']} samples"
+            f"{row['system']} ({row['theta']}): certified to {row['rel_uncertainty']:.1e} "
+            f"relative, the worst of {row['samples']} samples"
         )
         disagreements: dict[str, float] = row["disagreements"]  # type: ignore[assignment]
         for name, value in disagreements.items():
@@ -105,7 +105,7 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=WIDTH)
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _cells(row: pd.Series) -> list[str]:
     needed = [_number(row[f"evals_{target:.0e}"], ",.0f") for target in TARGETS]
     return [
         row["estimator"],

@@ -1,0 +1,102 @@
+"""Each estimator's frontier on each system, one number at a time. All are better when lower."""
+
+import numpy as np
+
+SYSTEMS = ["lqr", "differential_drive", "quadrotor"]
+ESTIMATORS = [
+    "bptt",
+    "bptt-heun",
+    "bptt-rk4",
+    "bptt-dop853",
+    "ctpg",
+    "ctpg-dop853",
+    "ctpg-rk4",
+    "ctpg-scipy",
+    "neural_ode",
+    "neural_ode-checkpointed",
+    "finite_difference",
+]
+
+
+def setup_cache():
+    """One sweep a commit; the benchmarks look its numbers up."""
+    from bench.tracked import measure_tracked
+
+    return measure_tracked()
+
+
+setup_cache.timeout = 900
+
+
+def metrics_of(found, system, estimator):
+    """n/a where the commit has no such estimator or system."""
+    if (system, estimator) not in found:
+        raise NotImplementedError(f"this commit has no {estimator} on {system}")
+    return found[system, estimator]
+
+
+class Frontier:
+    """Deterministic numbers of the sweep."""
+
+    params = (SYSTEMS, ESTIMATORS)
+    param_names = ("system", "estimator")
+    version = "1"
+
+    def setup(self, found, system, estimator):
+        self.metrics = metrics_of(found, system, estimator)
+
+    def track_evals_to_1e_2(self, found, system, estimator):
+        return self.metrics["evals_to_1e_2"]
+
+    def track_evals_to_1e_4(self, found, system, estimator):
+        return self.metrics["evals_to_1e_4"]
+
+    def track_evals_to_1e_6(self, found, system, estimator):
+        return self.metrics["evals_to_1e_6"]
+
+    def track_error_floor(self, found, system, estimator):
+        return self.metrics["error_floor"]
+
+    def track_stored_bytes(self, found, system, estimator):
+        return self.metrics["stored_bytes"]
+
+    def track_peak_bytes(self, found, system, estimator):
+        return self.metrics["peak_bytes"]
+
+    def track_epsilon_vs_bptt(self, found, system, estimator):
+        return self.metrics["epsilon_vs_bptt"]
+
+    track_evals_to_1e_2.unit = track_evals_to_1e_4.unit = track_evals_to_1e_6.unit = "evals"
+    track_error_floor.unit = "relative error"
+    track_stored_bytes.unit = track_peak_bytes.unit = "bytes a sample"
+    track_epsilon_vs_bptt.unit = "factor"
+
+
+class Time:
+    """A gradient of the sweep's samples at a setting near an error of 1e-4, on one thread."""
+
+    params = (SYSTEMS, ESTIMATORS)
+    param_names = ("system", "estimator")
+    version = "1"
+    rounds = 1
+    repeat = (2, 5, 0.3)
+    number = 1
+    warmup_time = 0.0
+
+    def setup(self, found, system, estimator):
+        super().setup(found, system, estimator)
+        from threadpoolctl import threadpool_limits
+
+        from bench.tracked import PROBLEMS, SAMPLES
+        from estimators import ESTIMATORS as REGISTERED
+        from systems import TASKS
+
+        threadpool_limits(1)
+        task = TASKS[system]
+        self.problem = task.problem(PROBLEMS[system])
+        samples = 1 if estimator == "finite_difference" else SAMPLES
+        self.x0 = task.system.sample_x0(np.random.default_rng(0), samples)
+        self.estimate = REGISTERED[estimator]
+
+    def time_gradient(self, found, system, estimator):
+        self.estimate(self.problem, self.x0, self.setting)

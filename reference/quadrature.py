@@ -1,0 +1,37 @@
+"""Gauss-Legendre nodes on [0, 1], and what collocation needs of the polynomials through them."""
+
+from functools import cache
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from systems import Array
+
+
+@cache
+def gauss(nodes: int) -> tuple[Array, Array]:
+    """Nodes c (nodes,) inside (0, 1) and weights b (nodes,), exact to degree 2 nodes - 1."""
+    x, w = legendre.leggauss(nodes)
+    return 0.5 + 0.5 * x, 0.5 * w
+
+
+@cache
+def butcher(stages: int) -> Array:
+    """A (stages, stages): A[i, j] = int_0^c_i l_j, l_j the Lagrange polynomials of the Gauss nodes.
+
+    Expanded in Legendre polynomials rather than solved for: every entry is then exact to rounding.
+    Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I (1993), II.7.
+    """
+    c, b = gauss(stages)
+    values = legendre.legvander(2 * c - 1, stages)
+    integrals = 0.5 * (values[:, 2:] - values[:, :-2])
+    return b * (c[:, None] + integrals @ values[:, 1:-1].T)
+
+
+@cache
+def extrapolation(stages: int) -> Array:
+    """E (stages, stages): values at the nodes of one step to values at those of the next."""
+    c, b = gauss(stages)
+    here = legendre.legvander(2 * c - 1, stages - 1)
+    ahead = legendre.legvander(2 * c + 1, stages - 1)
+    return b * ((ahead * (2 * np.arange(stages) + 1)) @ here.T)

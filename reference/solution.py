@@ -1,0 +1,25 @@
+"""What every method of this package returns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from systems import Array
+
+
+class NotSolved(ArithmeticError):  # noqa: N818
+    """A method could not solve the problem to rounding, so it cannot vouch for a gradient."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """loss (B,), dL/dx0 (B, state_dim) and dL/dtheta (B, P) of a batch of initial states."""
+
+    loss: Array
+    grad_x0: Array
+    grad_theta: Array
+
+    @property
+    def gradient(self) -> Array:
+        """(dL/dx0, dL/dtheta) stacked, (B, state_dim + P)."""
+        return np.concatenate([self.grad_x0, self.grad_theta], axis=1)

@@ -18,7 +18,7 @@ from systems import Array, Problem
 
 HEADROOM_BYTES = 512 * 2**20
 """Address space that a cell may take beyond its budget, for the interpreter and its libraries."""
-TRACED_CALLS = 2500
+TRACED_CALLS = 1500
 """Memory is traced where a batch makes at most so many oracle calls: it slows them 3 to 5 times."""
 TIMING_SECONDS = 0.15
 BASELINE_STEPS = 100
@@ -44,6 +44,7 @@ def measure(
     reference: Reference,
     seed: int,
     cell_bytes: int,
+    timed: bool = True,
 ) -> list[Record]:
     """Records of a cell's samples, x0 (B, d), whatever the estimator does.
 
@@ -53,7 +54,7 @@ def measure(
         outcome = attempt(estimator, problem, x0, cell.setting)
         if outcome.status == "ok" and sum(outcome.meter.batches.values()) <= TRACED_CALLS:
             outcome = _traced(outcome, estimator, problem, x0, cell.setting, cell_bytes)
-        if outcome.status == "ok":
+        if timed and outcome.status == "ok":
             times = wall_time(estimator, problem, x0, cell.setting)
             outcome = replace(outcome, times=times)
     blank = blank_record(cell, estimator, seed)

@@ -96,9 +96,9 @@ def make_plan(
 ) -> Plan:
     """The plan that the options name; a folder that holds a run lends it samples and seed."""
     samples, seed = chosen["samples"], chosen["seed"]
-    x0 = None if chosen["x0"] is None else load_x0(chosen["x0"])
-    if x0 is not None and len(chosen["systems"]) != 1:
+    if chosen["x0"] is not None and len(chosen["systems"]) != 1:
         raise ValueError("--x0 holds the states of one system: name it with --system")
+    x0 = None if chosen["x0"] is None else load_x0(chosen["x0"])
     plan = Plan(
         problems_of(chosen["systems"], chosen["thetas"]),
         tuple(estimators),

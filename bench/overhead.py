@@ -43,9 +43,6 @@ def measure_overhead(
     return Overhead(len(x0), *np.median(rounds, axis=0).tolist())
 
 
-def as_dict(overhead: Overhead) -> dict[str, float]:
-    return asdict(overhead)
-
 
 def _seconds(call: object) -> float:
     start = time.perf_counter()

@@ -1,6 +1,7 @@
 """What a sweep measures: which estimators, at which settings, on how many samples."""
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,8 @@ DEFAULT_ESTIMATORS = (
 
 TOLERANCES = tuple(10.0**-k for k in range(1, 10))
 
-CALLS = {"lqr": 2**14, "differential_drive": 2**14}
-"""Oracle calls of a fixed-step estimator's dearest setting, on each system; else 2^13."""
+CALLS = {"lqr": 2**14}
+"""Oracle calls of a fixed-step estimator's dearest setting, where they are not 2^13."""
 
 
 def _steps(horizon: float, counts: Sequence[int]) -> tuple[float, ...]:
@@ -70,6 +71,7 @@ class Plan:
 
     `x0` overrides the system's own draw of `samples` initial states from `seed`. An estimator that
     the exceptions hold to fewer samples sees the first few, unless it is to see `all_samples`.
+    Wall time, `timed`, costs another run of each cell.
     """
 
     problems: tuple[tuple[str, str], ...]
@@ -79,6 +81,7 @@ class Plan:
     settings: tuple[float, ...] = ()
     seed: int | None = None
     x0: Array | None = None
+    timed: bool = True
 
     def initial_states(self, system: str) -> Array:
         """(samples, state_dim). Raises ValueError on an unusable x0."""
@@ -96,13 +99,13 @@ class Plan:
         for system, theta in self.problems:
             available = len(self.initial_states(system))
             for estimator in self.estimators:
-                usual = default_settings(system, estimator), available
-                settings, samples = EXCEPTIONS.get((system, estimator), usual)
+                settings, samples = EXCEPTIONS.get((system, estimator), ((), available))
                 if self.all_samples:
                     samples = available
+                settings = self.settings or settings or default_settings(system, estimator)
                 cells += [
                     Cell(system, theta, estimator, setting, min(samples, available))
-                    for setting in self.settings or settings
+                    for setting in settings
                 ]
         return cells
 
@@ -132,6 +135,8 @@ def load_x0(path: Path) -> Array:
     try:
         if path.suffix == ".npy":
             return np.load(path, allow_pickle=False)
-        return np.loadtxt(path, delimiter=",", ndmin=2)
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a file without numbers
+            return np.loadtxt(path, delimiter=",", ndmin=2)
+    except (OSError, ValueError, UserWarning) as error:
         raise ValueError(f"cannot read initial states from {path}: {error}") from error

@@ -18,8 +18,7 @@ from bench.plan import Plan
 from bench.provenance import session
 from bench.records import Cell, Record, RunFolder
 from estimators import ESTIMATORS, Estimator
-from reference import Reference, load_or_certify
-from reference.cache import cache_key
+from reference import Reference, cache_key, load_or_certify
 
 Report = Callable[[str, int, int], None]
 """What was finished, how many are done, how many there are."""
@@ -122,6 +121,7 @@ def _measure(
             references[cell.system, cell.theta],
             plan.seed or 0,
             budget.cell_bytes,
+            plan.timed,
         )
         futures[pool.schedule(measure, arguments, timeout=budget.cell_seconds)] = cell
     for done, future in enumerate(as_completed(futures), 1):

@@ -30,7 +30,7 @@ def measure_tracked() -> Tracked:
     evals_to_1e_2, _1e_4, _1e_6; error_floor; stored_bytes and peak_bytes at an error of 1e-4;
     epsilon_vs_bptt; setting: the knob's at an error of 1e-4, else the tightest. NaN: not reached.
     """
-    plan = Plan(tuple(PROBLEMS.items()), DEFAULT_ESTIMATORS, samples=SAMPLES)
+    plan = Plan(tuple(PROBLEMS.items()), DEFAULT_ESTIMATORS, samples=SAMPLES, timed=False)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
         records = sweep(plan, run, default_folder(), Budget(), lambda name, done, total: None)

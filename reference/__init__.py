@@ -1,6 +1,6 @@
 """What the truth is: gradients certified by methods that share no code path, and their cache."""
 
-from reference.cache import TamperedCache, default_folder, load_or_certify
+from reference.cache import TamperedCache, cache_key, default_folder, load_or_certify
 from reference.certificate import Reference, certify
 from reference.limit import QuadratureLimit
 from reference.solution import NotSolved
@@ -10,6 +10,7 @@ __all__ = [
     "QuadratureLimit",
     "Reference",
     "TamperedCache",
+    "cache_key",
     "certify",
     "default_folder",
     "load_or_certify",

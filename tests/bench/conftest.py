@@ -1,0 +1,71 @@
+"""Synthetic records, and one small real run that several modules read."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.measure import blank_record
+from bench.plan import Plan
+from bench.records import COLUMNS, Cell, Record, RunFolder
+from bench.sweep import Budget, sweep
+from estimators import ESTIMATORS
+
+MakeRecords = Callable[..., pd.DataFrame]
+
+
+def record(estimator: str, setting: float, sample: int, evals: int, error: float) -> Record:
+    """A record of a unit gradient, all numbers of which are given or harmless."""
+    blank = blank_record(Cell("lqr", "optimal", estimator, setting, 1), ESTIMATORS[estimator], 0)
+    return replace(
+        blank,
+        sample=sample,
+        f_evals=evals // 2,
+        vjp_evals=evals - evals // 2,
+        evals=evals,
+        abs_error=error,
+        rel_error=error,
+        reference_uncertainty=1e-15,
+    )
+
+
+def table(records: list[Record]) -> pd.DataFrame:
+    return pd.DataFrame([asdict(one) for one in records], columns=COLUMNS)
+
+
+@pytest.fixture
+def power_law() -> MakeRecords:
+    """Records of an estimator whose error is constant * evals ** -order, on some samples."""
+
+    def make(
+        estimator: str, constant: float, order: float, samples: int = 4, rungs: int = 12
+    ) -> pd.DataFrame:
+        rng = np.random.default_rng(1)
+        jitter = np.exp(0.1 * rng.standard_normal(samples))
+        rows = [
+            record(estimator, 1 / 2**k, s, 8 * 2**k, constant * jitter[s] * (8.0 * 2**k) ** -order)
+            for k in range(rungs)
+            for s in range(samples)
+        ]
+        return table(rows)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("references")
+
+
+SMALL = Plan((("lqr", "optimal"),), ("bptt", "ctpg"), samples=2, settings=(0.5, 0.25))
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolder:
+    """A finished sweep of two estimators on the LQR; tests read it and copy it, never write."""
+    folder = RunFolder(tmp_path_factory.mktemp("run") / "small")
+    sweep(SMALL, folder, cache, Budget(workers=1), lambda name, done, total: None)
+    return folder

@@ -1,0 +1,173 @@
+"""The command line through its entry point, as a person uses it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.records import RunFolder
+from estimators import ESTIMATORS
+from systems import TASKS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(cache: Path):  # type: ignore[no-untyped-def]
+    """Call `python -m bench` with arguments; the result has returncode, stdout and stderr."""
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bench", *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | {"GRADPARETO_CACHE": str(cache)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture
+def folder(small_run: RunFolder, tmp_path: Path) -> Path:
+    """A copy of the small run that a test may spoil."""
+    return Path(shutil.copytree(small_run.path, tmp_path / "run"))
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    """One line, no traceback, status 2."""
+    assert result.returncode == 2, result.stderr
+    lines = [line for line in result.stderr.splitlines() if not line[:1].isdigit()]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("gradpareto: ")
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("compare", "ctgp", "bptt"), ("'ctgp'", "'ctpg'")),
+        (("compare", "ctpg", "btpt"), ("'btpt'", "'bptt'")),
+        (("compare", "ctpg", "ctpg"), ("itself",)),
+        (("compare", "ctpg", "bptt", "--from", "1e-6", "--to", "1e-2"), ("looser",)),
+        (("sweep", "--system", "quadroter"), ("'quadrotor'",)),
+        (("sweep", "--theta", "optimul"), ("'optimal'",)),
+        (("sweep", "--system", "quadrotor", "--theta", "optimal"), ("quadrotor", "optimal")),
+        (("sweep", "--setting", "0"), ("--setting", "positive")),
+        (("sweep", "--setting", "-1e-3"), ("--setting", "positive")),
+        (("sweep", "--setting", "nan"), ("--setting", "positive")),
+        (("sweep", "--setting", "small"), ("--setting", "positive")),
+        (("sweep", "--samples", "0"), ("--samples",)),
+        (("sweep", "--samples", "1.5"), ("--samples", "whole")),
+        (("sweep", "--cell-seconds", "0"), ("--cell-seconds",)),
+        (("sweep", "--x0", "nowhere.csv", "--system", "lqr"), ("nowhere.csv",)),
+        (("sweep", "--x0", "README.md"), ("--system",)),
+        (("reference", "lqq"), ("'lqr'",)),
+        (("sweeep",), ("sweep",)),
+        (("sweep", "--sampels", "3"), ("--samples",)),
+        (("overhead", "--system", "lqr", "--theta", "initial"), ("optimal, perturbed",)),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(run, arguments: tuple, words: tuple) -> None:  # type: ignore[no-untyped-def]
+    assert_refused(run(*arguments), *words)
+
+
+@pytest.mark.parametrize(
+    ("x0", "word"), [([[1.0, np.nan]], "finite"), ([[1.0, 2.0, 3.0]], "(1, 3)")]
+)
+def test_unusable_initial_states(run, tmp_path: Path, x0: list, word: str) -> None:  # type: ignore[no-untyped-def]
+    np.save(tmp_path / "x0.npy", np.array(x0))
+    out = tmp_path / "run"
+    result = run("sweep", "--system", "lqr", "--x0", tmp_path / "x0.npy", "--out", out)
+    assert_refused(result, word)
+    assert not out.exists()
+
+
+def test_initial_states_of_one_s_own(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "x0.csv").write_text("1,2\n3,4\n5,6\n")
+    out = tmp_path / "run"
+    options = ("--system", "lqr", "--theta", "optimal", "--x0", tmp_path / "x0.csv", "--out", out)
+    result = run("sweep", *options, "--estimator", "ctpg", "--setting", "1e-9", "--json")
+    assert result.returncode == 0, result.stderr
+    records = RunFolder(out).read_cells()
+    # L = |x0|^2 at the optimal gain, up to exp(-2 T).
+    np.testing.assert_allclose(records.loss, [5, 25, 61], rtol=1e-6)
+    assert json.loads(result.stdout)["rows"] == 3
+
+
+def test_an_unwritable_folder(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "file").write_text("")
+    assert_refused(run("sweep", "--out", tmp_path / "file" / "run"), "run")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("precious")
+    assert_refused(run("sweep", "--out", tmp_path / "other"), "no provenance.json")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.tex"]
+
+
+def test_a_tampered_reference(run, folder: Path, cache: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    own = tmp_path / "cache"
+    shutil.copytree(cache, own)
+    for path in own.glob("*.npz"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    before = {path: path.read_bytes() for path in own.iterdir()}
+    options = ("--system", "lqr", "--theta", "optimal", "--samples", 2, "--out", tmp_path / "new")
+    assert_refused(run("sweep", *options, "--cache", own), ".npz", "delete")
+    assert {path: path.read_bytes() for path in own.iterdir()} == before
+
+
+def test_compare_judges_from_the_records_that_are_there(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
+    options = ("--system", "lqr", "--theta", "optimal", "--out", folder)
+    result = run("compare", "ctpg", "bptt", *options, "--json")
+    assert result.returncode == 0, result.stderr
+    verdicts = json.loads(result.stdout)
+    assert [verdict["weight"] for verdict in verdicts] == [1.0, 2.0, 3.0]
+    assert verdicts[0]["answer"] == "dominates"
+    assert verdicts[0]["samples"] == 2
+    again = run("compare", "bptt", "ctpg", *options)
+    assert again.returncode == 1
+    assert "bptt is dominated by ctpg" in again.stdout
+    assert again.stderr == ""  # nothing was left to measure
+
+
+def test_pareto_prints_the_table_and_draws(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
+    options = ("--system", "lqr", "--theta", "optimal", "--samples", 2, "--out", folder)
+    result = run("pareto", "--estimator", "bptt", "--estimator", "ctpg", *options)
+    assert result.returncode == 0, result.stderr
+    assert "lqr (optimal), dominated by nobody: ctpg dominates" in result.stdout
+    assert {path.suffix for path in (folder / "figures").iterdir()} == {".png", ".svg"}
+    assert (folder / "table.csv").is_file()
+
+
+def test_reference_prints_the_certificate(run) -> None:  # type: ignore[no-untyped-def]
+    result = run("reference", "lqr", "--samples", 2, "--json")
+    assert result.returncode == 0, result.stderr
+    for certificate in json.loads(result.stdout):
+        assert certificate["rel_uncertainty"] <= 1e-13
+        assert "closed form / continuous adjoint" in certificate["disagreements"]
+
+
+@pytest.mark.parametrize(
+    "verb", ["list", "sweep", "pareto", "compare", "reference", "overhead"]
+)
+def test_every_verb_has_help_with_an_example(run, verb: str) -> None:  # type: ignore[no-untyped-def]
+    result = run(verb, "--help")
+    assert result.returncode == 0
+    assert f"Example: gradpareto {verb}" in result.stdout
+
+
+def test_list_names_everything_registered(run) -> None:  # type: ignore[no-untyped-def]
+    found = json.loads(run("list", "--json").stdout)
+    assert set(found["systems"]) == set(TASKS)
+    assert set(found["estimators"]) == set(ESTIMATORS)
+    shown = run("list").stdout
+    assert all(name in shown for name in [*TASKS, *ESTIMATORS])

@@ -1,0 +1,239 @@
+"""Sweeps: what is kept, what is measured again, and what misbehaving estimators cost."""
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.plan import DEFAULT_ESTIMATORS, EXCEPTIONS, SAMPLES, Plan, default_settings, problems_of
+from bench.records import COLUMNS, RunFolder, UnusableFolder
+from bench.sweep import Budget, sweep
+from estimators import ESTIMATORS, Estimate, Estimator
+from estimators.estimate import Knob
+from systems import TASKS, Array, Problem
+from tests.bench.conftest import SMALL
+
+
+def quiet(name: str, done: int, total: int) -> None:
+    """No report."""
+
+
+def without_times(records: pd.DataFrame) -> pd.DataFrame:
+    """What must not depend on the machine's mood."""
+    return records.drop(columns=["wall_s", "wall_ratio", "wall_ratio_spread", "peak_bytes", "stored_bytes"])
+
+
+@dataclass(frozen=True)
+class Misbehaving(Estimator):
+    """Does one wrong thing."""
+
+    how: str
+    knob: Knob = "step"
+    tight: float = 0.1
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        good = ESTIMATORS["bptt"](problem, x0, 0.5)
+        match self.how:
+            case "raises":
+                raise RuntimeError("two lines\nof trouble")
+            case "nan":
+                good.grad_theta[1] = np.nan
+            case "shape":
+                return replace(good, grad_x0=good.grad_x0[:, :1])
+            case "complex":
+                return replace(good, loss=good.loss + 0j)
+            case "nothing":
+                return None  # type: ignore[return-value]
+            case "hangs":
+                time.sleep(60)
+            case "allocates":
+                np.ones(2**30 // 8 * 3)
+            case "hoards":
+                np.ones(40_000_000 // 8)
+            case "dies":
+                os._exit(3)
+            case "changes x0":
+                x0 += 1.0
+        return good
+
+
+EXPECTED = {
+    "raises": ("raised", "RuntimeError: two lines"),
+    "shape": ("shape", "grad_x0 is (2, 1), not (2, 2)"),
+    "complex": ("shape", "loss has dtype complex128, not a real number's"),
+    "nothing": ("shape", "returned NoneType, not an Estimate"),
+    "hangs": ("timeout", "not finished within 6 s"),
+    "allocates": ("memory", "allocated more than its budget of memory"),
+    "hoards": ("memory", "took 4"),
+    "dies": ("died", "exit code 3"),
+}
+
+
+@pytest.fixture(scope="module")
+def misbehaved(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> pd.DataFrame:
+    rogues = {how: Misbehaving(how) for how in [*EXPECTED, "nan", "changes x0"]}
+    plan = Plan((("lqr", "optimal"),), tuple(rogues), samples=2, settings=(0.5,))
+    budget = Budget(cell_seconds=6, cell_bytes=20_000_000)
+    folder = RunFolder(tmp_path_factory.mktemp("run") / "rogues")
+    return sweep(plan, folder, cache, budget, quiet, rogues)
+
+
+@pytest.mark.parametrize("how", EXPECTED)
+def test_a_misbehaving_estimator_costs_its_own_cells_and_says_why(
+    misbehaved: pd.DataFrame, how: str
+) -> None:
+    rows = misbehaved[misbehaved.estimator == how]
+    status, reason = EXPECTED[how]
+    assert list(rows.status) == [status, status]
+    assert all(reason in found for found in rows.reason)
+    assert rows.rel_error.isna().all()
+
+
+def test_a_nan_in_one_lane_fails_that_lane_only(misbehaved: pd.DataFrame) -> None:
+    rows = misbehaved[misbehaved.estimator == "nan"]
+    assert list(rows.status) == ["ok", "diverged"]
+    assert rows.reason.iloc[1] == "the gradient is not finite"
+
+
+def test_an_estimator_cannot_change_the_states_of_the_next(misbehaved: pd.DataFrame) -> None:
+    rows = misbehaved[misbehaved.estimator == "changes x0"]
+    assert (rows.status == "ok").all()
+    # Judged on the states as they were: Euler at T / 20 is a few per cent off, not 100.
+    assert (rows.rel_error < 0.5).all()
+
+
+def test_records_are_complete_and_true(small_run: RunFolder) -> None:
+    records = small_run.read_cells()
+    assert list(records.columns) == COLUMNS
+    assert len(records) == 2 * 2 * 2
+    assert (records.status == "ok").all()
+    bptt = records[(records.estimator == "bptt") & (records.setting == 0.25)]
+    assert set(bptt.f_evals) == set(bptt.vjp_evals) == {40}
+    assert (records.evals == records.f_evals + records.vjp_evals).all()
+    together = np.hypot(records.abs_error_x0, records.abs_error_theta)
+    np.testing.assert_allclose(records.abs_error, together, rtol=1e-12)
+    # At the optimal gain dL/dx0 = 2 x0 is all but the whole gradient, up to exp(-2 T).
+    x0 = SMALL.initial_states("lqr")[records["sample"]]
+    norm = 2 * np.linalg.norm(x0, axis=1)
+    np.testing.assert_allclose(records.abs_error / records.rel_error, norm, rtol=1e-4)
+    assert (records.peak_bytes > records.stored_bytes).all()
+    assert (records.wall_ratio > 0).all()
+
+
+def test_provenance_says_where_numbers_come_from_and_nothing_private(small_run: RunFolder) -> None:
+    text = small_run.provenance_path.read_text()
+    found = json.loads(text)
+    session = found["sessions"][0]
+    assert found["shared"] == SMALL.shared()
+    assert {"commit", "dirty", "libraries", "processor", "cores", "references", "command"} <= set(session)
+    for private in (os.uname().nodename, str(Path.home()), str(Path.cwd())):
+        assert private not in text
+
+
+def test_a_sweep_cut_off_anywhere_goes_on_and_ends_the_same(
+    small_run: RunFolder, tmp_path: Path, cache: Path
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(small_run.path, folder.path)
+    cells = sorted((folder.path / "cells").glob("*.csv"))
+    kept = cells[0].read_bytes(), cells[0].stat().st_mtime_ns
+    for cell in cells[1:]:
+        cell.unlink()
+    (folder.path / "cells" / ".half.tmp").write_text("half a cell, from a killed sweep")
+    folder.records_path.unlink()
+    asked: list[str] = []
+    records = sweep(SMALL, folder, cache, Budget(workers=1), lambda name, d, t: asked.append(name))
+    assert (cells[0].read_bytes(), cells[0].stat().st_mtime_ns) == kept
+    assert len([name for name in asked if not name.startswith("reference")]) == len(cells) - 1
+    pd.testing.assert_frame_equal(without_times(records), without_times(small_run.read_cells()))
+
+
+def test_an_interrupted_sweep_keeps_its_finished_cells(tmp_path: Path, cache: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+
+    def interrupt(name: str, done: int, total: int) -> None:
+        if not name.startswith("reference") and done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(SMALL, folder, cache, Budget(workers=1), interrupt)
+    assert len(list((folder.path / "cells").glob("*.csv"))) == 2
+    assert len(sweep(SMALL, folder, cache, Budget(workers=1), quiet)) == 8
+
+
+def test_a_finished_sweep_measures_nothing(small_run: RunFolder, cache: Path) -> None:
+    def fail(name: str, done: int, total: int) -> None:
+        raise AssertionError(f"measured {name}")
+
+    before = small_run.provenance_path.read_bytes()
+    sweep(SMALL, small_run, cache, Budget(workers=1), fail)
+    assert small_run.provenance_path.read_bytes() == before
+
+
+def test_an_empty_plan_is_refused(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(ValueError, match="nothing to sweep"):
+        sweep(Plan((), ("bptt",)), RunFolder(tmp_path / "run"), cache, Budget(), quiet)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda run: run.provenance_path.unlink(), "no run folder"),
+        (lambda run: run.provenance_path.write_text("{"), "damaged"),
+        (lambda run: age(run), "schema 0"),
+        (lambda run: cell(run).write_text(cell(run).read_text()[:-9]), "cut short|damaged"),
+        (lambda run: cell(run).write_text("a,b\n1,2\n"), "another schema"),
+        (lambda run: cell(run).write_bytes(b"\xff\xfe\x00"), "damaged"),
+        (lambda run: cell(run).write_text(cell(run).read_text().replace(",40,", ",forty,")), "damaged"),
+    ],
+)
+def test_an_unusable_folder_is_refused_and_left_alone(
+    small_run: RunFolder, tmp_path: Path, cache: Path, damage: object, complaint: str
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(small_run.path, folder.path)
+    damage(folder)  # type: ignore[operator]
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    with pytest.raises(UnusableFolder, match=complaint):
+        sweep(SMALL, folder, cache, Budget(workers=1), quiet)
+    assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
+
+
+def cell(run: RunFolder) -> Path:
+    return min((run.path / "cells").glob("*bptt.0.25.csv"))
+
+
+def age(run: RunFolder) -> None:
+    run.provenance_path.write_text(json.dumps(run.provenance() | {"schema": 0}))
+
+
+def test_other_samples_do_not_mix_into_a_folder(small_run: RunFolder, cache: Path) -> None:
+    with pytest.raises(UnusableFolder, match="samples 2, not 3"):
+        sweep(replace(SMALL, samples=3), small_run, cache, Budget(), quiet)
+
+
+def test_the_default_plan_covers_every_system_and_pairs_its_samples() -> None:
+    plan = Plan(problems_of((), ()), DEFAULT_ESTIMATORS)
+    cells = plan.cells()
+    assert {(c.system, c.theta) for c in cells} == {
+        (name, preset) for name, task in TASKS.items() for preset in task.presets
+    }
+    assert {c.estimator for c in cells} == set(DEFAULT_ESTIMATORS)
+    fewer = {(c.system, c.estimator) for c in cells if c.samples < SAMPLES}
+    assert fewer <= set(EXCEPTIONS)
+    assert len({c.name for c in cells}) == len(cells)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_estimator_has_default_settings(estimator: str) -> None:
+    for system in TASKS:
+        settings = default_settings(system, estimator)
+        assert len(settings) >= 5
+        assert all(0 < s <= TASKS[system].system.horizon for s in settings)

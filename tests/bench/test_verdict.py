@@ -1,0 +1,118 @@
+"""Verdicts on records whose answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.frontier import Front, front
+from bench.table import sentences
+from bench.verdict import ahead, answer, beaten, compare, epsilon, pairwise_answers
+from tests.bench.conftest import MakeRecords, record, table
+
+
+def test_a_constant_factor_is_the_ratio_everywhere(power_law: MakeRecords) -> None:
+    slow, fast = power_law("bptt", 10.0, 2), power_law("ctpg", 10.0 / 9, 2)
+    verdict = compare(pd.concat([slow, fast]), "ctpg", "bptt", tightest=1e-5)
+    assert verdict.answer == "dominates"
+    assert verdict.ratio == pytest.approx(1 / 3, rel=1e-6)
+    assert verdict.ratio_low <= verdict.ratio <= verdict.ratio_high
+    assert verdict.samples_dominated == verdict.samples == 4
+    assert verdict.epsilon < 1
+    back = compare(pd.concat([slow, fast]), "bptt", "ctpg", tightest=1e-5)
+    assert back.answer == "is dominated"
+    assert back.ratio == pytest.approx(3, rel=1e-6)
+    assert back.epsilon > 1
+    assert back.beaten == 0
+    assert verdict.beaten == verdict.points > 0
+
+
+def test_lines_that_cross_are_neither_and_the_ranges_say_where(power_law: MakeRecords) -> None:
+    low, high = power_law("bptt", 10.0, 1), power_law("bptt-rk4", 1e4, 3)
+    # 10 / n = 1e4 / n^3 at n = 31.6, error 0.316: beyond the range; take a closer crossing.
+    high = power_law("bptt-rk4", 1e7, 3)  # 10 / n = 1e7 / n^3 at n = 1000, error 1e-2
+    verdict = compare(pd.concat([low, high]), "bptt-rk4", "bptt", loosest=0.1, tightest=1e-3)
+    assert verdict.answer == "neither"
+    assert [part.better for part in verdict.ranges if part.better] == ["bptt", "bptt-rk4"]
+    crossing = verdict.ranges[0].tightest
+    assert crossing == pytest.approx(1e-2, rel=0.3)
+    narrower = compare(pd.concat([low, high]), "bptt-rk4", "bptt", loosest=5e-3, tightest=1e-3)
+    assert narrower.answer == "dominates"
+
+
+def test_reaching_an_accuracy_beats_never_reaching_it(power_law: MakeRecords) -> None:
+    cheap = power_law("bptt", 1.0, 2, rungs=5)  # stops at 6e-5
+    far = power_law("ctpg", 1.0 + 1e-6, 2, rungs=12)  # as good, no further along, but goes on
+    verdict = compare(pd.concat([cheap, far]), "bptt", "ctpg")
+    assert [part.better for part in verdict.ranges][-1] == "ctpg"
+    assert verdict.tightest < 1e-6
+
+
+def test_failures_and_the_floor_never_decide(power_law: MakeRecords) -> None:
+    both = pd.concat([power_law("bptt", 10.0, 2), power_law("ctpg", 1.0, 2)], ignore_index=True)
+    sober = compare(both, "ctpg", "bptt", tightest=1e-4)
+    lucky = table([record("bptt", 99.0, s, 1, 1e-16) for s in range(4)])
+    failed = table([record("bptt", 98.0, s, 1, 1e-9) for s in range(4)]).assign(status="diverged")
+    assert compare(pd.concat([both, lucky, failed]), "ctpg", "bptt", tightest=1e-4) == sober
+
+
+def test_the_samples_are_paired(power_law: MakeRecords) -> None:
+    """Only common samples count: an estimator measured on easier ones gains nothing."""
+    wide, narrow = power_law("bptt", 10.0, 2, samples=6), power_law("ctpg", 5.0, 2, samples=2)
+    assert compare(pd.concat([wide, narrow]), "ctpg", "bptt", tightest=1e-4).samples == 2
+    with pytest.raises(ValueError, match="common sample"):
+        compare(pd.concat([wide, narrow.assign(sample=9)]), "ctpg", "bptt")
+
+
+def test_a_weight_can_turn_a_verdict(power_law: MakeRecords) -> None:
+    cheap_f = power_law("ctpg", 10.0, 2)
+    cheap_f["f_evals"], cheap_f["vjp_evals"] = cheap_f.evals * 3 // 4, cheap_f.evals // 4
+    other = power_law("bptt", 9.0, 2)
+    both = pd.concat([cheap_f, other])
+    assert compare(both, "ctpg", "bptt", tightest=1e-4, weight=1).answer == "is dominated"
+    assert compare(both, "ctpg", "bptt", tightest=1e-4, weight=3).answer == "dominates"
+
+
+FRONTS = st.lists(
+    st.tuples(st.integers(1, 10**5), st.floats(1e-9, 1e-2)), min_size=1, max_size=20
+).map(lambda points: front(*np.array(points, dtype=float).T))
+
+
+@given(FRONTS)
+def test_epsilon_of_a_front_against_itself_is_one(some: Front) -> None:
+    assert epsilon(some, some) == pytest.approx(1, rel=1e-9)
+    assert beaten(some, some) == 0
+
+
+@given(FRONTS, st.floats(1.1, 50))
+def test_epsilon_of_a_front_scaled_on_both_axes_is_the_factor(some: Front, factor: float) -> None:
+    worse = Front(some.evals * factor, some.error * factor)
+    assert epsilon(worse, some) == pytest.approx(factor, rel=1e-9)
+    assert epsilon(some, worse) == pytest.approx(1 / factor, rel=1e-9)
+    assert beaten(some, worse) == len(worse.evals)
+    assert beaten(worse, some) == 0
+
+
+RATIOS = st.sampled_from([-np.inf, -1.0, 0.0, 1.0, np.inf, np.nan])
+
+
+@given(st.lists(st.lists(RATIOS, min_size=3, max_size=3), min_size=1, max_size=6))
+def test_turning_the_comparison_round_turns_the_answer_round(rows: list) -> None:
+    ratios = np.array(rows)
+    opposite = {"dominates": "is dominated", "is dominated": "dominates", "neither": "neither"}
+    assert answer(ahead(-ratios)) == opposite[answer(ahead(ratios))]
+
+
+def test_pairwise_answers_agree_with_compare(power_law: MakeRecords) -> None:
+    both = pd.concat(
+        [power_law("bptt", 10.0, 1), power_law("bptt-rk4", 1e7, 3), power_law("ctpg", 3.0, 4)]
+    )
+    names = ["bptt", "bptt-rk4", "ctpg"]
+    answers = pairwise_answers(both, names)
+    for one in names:
+        for other in names:
+            if one != other:
+                assert answers[one, other] == compare(both, one, other).answer
+    (sentence,) = sentences(both)
+    assert "ctpg dominates all others" in sentence or "ctpg dominates bptt" in sentence

@@ -1,0 +1,70 @@
+"""Micro-benchmarks, off by default: `pytest tests/benchmarks --benchmark-only`."""
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.overhead import measure_overhead
+from estimators import ESTIMATORS
+from estimators.solvers.quadrature import Quadrature
+from estimators.solvers.runge_kutta import solve
+from estimators.solvers.step_control import Fixed
+from estimators.solvers.tableaus import TABLEAUS
+from systems import TASKS, Array, Factors
+
+LANES = 32
+
+
+def rows(system: str, lanes: int = LANES):  # type: ignore[no-untyped-def]
+    """A problem at its last preset, and arguments of an oracle call."""
+    task = TASKS[system]
+    x0 = task.system.sample_x0(np.random.default_rng(0), lanes)
+    return task.problem(list(task.presets)[-1]), np.arange(lanes), np.zeros(lanes), x0
+
+
+@pytest.mark.parametrize("system", TASKS)
+def test_flow(benchmark: BenchmarkFixture, system: str) -> None:
+    problem, lane, t, x = rows(system)
+    benchmark(problem.flow, lane, t, x)
+
+
+@pytest.mark.parametrize("system", TASKS)
+def test_pullback(benchmark: BenchmarkFixture, system: str) -> None:
+    problem, lane, t, x = rows(system)
+    benchmark(problem.pullback, lane, t, x, np.ones_like(x), np.ones(LANES))
+
+
+@pytest.mark.parametrize("name", TABLEAUS)
+def test_one_engine_step(benchmark: BenchmarkFixture, name: str) -> None:
+    """On y' = -y, which costs next to nothing: what is left is the engine."""
+
+    def decay(lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
+        return -y, ()
+
+    def nothing(nodes: object, weights: Array, out: Array) -> None:
+        """An integral without components."""
+
+    y0, quadrature = np.ones((LANES, 12)), Quadrature(0, nothing)
+    benchmark(solve, decay, y0, (0.0, 1.0), TABLEAUS[name], Fixed(1.0), quadrature)
+
+
+@pytest.mark.parametrize("estimator", ["bptt", "bptt-rk4", "ctpg", "ctpg-dop853", "neural_ode"])
+def test_one_gradient(benchmark: BenchmarkFixture, estimator: str) -> None:
+    problem, _, _, x0 = rows("quadrotor")
+    method = ESTIMATORS[estimator]
+    setting = 0.05 if method.knob == "step" else 1e-3
+    benchmark.pedantic(method, (problem, x0, setting), rounds=5, warmup_rounds=1)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "setting", "most"), [("bptt-rk4", 0.05, 2.0), ("ctpg", 1e-3, 3.0)]
+)
+def test_overhead_factor(
+    benchmark: BenchmarkFixture, estimator: str, setting: float, most: float
+) -> None:
+    """A gradient of 32 quadrotor lanes against its oracle calls alone, on one core."""
+    problem, _, _, x0 = rows("quadrotor")
+    found = benchmark.pedantic(
+        measure_overhead, (problem, ESTIMATORS[estimator], x0, setting, 5), rounds=1
+    )
+    assert found.factor <= most

@@ -1,0 +1,111 @@
+"""What a certificate promises, and that it notices a wrong gradient."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from reference import certify
+from reference.collocation import collocation
+from reference.continuous import continuous, trajectory
+from reference.direction import check_directions
+from systems import LQR, TASKS, Array, Policy, Problem
+from systems.differential_drive import DifferentialDrive
+
+
+def test_registered_problems_are_certified(registered: tuple[Problem, Array]) -> None:
+    problem, x0 = registered
+    reference = certify(problem, x0)
+    threshold = 1e-13 if isinstance(problem.system, LQR) else 1e-12
+    assert (reference.rel_uncertainty <= threshold).all()
+    assert (reference.uncertainty > 0).all()
+    assert reference.gradient.shape == (2, x0.shape[1] + problem.policy.size)
+    assert ("closed form / continuous adjoint" in reference.disagreements) == (threshold == 1e-13)
+    assert {"random direction", "gradient direction"} < set(reference.disagreements)
+    worst = np.max(list(reference.disagreements.values()), axis=0)
+    assert np.array_equal(reference.uncertainty, worst)
+    # A floor that the limit's own rounding does not exceed by much.
+    norms = np.linalg.norm(reference.gradient, axis=1)
+    assert (reference.limit.abs_error[:, -1] < 1e-12 * norms).all()
+
+
+@dataclass(frozen=True)
+class WrongDrive(DifferentialDrive):
+    """Off by a millionth in its pullback, where no adjoint can tell."""
+
+    def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
+        gx, gu = super().pullback(t, x, u, a, c)
+        return (1 + 1e-6) * gx, gu
+
+
+def test_a_wrong_pullback_shows_in_the_directions_only() -> None:
+    task = TASKS["differential_drive"]
+    theta = task.presets["initial"](task.policy)
+    problem = Problem(WrongDrive(), task.policy, theta, 2.0)
+    x0 = problem.system.sample_x0(np.random.default_rng(0), 2)
+    one, other = collocation(problem, x0, 32), continuous(problem, x0)[0]
+    norm = np.linalg.norm(one.gradient, axis=1)
+    assert (np.linalg.norm(one.gradient - other.gradient, axis=1) < 1e-12 * norm).all()
+    found = check_directions(problem, x0, one, np.random.default_rng(1))
+    assert (found["gradient direction"] > 1e-8 * norm).all()
+
+
+def test_a_wrong_theta_gradient_shows(small_lqr: tuple[Problem, Array]) -> None:
+    problem, x0 = small_lqr
+    solution = collocation(problem, x0, 32)
+    sound = check_directions(problem, x0, solution, np.random.default_rng(1))
+    assert max(error.max() for error in sound.values()) < 1e-13 * np.abs(solution.gradient).max()
+    solution.grad_theta[1, 2] += 1e-6
+    found = check_directions(problem, x0, solution, np.random.default_rng(1))
+    assert found["random direction"][0] < 1e-12
+    assert found["random direction"][1] > 1e-8
+
+
+def test_breakpoint(switched: Problem) -> None:
+    """x = e + (x0 - e) exp(-t) on each side of the jump, e the equilibrium there."""
+    x0 = np.array([[1.0], [-0.3], [2.0]])
+    reference = certify(switched, x0)
+    assert (reference.rel_uncertainty <= 1e-12).all()
+
+    loss, grad, x, moved = np.zeros(3), np.zeros(3), x0[:, 0], 1.0
+    for length, e in ((1.25, 1.5), (0.75, -1.5)):
+        decay, once, twice = np.exp(-length), -np.expm1(-length), -np.expm1(-2 * length) / 2
+        loss += (x - e) ** 2 * twice + 2 * e * (x - e) * once + (e * e + 0.25) * length
+        grad += moved * (2 * (x - e) * twice + 2 * e * once)
+        x, moved = e + (x - e) * decay, moved * decay
+    assert reference.loss == pytest.approx(loss, rel=1e-13)
+    assert reference.grad_x0[:, 0] == pytest.approx(grad, rel=1e-12)
+
+
+def test_breakpoint_is_not_stepped_on_from_the_wrong_side(switched: Problem) -> None:
+    """The slope at the end of a segment is that segment's: nothing to shorten the steps for."""
+    path = trajectory(switched, np.array([1.0]))
+    assert max(len(piece.ts) for piece in path.states + path.costates) < 80
+
+
+def test_a_sample_does_not_depend_on_its_batch(small_lqr: tuple[Problem, Array]) -> None:
+    problem, x0 = small_lqr
+    alone, together = certify(problem, x0[1:]), certify(problem, x0)
+    assert together.gradient[1] == pytest.approx(alone.gradient[0], rel=1e-14)
+    assert together.limit.abs_error[1] == pytest.approx(alone.limit.abs_error[0], rel=1e-12)
+
+
+def test_unusable_input(small_lqr: tuple[Problem, Array]) -> None:
+    problem, x0 = small_lqr
+    with pytest.raises(ValueError, match="expected"):
+        certify(problem, x0[:, :1])
+    with pytest.raises(ValueError, match="not finite"):
+        certify(problem, np.full((1, 2), np.nan))
+    with pytest.raises(ValueError, match="one theta"):
+        certify(problem.with_theta(np.tile(problem.theta, (2, 1))), x0)
+    with pytest.raises(ValueError, match="finite"):
+        certify(problem.with_theta(np.nan * problem.theta), x0)
+
+
+def test_zero_gradient_has_an_absolute_uncertainty() -> None:
+    """At the origin under u = 0 nothing moves and nothing costs."""
+    system = TASKS["lqr"].system
+    problem = Problem(system, Policy((2, 2), ("identity",)), np.zeros(6), 1.0)
+    reference = certify(problem, np.zeros((1, 2)))
+    assert reference.uncertainty[0] < 1e-50
+    assert not np.isfinite(reference.rel_uncertainty[0])

@@ -26,10 +26,9 @@ from bench.plan import DEFAULT_ESTIMATORS, Plan
 from bench.progress import progress
 from bench.records import RunFolder
 from bench.sweep import sweep as run_sweep
-from bench.table import sentences, summarise
-from bench.terminal import print_certificate, print_json, print_summary, print_verdicts
-from bench.verdict import LOOSEST
-from bench.verdict import compare as judge
+from bench.table import markdown, sentences, summarise
+from bench.terminal import describe, print_certificate, print_json, print_summary
+from bench.verdict import LOOSEST, judge_all
 from estimators import ESTIMATORS
 from reference import NotSolved, load_or_certify
 from systems import TASKS
@@ -111,6 +110,7 @@ def pareto(estimators: tuple[str, ...], **chosen: Any) -> None:
     limits = {problem: folder.read_limit(*problem) for problem in _problems(records)}
     table, said = summarise(records, limits), sentences(records)
     table.to_csv(folder.path / "table.csv", index=False)
+    (folder.path / "table.md").write_text(markdown(table))
     figures = draw_run(records, limits, folder.path / "figures")
     for kind in ("png", "svg"):
         headline(records, limits).savefig(folder.path / "figures" / f"headline.{kind}")
@@ -142,19 +142,13 @@ def compare(new: str, baseline: str, loosest: float, tightest: float | None, **c
         raise click.UsageError(f"--to {tightest:g} is looser than --from {loosest:g}")
     plan = make_plan((new, baseline), chosen)
     records = _measured(plan, chosen)
-    verdicts = {
-        weight: [
-            judge(_of(records, *problem), new, baseline, loosest, tightest, weight)
-            for problem in plan.problems
-        ]
-        for weight in (1.0, 2.0, 3.0)
-    }
+    verdicts = judge_all(records, plan.problems, new, baseline, loosest, tightest)
     if chosen["as_json"]:
         print_json(
             [asdict(v) | {"sentence": v.sentence()} for row in verdicts.values() for v in row]
         )
     else:
-        print_verdicts(verdicts)
+        click.echo(describe(verdicts))
     sys.exit(0 if all(v.answer == "dominates" for v in verdicts[1.0]) else 1)
 
 
@@ -237,10 +231,6 @@ def _measured(plan: Plan, chosen: dict[str, Any]) -> pd.DataFrame:
     folder, cache, budget = RunFolder(chosen["out"]), cache_of(chosen), make_budget(chosen)
     with progress() as report:
         return run_sweep(plan, folder, cache, budget, report)
-
-
-def _of(records: pd.DataFrame, system: str, theta: str) -> pd.DataFrame:
-    return records[(records.system == system) & (records.theta == theta)]
 
 
 def _problems(records: pd.DataFrame) -> list[tuple[str, str]]:

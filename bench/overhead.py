@@ -1,7 +1,7 @@
 """How much an estimator adds to the oracle calls it makes, and what a batch saves."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,7 +41,6 @@ def measure_overhead(
         single = sum(_seconds(lambda x=x: estimator(problem, x[None], setting)) for x in x0)
         rounds.append((gradient, oracles, gradient / oracles, single / gradient))
     return Overhead(len(x0), *np.median(rounds, axis=0).tolist())
-
 
 
 def _seconds(call: object) -> float:

@@ -63,6 +63,22 @@ def cheapest(finished: pd.DataFrame, error: float) -> pd.Series | None:
     return points.sort_values("evals").iloc[0] if len(points) else None
 
 
+def markdown(table: pd.DataFrame) -> str:
+    """A row an estimator, a column a problem, in it the evaluations for each target ("-": never)."""
+    shown = table.assign(
+        problem=table.system + " (" + table.theta + ")",
+        evals=[
+            " / ".join(f"{v:,.0f}" if np.isfinite(v) else "-" for v in row)
+            for row in table[[f"evals_{target:.0e}" for target in TARGETS]].to_numpy()
+        ],
+    ).pivot(index="estimator", columns="problem", values="evals")
+    rows = [["estimator", *shown.columns], ["---", *["---:"] * len(shown.columns)]]
+    rows += [
+        [str(name), *values] for name, values in zip(shown.index, shown.to_numpy(), strict=True)
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
 def sentences(records: pd.DataFrame) -> list[str]:
     """One sentence a problem: who is dominated by nobody, and whom each of those dominates."""
     texts = []

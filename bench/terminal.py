@@ -50,24 +50,24 @@ def print_summary(table: pd.DataFrame, sentences: list[str]) -> None:
     )
 
 
-def print_verdicts(verdicts: Mapping[float, list[Verdict]]) -> None:
+def describe(verdicts: Mapping[float, list[Verdict]]) -> str:
     """Each problem's verdict at weight 1, and whether other prices of a vjp change it."""
+    lines = []
     for k, verdict in enumerate(verdicts[1.0]):
-        click.echo(verdict.sentence())
-        click.echo(
-            f"  evaluations at matched error, {verdict.new} over {verdict.baseline}: "
-            f"{_number(verdict.ratio, '.3g')} (median of {verdict.samples} samples, 95 % bootstrap "
-            f"{_number(verdict.ratio_low, '.3g')} to {_number(verdict.ratio_high, '.3g')})"
+        ratio, low, high, epsilon = (
+            _number(value, ".3g")
+            for value in (verdict.ratio, verdict.ratio_low, verdict.ratio_high, verdict.epsilon)
         )
-        click.echo(
+        others = [f"{row[k].answer} at {w:g}" for w, row in verdicts.items() if w != 1]
+        lines += [
+            verdict.sentence(),
+            f"  evaluations at matched error, {verdict.new} over {verdict.baseline}: {ratio} "
+            f"(median of {verdict.samples} samples, 95 % bootstrap {low} to {high})",
             f"  beats {verdict.beaten} of {verdict.points} frontier points; multiplicative epsilon "
-            f"{_number(verdict.epsilon, '.2g')}; dominates on {verdict.samples_dominated} of "
-            f"{verdict.samples} samples"
-        )
-        others = [
-            f"{row[k].answer} at {weight:g}" for weight, row in verdicts.items() if weight != 1
+            f"{epsilon}; dominates on {verdict.samples_dominated} of {verdict.samples} samples",
+            f"  with a vjp weighted 2 or 3 times an f: {', '.join(others)}",
         ]
-        click.echo(f"  with a vjp weighted 2 or 3 times an f: {', '.join(others)}")
+    return "\n".join(lines)
 
 
 def print_certificate(

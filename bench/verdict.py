@@ -17,6 +17,8 @@ from systems import Array
 Answer = Literal["dominates", "is dominated", "neither"]
 
 LOOSEST = 1e-2
+WEIGHTS = (1.0, 2.0, 3.0)
+"""Prices of a vjp, in evaluations of f."""
 TARGETS_A_DECADE = 10
 TIE = 1e-9
 
@@ -124,6 +126,24 @@ def compare(
         samples=len(samples),
         samples_dominated=sum(answer(ahead(row[None])) == "dominates" for row in ratios),
     )
+
+
+def judge_all(
+    records: pd.DataFrame,
+    problems: Sequence[tuple[str, str]],
+    new: str,
+    baseline: str,
+    loosest: float = LOOSEST,
+    tightest: float | None = None,
+) -> dict[float, list[Verdict]]:
+    """The verdict on each problem, for each of WEIGHTS."""
+    parts = [
+        records[(records.system == system) & (records.theta == theta)] for system, theta in problems
+    ]
+    return {
+        weight: [compare(part, new, baseline, loosest, tightest, weight) for part in parts]
+        for weight in WEIGHTS
+    }
 
 
 def ladder(loosest: float, tightest: float) -> Array:

@@ -1,0 +1,320 @@
+"""Figures: their styles, what they show and hide, and that they are written alike twice."""
+
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+
+from bench.figures import (
+    STYLES,
+    draw_run,
+    frontier_figure,
+    headline,
+    median_limit,
+    memory_figure,
+    reference_floor,
+    style_of,
+    time_figure,
+    write,
+)
+from bench.plan import DEFAULT_ESTIMATORS
+from bench.records import COLUMNS, Record
+from estimators import ESTIMATORS
+
+UNCERTAINTY, NORM = 1e-12, 2.0
+FLOOR = 10 * UNCERTAINTY / NORM
+LIMIT = pd.DataFrame(
+    [(s, v, 10.0 ** (-2 * v - s)) for s in range(3) for v in (1, 2, 4, 7)],
+    columns=["sample", "vjps", "rel_error"],
+)
+SVG_KINDS = ("frontier", "memory", "time")
+
+
+def record(**known: object) -> Record:
+    """A record of `bptt` on `lqr` that did not fail, but for what is told."""
+    blank: dict = dict.fromkeys(COLUMNS, 0)
+    blank |= {"system": "lqr", "theta": "optimal", "estimator": "bptt", "knob": "step"}
+    blank |= {"dtype": "float64", "status": "ok", "reason": "", "setting": 1.0}
+    blank |= {"reference_uncertainty": UNCERTAINTY, "peak_bytes": 1e4, "wall_ratio": 1.0}
+    return Record(**(blank | known))
+
+
+def table(records: list[Record]) -> pd.DataFrame:
+    return pd.DataFrame([asdict(one) for one in records], columns=COLUMNS)
+
+
+def sweep(
+    estimators: tuple[str, ...] = ("bptt", "ctpg"), system: str = "lqr", order: float = 2.0
+) -> pd.DataFrame:
+    """Three samples of five settings each, the dearest far below the floor."""
+    return table(
+        [
+            record(
+                system=system,
+                estimator=name,
+                setting=1.0 / steps,
+                sample=sample,
+                f_evals=steps * (k + 1),
+                vjp_evals=steps,
+                evals=steps * (k + 2),
+                rel_error=(error := (1 + sample / 10) * (steps / 2.0) ** -order),
+                abs_error=NORM * error,
+                peak_bytes=100.0 * steps,
+                wall_ratio=steps / 100,
+                wall_ratio_spread=steps / 300,
+            )
+            for k, name in enumerate(estimators)
+            for steps in (4, 32, 256, 2048, 10**7)
+            for sample in range(3)
+        ]
+    )
+
+
+def failure(**known: object) -> Record:
+    lost = dict.fromkeys(("rel_error", "abs_error", "peak_bytes", "wall_ratio"), float("nan"))
+    return record(status="timeout", reason="too slow", **(lost | known))
+
+
+def figures(records: pd.DataFrame) -> list[Figure]:
+    return [frontier_figure(records, LIMIT), memory_figure(records), time_figure(records)]
+
+
+def data_points(axes: Axes) -> np.ndarray:
+    """All that is plotted in the axes' data coordinates (K, 2), the floor's band aside."""
+    lines = [
+        np.column_stack(x.get_data()) for x in axes.lines if x.get_transform() == axes.transData
+    ]
+    bars = [np.vstack(x.get_segments()) for x in axes.collections if x.get_segments()]
+    return np.vstack(lines + bars).astype(float)
+
+
+def crosses(axes: Axes) -> dict[str, np.ndarray]:
+    """The failures' places in axes coordinates (K, 2), by colour."""
+    found: dict[str, list] = {}
+    for line in axes.lines:
+        if line.get_marker() == "x" and len(line.get_xdata()):
+            at = line.get_transform().transform(np.column_stack(line.get_data()).astype(float))
+            found.setdefault(to_hex(line.get_color()), []).append(
+                axes.transAxes.inverted().transform(at)
+            )
+    return {color: np.vstack(places) for color, places in found.items()}
+
+
+def seen_by(kind: str, color: str) -> np.ndarray:
+    """CIELAB of a colour as seen with a colour blindness (Machado et al. 2009, full severity)."""
+    kinds = {
+        "full colour": np.eye(3),
+        "deuteranopia": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+        "protanopia": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        "tritanopia": [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ],
+    }
+    to_xyz = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
+         [0.0193339, 0.1191920, 0.9503041]]
+    )  # fmt: skip
+    rgb = np.array(to_rgb(color))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = to_xyz @ np.clip(np.array(kinds[kind]) @ linear, 0, 1) / [0.95047, 1.0, 1.08883]
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_every_registered_estimator_has_a_style_of_its_own() -> None:
+    assert set(ESTIMATORS) <= set(STYLES)
+    for part in ("color", "marker"):
+        assert len({getattr(style, part) for style in STYLES.values()}) == len(STYLES)
+    for one, other in combinations(STYLES.values(), 2):
+        assert (one.color, one.marker, one.dash) != (other.color, other.marker, other.dash)
+
+
+@pytest.mark.parametrize("kind", ["full colour", "deuteranopia", "protanopia", "tritanopia"])
+def test_colours_of_the_default_plan_stay_apart(kind: str) -> None:
+    for one, other in combinations(DEFAULT_ESTIMATORS, 2):
+        between = seen_by(kind, STYLES[one].color) - seen_by(kind, STYLES[other].color)
+        assert np.linalg.norm(between) > 20, (one, other)
+
+
+def test_an_unknown_estimator_keeps_its_style_and_borrows_none() -> None:
+    names = [f"solver-{k}" for k in range(50)]
+    styles = [style_of(name) for name in names]
+    assert styles == [style_of(name) for name in reversed(names)][::-1]
+    assert len(set(styles)) > 20
+    assert not {style.color for style in styles} & {style.color for style in STYLES.values()}
+
+
+def test_an_estimator_looks_the_same_in_every_figure_and_company() -> None:
+    together, alone = sweep(("bptt", "ctpg", "neural_ode")), sweep(("neural_ode",))
+    for figure in (
+        figures(together) + figures(alone) + [headline(alone, {("lqr", "optimal"): LIMIT})]
+    ):
+        own = STYLES["neural_ode"]
+        marked = [x for x in figure.axes[0].lines if x.get_marker() == own.marker]
+        assert [to_hex(line.get_color()) for line in marked] == [own.color]
+        labels = {text.get_text(): x for text, x in legend_entries(figure)}
+        assert to_hex(labels["neural_ode"].get_color()) == own.color
+
+
+def legend_entries(figure: Figure) -> list[tuple]:
+    (legend,) = figure.legends
+    return list(zip(legend.get_texts(), legend.legend_handles, strict=True))
+
+
+def test_files_are_written_for_each_problem_alike_on_two_calls(tmp_path: Path) -> None:
+    records = pd.concat([sweep(), sweep(system="quadrotor", order=4.0)], ignore_index=True)
+    limits = {("lqr", "optimal"): LIMIT, ("quadrotor", "optimal"): LIMIT}
+    first = draw_run(records, limits, tmp_path / "deep" / "first")
+    names = [f"{s}-optimal-{kind}" for s in ("lqr", "quadrotor") for kind in SVG_KINDS]
+    expected = {f"{name}.{end}" for name in [*names, "headline"] for end in ("png", "svg")}
+    assert {path.name for path in first} == expected
+    assert {path.name for path in (tmp_path / "deep" / "first").iterdir()} == expected
+    for path, again in zip(first, draw_run(records, limits, tmp_path / "second"), strict=True):
+        assert path.read_bytes() == again.read_bytes(), path.name
+
+
+def test_a_figure_written_twice_is_the_same_twice(tmp_path: Path) -> None:
+    figure = time_figure(sweep())
+    before = [path.read_bytes() for path in write(figure, str(tmp_path / "a"))]
+    assert before == [path.read_bytes() for path in write(figure, str(tmp_path / "b"))]
+
+
+def test_failures_are_crosses_at_the_edges() -> None:
+    failed = [failure(estimator="ctpg", evals=700, sample=s) for s in range(3)]
+    lost = [failure(estimator=name, evals=0) for name in ("neural_ode", "ctpg-scipy")]
+    records = pd.concat([sweep(), table(failed + lost)], ignore_index=True)
+    figure = frontier_figure(records, LIMIT)
+    (axes,) = figure.axes
+    found = crosses(axes)
+    assert set(found) == {STYLES[n].color for n in ("ctpg", "neural_ode", "ctpg-scipy")}
+    at_cost = found[STYLES["ctpg"].color]
+    there = axes.transAxes.inverted().transform(axes.transData.transform((700.0, 1.0)))[0]
+    np.testing.assert_allclose(at_cost[:, 0], there)
+    assert len(at_cost) == 3
+    assert np.all((at_cost[:, 1] > 0.93) & (at_cost[:, 1] < 1))
+    unknown = np.vstack([found[STYLES[n].color] for n in ("neural_ode", "ctpg-scipy")])
+    assert np.all((unknown[:, 0] > 0) & (unknown[:, 0] < 0.03))
+    assert unknown[0, 1] != unknown[1, 1]
+    assert "failed" in {text.get_text() for text, _ in legend_entries(figure)}
+
+
+def test_a_failure_dearer_than_all_else_is_in_sight() -> None:
+    records = pd.concat([sweep(), table([failure(evals=10**9)])], ignore_index=True)
+    (place,) = crosses(frontier_figure(records, LIMIT).axes[0])[STYLES["bptt"].color]
+    assert 0 < place[0] < 1
+
+
+def test_without_failures_there_is_no_cross() -> None:
+    for figure in figures(sweep()):
+        assert crosses(figure.axes[0]) == {}
+        assert "failed" not in {text.get_text() for text, _ in legend_entries(figure)}
+
+
+def test_nothing_is_drawn_below_the_floor() -> None:
+    # sample 2 has a floor of its own, well below the median sample's
+    records = sweep()
+    sharp = records["sample"] == 2
+    records.loc[sharp, "reference_uncertainty"] = UNCERTAINTY / 1e6
+    assert (records.rel_error < FLOOR).any()
+    assert reference_floor(records) == pytest.approx(FLOOR)
+    for figure in figures(records):
+        (axes,) = figure.axes
+        points = data_points(axes)
+        assert len(points) > 20
+        assert points[:, 1].min() >= FLOOR * (1 - 1e-12)
+        (band,) = axes.patches
+        assert band.get_y() + band.get_height() == pytest.approx(FLOOR)
+        assert axes.get_ylim()[0] == pytest.approx(band.get_y())
+
+
+def test_the_median_limit_is_no_interpolation_and_ends_at_the_floor() -> None:
+    curve = median_limit(LIMIT, 1e-7)
+    assert curve.to_dict() == pytest.approx({1: 1e-3, 2: 1e-5, 4: 1e-7})
+    staggered = pd.DataFrame(
+        [(0, 1, 1e-1), (0, 5, 1e-9), (1, 1, 1e-1), (1, 3, 1e-2), (2, 1, 1e-1), (2, 2, 1e-3)],
+        columns=["sample", "vjps", "rel_error"],
+    )
+    assert median_limit(staggered, 0.0).to_dict() == pytest.approx(
+        {1: 1e-1, 2: 1e-1, 3: 1e-2, 5: 1e-3}
+    )
+
+
+def test_errors_beyond_the_axis_are_carets_at_the_top() -> None:
+    records = pd.concat(
+        [sweep(), table([record(evals=10, setting=9.0, rel_error=1e6, abs_error=NORM * 1e6)])]
+    )
+    figure = frontier_figure(records, LIMIT)
+    (axes,) = figure.axes
+    assert axes.get_ylim()[1] == pytest.approx(10)
+    at_edge = [x for x in axes.lines if x.get_transform() == axes.get_xaxis_transform()]
+    carets = [x for x in at_edge if x.get_marker() == "^" and len(x.get_xdata())]
+    assert [list(x.get_xdata()) for x in carets] == [[10]]
+    assert carets[0].get_ydata()[0] > 0.98
+    assert "error above 10" in {text.get_text() for text, _ in legend_entries(figure)}
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_legends_and_titles_cover_no_data_and_fit_the_page(count: int) -> None:
+    systems = ("lqr", "quadrotor", "differential_drive", "another")[:count]
+    everything = [sweep(tuple(ESTIMATORS), system=s) for s in systems]
+    limits = {(s, "optimal"): LIMIT for s in systems}
+    drawn = figures(everything[0]) + [headline(pd.concat(everything), limits)]
+    for figure in drawn:
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        (legend,) = figure.legends
+        taken = legend.get_window_extent(renderer)
+        assert len(legend.get_texts()) >= len(ESTIMATORS) + 1
+        for axes in figure.axes:
+            assert not taken.overlaps(axes.get_tightbbox(renderer))
+        page = figure.bbox
+        assert taken.x0 >= 0
+        assert taken.y0 >= 0
+        assert taken.x1 <= page.x1
+        assert taken.y1 <= page.y1
+    assert len(drawn[-1].axes) == count
+
+
+def test_tick_labels_do_not_overlap() -> None:
+    for figure in figures(sweep()) + figures(sweep().query("setting > 0.003")):
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        (axes,) = figure.axes
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [x for x in axis.get_ticklabels() if x.get_text()]
+            assert len(labels) >= 2
+            boxes = [label.get_window_extent(renderer) for label in labels]
+            assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_what_was_not_measured_is_said() -> None:
+    figure = memory_figure(sweep().assign(peak_bytes=float("nan")))
+    assert "not measured" in {text.get_text() for text in figure.axes[0].texts}
+
+
+def test_figures_of_failures_alone() -> None:
+    records = table([failure(evals=n, sample=s) for s, n in enumerate((0, 40))])
+    for figure in figures(records):
+        assert len(crosses(figure.axes[0])[STYLES["bptt"].color])
+
+
+def test_fewer_samples_are_said_in_the_legend() -> None:
+    records = sweep()
+    records = records[(records.estimator == "bptt") | (records["sample"] == 0)]
+    labels = {text.get_text() for text, _ in legend_entries(time_figure(records))}
+    assert {"bptt", "ctpg (1 sample)"} <= labels

@@ -64,7 +64,7 @@ def cheapest(finished: pd.DataFrame, error: float) -> pd.Series | None:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A row an estimator, a column a problem, in it the evaluations for each target ("-": never)."""
+    """A row an estimator, a column a problem: evaluations for each target ("-": never)."""
     shown = table.assign(
         problem=table.system + " (" + table.theta + ")",
         evals=[

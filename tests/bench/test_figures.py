@@ -34,7 +34,7 @@ LIMIT = pd.DataFrame(
     [(s, v, 10.0 ** (-2 * v - s)) for s in range(3) for v in (1, 2, 4, 7)],
     columns=["sample", "vjps", "rel_error"],
 )
-SVG_KINDS = ("frontier", "memory", "time")
+KINDS = ("frontier", "memory", "time")
 
 
 def record(**known: object) -> Record:
@@ -163,9 +163,7 @@ def test_an_unknown_estimator_keeps_its_style_and_borrows_none() -> None:
 
 def test_an_estimator_looks_the_same_in_every_figure_and_company() -> None:
     together, alone = sweep(("bptt", "ctpg", "neural_ode")), sweep(("neural_ode",))
-    for figure in (
-        figures(together) + figures(alone) + [headline(alone, {("lqr", "optimal"): LIMIT})]
-    ):
+    for figure in [*figures(together), headline(alone, {("lqr", "optimal"): LIMIT})]:
         own = STYLES["neural_ode"]
         marked = [x for x in figure.axes[0].lines if x.get_marker() == own.marker]
         assert [to_hex(line.get_color()) for line in marked] == [own.color]
@@ -182,12 +180,13 @@ def test_files_are_written_for_each_problem_alike_on_two_calls(tmp_path: Path) -
     records = pd.concat([sweep(), sweep(system="quadrotor", order=4.0)], ignore_index=True)
     limits = {("lqr", "optimal"): LIMIT, ("quadrotor", "optimal"): LIMIT}
     first = draw_run(records, limits, tmp_path / "deep" / "first")
-    names = [f"{s}-optimal-{kind}" for s in ("lqr", "quadrotor") for kind in SVG_KINDS]
+    names = [f"{s}-optimal-{kind}" for s in ("lqr", "quadrotor") for kind in KINDS]
     expected = {f"{name}.{end}" for name in [*names, "headline"] for end in ("png", "svg")}
     assert {path.name for path in first} == expected
     assert {path.name for path in (tmp_path / "deep" / "first").iterdir()} == expected
-    for path, again in zip(first, draw_run(records, limits, tmp_path / "second"), strict=True):
-        assert path.read_bytes() == again.read_bytes(), path.name
+    for again in draw_run(records[records.system == "lqr"], limits, tmp_path / "second"):
+        if again.stem != "headline":
+            assert again.read_bytes() == (first[0].parent / again.name).read_bytes(), again.name
 
 
 def test_a_figure_written_twice_is_the_same_twice(tmp_path: Path) -> None:
@@ -228,10 +227,10 @@ def test_without_failures_there_is_no_cross() -> None:
 
 
 def test_nothing_is_drawn_below_the_floor() -> None:
-    # sample 2 has a floor of its own, well below the median sample's
-    records = sweep()
-    sharp = records["sample"] == 2
-    records.loc[sharp, "reference_uncertainty"] = UNCERTAINTY / 1e6
+    # sample 2 has a floor of its own, far below the others', and ctpg has no other sample
+    records = sweep(("bptt", "ctpg", "neural_ode"))
+    records.loc[records["sample"] == 2, "reference_uncertainty"] = UNCERTAINTY / 1e6
+    records = records[(records.estimator != "ctpg") | (records["sample"] == 2)]
     assert (records.rel_error < FLOOR).any()
     assert reference_floor(records) == pytest.approx(FLOOR)
     for figure in figures(records):
@@ -275,7 +274,7 @@ def test_legends_and_titles_cover_no_data_and_fit_the_page(count: int) -> None:
     systems = ("lqr", "quadrotor", "differential_drive", "another")[:count]
     everything = [sweep(tuple(ESTIMATORS), system=s) for s in systems]
     limits = {(s, "optimal"): LIMIT for s in systems}
-    drawn = figures(everything[0]) + [headline(pd.concat(everything), limits)]
+    drawn = [*figures(everything[0]), headline(pd.concat(everything), limits)]
     for figure in drawn:
         renderer = FigureCanvasAgg(figure).get_renderer()
         (legend,) = figure.legends
@@ -297,7 +296,7 @@ def test_tick_labels_do_not_overlap() -> None:
         (axes,) = figure.axes
         for axis in (axes.xaxis, axes.yaxis):
             labels = [x for x in axis.get_ticklabels() if x.get_text()]
-            assert len(labels) >= 2
+            assert len(labels) >= 3
             boxes = [label.get_window_extent(renderer) for label in labels]
             assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 

@@ -1,0 +1,103 @@
+"""Short problems, their certified references, and what accuracy is asked of an estimator."""
+
+from collections.abc import Callable
+from math import factorial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from estimators import ESTIMATORS, Estimate, Estimator
+from estimators.finite_difference import FiniteDifference
+from reference import Reference, load_or_certify
+from systems import TASKS, Array, Policy, Problem
+
+PRESETS = [(name, preset) for name, task in TASKS.items() for preset in task.presets]
+COST_GROWS_WITH_P = (FiniteDifference,)
+MOST_PARAMETERS = 200
+
+RATE = 4.0
+"""1 / time: costs and adjoints of the registered systems decay at most twice as fast as the states
+of the perturbed LQR do, at 1.75."""
+ACCUMULATION = 10.0
+"""A tolerance bounds the error of one step; over the short horizons here, this many add up."""
+
+
+@pytest.fixture(params=PRESETS, ids="-".join)
+def preset(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Every registered task at each of its presets."""
+    return request.param
+
+
+@pytest.fixture(params=ESTIMATORS)
+def name(request: pytest.FixtureRequest) -> str:
+    """Every registered estimator."""
+    return request.param
+
+
+@pytest.fixture
+def estimator(name: str) -> Estimator:
+    return ESTIMATORS[name]
+
+
+@pytest.fixture(scope="session")
+def short() -> Callable[..., Problem]:
+    """A task's preset over its own horizon, or over a shorter one.
+
+    An estimator that pays for every parameter gets the same system under a small perceptron; at
+    full size, `test_discrete_adjoint` checks it over a single step.
+    """
+
+    def problem(
+        preset: tuple[str, str], horizon: float, estimator: Estimator | None = None
+    ) -> Problem:
+        whole = TASKS[preset[0]].problem(preset[1])
+        policy, theta = whole.policy, whole.theta
+        if isinstance(estimator, COST_GROWS_WITH_P) and policy.size > MOST_PARAMETERS:
+            policy = Policy((policy.sizes[0], 4, policy.sizes[-1]), ("tanh", "identity"))
+            theta = policy.glorot(np.random.default_rng(4), 0.3)
+        return Problem(whole.system, policy, theta, min(horizon, whole.horizon))
+
+    return problem
+
+
+@pytest.fixture(scope="session")
+def reference_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Problem, Array], Reference]:
+    """The certified reference, computed once a session; its own uncertainty is checked here."""
+    folder: Path = tmp_path_factory.mktemp("references")
+
+    def load(problem: Problem, x0: Array) -> Reference:
+        reference = load_or_certify(problem, x0, folder)
+        assert (reference.rel_uncertainty < 1e-12).all()
+        return reference
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def relative_error() -> Callable[[Estimate, Reference], Array]:
+    """Relative error of the stacked gradient in each sample."""
+
+    def of(estimate: Estimate, reference: Reference) -> Array:
+        assert not estimate.failed
+        missed = np.hstack([estimate.grad_x0, estimate.grad_theta]) - reference.gradient
+        return np.linalg.norm(missed, axis=1) / np.linalg.norm(reference.gradient, axis=1)
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def required() -> Callable[[Estimator, float], float]:
+    """The relative error that an estimator may make at a setting.
+
+    A step h of a method of order p leaves a Taylor remainder of (RATE h)^p / (p + 1)! a unit of
+    time; a tolerance leaves itself, ACCUMULATION times. Differencing and rounding leave 1e-12.
+    """
+
+    def bound(estimator: Estimator, setting: float) -> float:
+        if estimator.knob == "tolerance":
+            return ACCUMULATION * setting
+        assert estimator.order is not None
+        return (RATE * setting) ** estimator.order / factorial(estimator.order + 1) + 1e-12
+
+    return bound

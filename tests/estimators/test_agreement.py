@@ -1,0 +1,26 @@
+"""This project's engine against SciPy's solvers running the same algorithm."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from estimators import ESTIMATORS
+
+TOLERANCE = 1e-9
+
+
+@pytest.mark.parametrize(
+    ("own", "scipys"), [("ctpg", "ctpg-scipy"), ("ctpg-dop853", "ctpg-scipy-dop853")]
+)
+def test_engine_agrees_with_scipy(
+    own: str, scipys: str, preset: tuple[str, str], short: Callable
+) -> None:
+    """Truth: a second implementation, with the running cost in the state and its own control."""
+    problem = short(preset, 2.0)
+    x0 = problem.system.sample_x0(np.random.default_rng(12), 1)
+    one = ESTIMATORS[own](problem, x0, TOLERANCE)
+    other = ESTIMATORS[scipys](problem, x0, TOLERANCE)
+    for part in ("loss", "grad_x0", "grad_theta"):
+        a, b = getattr(one, part), getattr(other, part)
+        assert np.linalg.norm(a - b) <= 3 * TOLERANCE * np.linalg.norm(b), part

@@ -1,0 +1,89 @@
+"""A right-hand side that jumps at a declared time, through every estimator."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from estimators import ESTIMATORS, Estimator
+from systems import Array, Policy, Problem, System
+
+JUMP = 0.618
+
+
+@dataclass(frozen=True)
+class Gear(System):
+    """x' = g x + u, w = g^2 x^2 + u^2, J = x^2, whose gear g is -1 up to JUMP, 1.5 after it."""
+
+    horizon: float = 1.0
+    state_dim = 1
+    control_dim = 1
+    observation_dim = 1
+    breakpoints: ClassVar[tuple[float, ...]] = (JUMP,)
+
+    def gear(self, t: Array) -> Array:
+        return np.where(t < JUMP, -1.0, 1.5)[:, None]
+
+    def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
+        g = self.gear(t)
+        return g * x + u, (g * g * x * x + u * u)[:, 0]
+
+    def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
+        g = self.gear(t)
+        return g * a + 2 * c[:, None] * g * g * x, a + 2 * c[:, None] * u
+
+    def terminal(self, x: Array) -> Array:
+        return x[:, 0] ** 2
+
+    def terminal_gradient(self, x: Array) -> Array:
+        return 2 * x
+
+    def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
+        return 1 + rng.random((samples, 1))
+
+
+class Undeclared(Gear):
+    """The same, with nobody told of the jump."""
+
+    breakpoints = ()
+
+
+def problem(system: System) -> Problem:
+    return Problem(system, Policy((1, 1), ("identity",)), np.array([-0.8, 0.3]), 1.0)
+
+
+X0 = Gear().sample_x0(np.random.default_rng(0), 2)
+
+
+def test_every_estimator_is_as_accurate_across_a_declared_jump(
+    estimator: Estimator, reference_of: Callable, relative_error: Callable, required: Callable
+) -> None:
+    """Truth: the certified reference, to the same bound as on smooth problems."""
+    declared = problem(Gear())
+    reference = reference_of(declared, X0)
+    estimate = estimator(declared, X0, estimator.tight)
+    bound = required(estimator, estimator.tight)
+    assert (relative_error(estimate, reference) <= bound).all()
+    np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
+
+
+HIGH_ORDER = [n for n, e in ESTIMATORS.items() if e.knob == "step" and (e.order or 0) > 1]
+
+
+@pytest.mark.parametrize("name", HIGH_ORDER)
+def test_order_survives_a_declared_jump_and_only_a_declared_one(
+    name: str, reference_of: Callable, relative_error: Callable
+) -> None:
+    """Truth: errors of two meshes against the reference: the nominal order, or the first."""
+    estimator = ESTIMATORS[name]
+    reference = reference_of(problem(Gear()), X0)
+    # On both sides of the jump, half the step is twice as many steps, or nearly.
+    steps = (0.4, 0.2) if (estimator.order or 0) > 4 else (0.05, 0.025)
+    declared, undeclared = (
+        [relative_error(estimator(problem(s), X0, h), reference).max() for h in steps]
+        for s in (Gear(), Undeclared())
+    )
+    assert np.log2(declared[0] / declared[1]) > (estimator.order or 0) - 0.5
+    assert undeclared[1] > 10 * declared[1]

@@ -1,0 +1,203 @@
+"""Metered counts against counts made by hand, on the LQR, for every estimator."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+import estimators.ctpg_scipy as over_scipy
+from bench.meter import metered
+from estimators import ESTIMATORS, Estimator
+from estimators.solvers.step_control import Adaptive
+from systems import LQR, TASKS, Array, Problem
+
+N = 7
+"""Fixed steps each way."""
+PROBLEM = TASKS["lqr"].problem("perturbed")
+D_PLUS_P = 2 + 6
+SCIPYS = [name for name in ESTIMATORS if name.startswith("ctpg-scipy")]
+
+
+@dataclass
+class Log:
+    """What was tried and accepted, seen where the step control judges it; [0] forward, [1] back."""
+
+    attempts: list[int] = field(default_factory=lambda: [0])
+    accepted: list[int] = field(default_factory=lambda: [0])
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    seen, factor, turn = Log(), Adaptive.factor, LQR.terminal_gradient
+
+    def spied(self: Adaptive, tableau: Any, error: Array, past: Array) -> Array:
+        seen.attempts[-1] += len(error)
+        seen.accepted[-1] += int((error <= 1).sum())
+        return factor(self, tableau, error, past)
+
+    def turned(self: LQR, x: Array) -> Array:
+        seen.attempts.append(0)
+        seen.accepted.append(0)
+        return turn(self, x)
+
+    monkeypatch.setattr(Adaptive, "factor", spied)
+    monkeypatch.setattr(LQR, "terminal_gradient", turned)
+    return seen
+
+
+# s stages a step forward, as many pullbacks back.
+def bptt(stages: int) -> Callable[[Log], tuple[int, int]]:
+    return lambda log: (stages * N, stages * N)
+
+
+# 2 (d + P) solves of 4 stages a step, and one for the loss.
+def differences(log: Log) -> tuple[int, int]:
+    return (2 * D_PLUS_P + 1) * 4 * N, 0
+
+
+# Forward: the first slope; each step 3 more stages and f(t + h, x+), which is the next first slope
+# and the end of the Hermite interpolant, on arrival too. Backward: the first slope; each step
+# 3 more stages; f(t + h) of all steps but the last, where nothing reads it.
+def ctpg_rk4(log: Log) -> tuple[int, int]:
+    return 1 + 4 * N, 1 + 3 * N + (N - 1)
+
+
+# Each way the first slope, the probe of the first step, and for each attempt the stages 2 to 6 and
+# f(t + h, x+), which the error estimate reads: accepted, it is the next first slope.
+def ctpg(log: Log) -> tuple[int, int]:
+    forward, backward = log.attempts
+    return 2 + 6 * forward, 2 + 6 * backward
+
+
+# Stages 2 to 12 an attempt; the error estimate does not read f(t + h, x+), so only accepted steps
+# pay for it. Forward each pays 3 more for the dense output; backward the last pays for nothing.
+def ctpg_dop853(log: Log) -> tuple[int, int]:
+    forward, backward = log.attempts
+    return (
+        2 + 11 * forward + (1 + 3) * log.accepted[0],
+        2 + 11 * backward + log.accepted[1] - 1,
+    )
+
+
+# A first slope behind each of the stops, one probe each way, 6 an attempt as for `ctpg`; going
+# back, a call of the right-hand side is one of f and one vjp.
+def neural_ode(segments: int) -> Callable[[Log], tuple[int, int]]:
+    def by_hand(log: Log) -> tuple[int, int]:
+        forward, backward = (segments + 1 + 6 * attempts for attempts in log.attempts)
+        return forward + backward, backward
+
+    return by_hand
+
+
+BY_HAND: dict[str, Callable[[Log], tuple[int, int]]] = {
+    "bptt": bptt(1),
+    "bptt-heun": bptt(2),
+    "bptt-rk4": bptt(4),
+    "bptt-dop853": bptt(12),
+    "ctpg": ctpg,
+    "ctpg-dop853": ctpg_dop853,
+    "ctpg-rk4": ctpg_rk4,
+    "neural_ode": neural_ode(1),
+    "neural_ode-checkpointed": neural_ode(10),
+    "finite_difference": differences,
+}
+
+
+def setting_of(estimator: Estimator) -> float:
+    return PROBLEM.horizon / N if estimator.knob == "step" else 1e-3
+
+
+def test_every_estimator_is_counted_by_hand() -> None:
+    """Whoever registers one writes down what it ought to pay (SciPy's are compared below)."""
+    assert set(ESTIMATORS) == {*BY_HAND, *SCIPYS}
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("name", BY_HAND)
+def test_counts_are_those_made_by_hand(name: str, samples: int, log: Log) -> None:
+    """Truth: the formulas above, from attempts counted at the step control.
+
+    For more samples, attempts and constants are those of all of them together.
+    """
+    counted = metered(PROBLEM, samples)
+    x0 = np.array([[300.0, -100.0], [0.001, 0.002], [30.0, 5.0]])[:samples]
+    estimator = ESTIMATORS[name]
+    estimate = estimator(counted, x0, setting_of(estimator))
+    assert not estimate.failed
+    meter = counted.meter
+    nothing = Log([0] * len(log.attempts), [0] * len(log.accepted))
+    once, variable = np.array(BY_HAND[name](nothing)), np.array(BY_HAND[name](log))
+    expected = variable + (samples - 1) * once
+    if samples > 1 and name == "ctpg-dop853":
+        assert (once == (2, 1)).all()
+    assert (meter.f_evals.sum(), meter.vjp_evals.sum()) == tuple(expected)
+    if estimator.knob == "tolerance":
+        assert estimate.steps.sum() == sum(log.accepted)
+        assert sum(log.attempts) > 0
+    assert not meter.jvp_evals.any()
+    assert not meter.jac_evals.any()
+
+
+@pytest.mark.parametrize("name", ["ctpg", "ctpg-dop853", "neural_ode"])
+def test_rejected_attempts_are_among_those_counted(name: str, log: Log) -> None:
+    """Otherwise attempts and accepted steps are one number, and the counts above blind to it."""
+    ESTIMATORS[name](PROBLEM, np.array([[300.0, -100.0]]), 1e-3)
+    assert sum(log.attempts) > sum(log.accepted)
+
+
+@pytest.mark.parametrize("name", SCIPYS)
+def test_scipys_own_count(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truth: every call that SciPy makes of what it is given, and nfev as it reports it.
+
+    It leaves out what Radau and BDF spend on Jacobians: at most the point itself and two goes at a
+    column, of which there are as many as states, since nothing depends on the P integrals.
+    """
+    results: list[Any] = []
+    calls: list[int] = []
+    solve_ivp = over_scipy.solve_ivp
+
+    def spied(fun: Any, *args: Any, **options: Any) -> Any:
+        calls.append(0)
+
+        def called(t: float, y: Array) -> Array:
+            calls[-1] += 1
+            return fun(t, y)
+
+        results.append(solve_ivp(called, *args, **options))
+        return results[-1]
+
+    monkeypatch.setattr(over_scipy, "solve_ivp", spied)
+    counted = metered(PROBLEM, 2)
+    x0 = np.array([[2.0, -1.0], [0.1, 0.2]])
+    ESTIMATORS[name](counted, x0, 1e-4)
+    assert counted.meter.f_evals.tolist() == calls[::2]
+    assert counted.meter.vjp_evals.tolist() == calls[1::2]
+    own_jacobians = getattr(ESTIMATORS[name], "method", "") in over_scipy.IMPLICIT_WITH_SPARSITY
+    for result, paid in zip(results, calls, strict=True):
+        jacobians = result.njev if own_jacobians else 0
+        assert 2 * jacobians <= paid - result.nfev <= (1 + 2 * 2) * jacobians
+
+
+def test_batches_add_up_to_the_counts(estimator: Estimator) -> None:
+    """Truth: rows times calls over all batch sizes is the sum over samples, for each oracle."""
+    counted = metered(PROBLEM, 3)
+    x0 = np.array([[2.0, -1.0], [0.001, 0.002], [30.0, 5.0]])
+    estimator(counted, x0, setting_of(estimator))
+    meter = counted.meter
+    for oracle, evals in (("flow", meter.f_evals), ("pullback", meter.vjp_evals)):
+        rows = sum(size * calls for (kind, size), calls in meter.batches.items() if kind == oracle)
+        assert rows == evals.sum(), oracle
+
+
+def test_rows_are_counted_for_the_sample_they_belong_to() -> None:
+    """Truth: calls made here, several rows for one lane."""
+    counted: Problem = metered(PROBLEM, 3)
+    lane, x = np.array([2, 0, 2, 2]), np.ones((4, 2))
+    counted.flow(lane, np.zeros(4), x)
+    counted.pullback(lane[:2], np.zeros(2), x[:2], x[:2], np.ones(2))
+    meter = counted.meter  # type: ignore[attr-defined]
+    assert meter.f_evals.tolist() == [1, 0, 3]
+    assert meter.vjp_evals.tolist() == [1, 0, 1]
+    assert meter.batches == {("flow", 4): 1, ("pullback", 2): 1}

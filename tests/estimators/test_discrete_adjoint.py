@@ -1,0 +1,79 @@
+"""The discrete adjoint is the gradient of the discretised loss: against complex step."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from estimators import ESTIMATORS
+from estimators.bptt import Bptt, discretised_loss
+from estimators.finite_difference import FiniteDifference
+from estimators.solvers.tableaus import TABLEAUS, Tableau
+from systems import TASKS, Problem
+
+STEP = 1e-30  # complex step has no rounding to balance
+LANES = np.arange(2)
+
+
+def off_preset(problem: Problem) -> Problem:
+    """Parameters with no zeros left among them."""
+    rng = np.random.default_rng(17)
+    return problem.with_theta(problem.theta + 0.1 * rng.standard_normal(problem.theta.shape))
+
+
+@pytest.mark.parametrize("tableau", TABLEAUS.values(), ids=TABLEAUS)
+def test_against_complex_step(tableau: Tableau, preset: tuple[str, str], short: Callable) -> None:
+    """Truth: complex step of the loss in every entry of x0 and along random theta, to 1e-12."""
+    problem = off_preset(short(preset, 0.5))
+    step = 0.19  # does not divide the horizon
+    rng = np.random.default_rng(6)
+    x0 = problem.system.sample_x0(rng, len(LANES))
+    estimate = Bptt(tableau)(problem, x0, step)
+    assert (estimate.steps == 3).all()
+    np.testing.assert_allclose(
+        estimate.loss, discretised_loss(problem, tableau, LANES, x0, step), rtol=1e-14
+    )
+    size = np.linalg.norm(estimate.grad_x0, axis=1)
+    for entry in range(x0.shape[1]):
+        moved = x0.astype(complex)
+        moved[:, entry] += 1j * STEP
+        truth = discretised_loss(problem, tableau, LANES, moved, step).imag / STEP
+        assert (np.abs(estimate.grad_x0[:, entry] - truth) <= 1e-12 * size).all()
+    for _ in range(4):
+        v = rng.standard_normal(problem.theta.shape)
+        moved_problem = problem.with_theta(problem.theta + 1j * STEP * v)
+        truth = discretised_loss(moved_problem, tableau, LANES, x0, step).imag / STEP
+        size = np.linalg.norm(estimate.grad_theta, axis=1) * np.linalg.norm(v)
+        assert (np.abs(estimate.grad_theta @ v - truth) <= 1e-12 * size).all()
+
+
+def test_contraction_in_chunks_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truth: the same sweep contracted at once; the reverse pass holds factors in chunks."""
+    problem = TASKS["lqr"].problem("perturbed")
+    x0 = problem.system.sample_x0(np.random.default_rng(0), 2)
+    method = Bptt(TABLEAUS["RK4"])
+    whole = method(problem, x0, 0.5)
+    monkeypatch.setattr("estimators.bptt.CHUNK_BYTES", 500)
+    chunked = method(problem, x0, 0.5)
+    np.testing.assert_allclose(chunked.grad_theta, whole.grad_theta, rtol=1e-12)
+
+
+BY_DIFFERENCES = [name for name, e in ESTIMATORS.items() if isinstance(e, FiniteDifference)]
+
+
+@pytest.mark.parametrize("differences", BY_DIFFERENCES)
+def test_finite_differences_of_every_parameter(
+    differences: str, preset: tuple[str, str], short: Callable
+) -> None:
+    """Truth: the discrete adjoint of the same single step, at the policy's full size."""
+    method = ESTIMATORS[differences]
+    assert isinstance(method, FiniteDifference)
+    problem = off_preset(short(preset, 0.2))
+    x0 = problem.system.sample_x0(np.random.default_rng(3), 1)
+    truth = Bptt(method.tableau)(problem, x0, 0.2)
+    found = method(problem, x0, 0.2)
+    for half in ("grad_x0", "grad_theta"):
+        exact = getattr(truth, half)
+        # Central differences at eps^(1/3) leave eps^(2/3) = 4e-11 of the loss an entry.
+        allowed = 1e-9 * max(1.0, abs(truth.loss[0]))
+        np.testing.assert_allclose(getattr(found, half), exact, rtol=1e-8, atol=allowed)

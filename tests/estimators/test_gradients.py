@@ -1,0 +1,69 @@
+"""Every estimator's gradient on every task against the certified reference."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from estimators import ESTIMATORS, Estimator
+from estimators.neural_ode import NeuralOde
+
+HORIZON = 1.0
+SAMPLES = 1  # batches are what test_lanes is about
+
+
+def test_gradient_and_loss_at_the_tight_setting(
+    estimator: Estimator,
+    preset: tuple[str, str],
+    short: Callable,
+    reference_of: Callable,
+    relative_error: Callable,
+    required: Callable,
+) -> None:
+    """Truth: collocation, the closed form and the continuous adjoint, agreeing to 1e-12."""
+    problem = short(preset, HORIZON, estimator)
+    x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
+    reference = reference_of(problem, x0)
+    estimate = estimator(problem, x0, estimator.tight)
+    bound = required(estimator, estimator.tight)
+    assert (relative_error(estimate, reference) <= bound).all()
+    np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
+
+
+def test_each_half_of_the_gradient_by_itself(
+    estimator: Estimator,
+    preset: tuple[str, str],
+    short: Callable,
+    reference_of: Callable,
+    required: Callable,
+) -> None:
+    """Truth as above: neither dL/dx0 nor dL/dtheta hides behind the other's size."""
+    problem = short(preset, HORIZON, estimator)
+    x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
+    reference = reference_of(problem, x0)
+    estimate = estimator(problem, x0, 10 * estimator.tight)
+    bound = required(estimator, 10 * estimator.tight)
+    for half in ("grad_x0", "grad_theta"):
+        found, truth = getattr(estimate, half), getattr(reference, half)
+        size = np.linalg.norm(truth, axis=1)
+        assert (np.linalg.norm(found - truth, axis=1) <= 3 * bound * size).all(), half
+
+
+BACKSOLVES = [name for name, e in ESTIMATORS.items() if isinstance(e, NeuralOde)]
+
+
+@pytest.mark.parametrize("name", BACKSOLVES)
+def test_checkpoints_divide_what_the_backsolve_multiplies(
+    estimator: NeuralOde, short: Callable, reference_of: Callable, relative_error: Callable
+) -> None:
+    """Truth: the reference, and exp(lambda T / checkpoints) with the closed loop's lambda = 1.75.
+
+    Without resets the tolerance is lost by orders of magnitude; with them it is kept.
+    """
+    tolerance = 1e-6
+    problem = short(("lqr", "perturbed"), 8.0)
+    x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
+    error = relative_error(estimator(problem, x0, tolerance), reference_of(problem, x0))
+    growth = np.exp(1.75 * problem.horizon / estimator.checkpoints)
+    assert (error <= 10 * tolerance * growth).all()
+    assert (error >= tolerance).all() == (growth > 1e3)

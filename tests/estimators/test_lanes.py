@@ -1,0 +1,49 @@
+"""A sample's estimate does not depend on which others are in its batch."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from bench.meter import metered
+from estimators import ESTIMATORS, Estimator
+
+DIFFICULTY = np.array([[1e-3], [2.0], [0.5]])
+"""Initial states scaled so: at rest next to far away, so that adaptive steps differ by much."""
+
+
+def test_a_lane_alone_is_the_lane_in_the_batch(
+    estimator: Estimator, preset: tuple[str, str], short: Callable
+) -> None:
+    """Truth: the estimator itself on one sample at a time; counts and steps to the last one."""
+    problem = short(preset, 0.6, estimator)
+    x0 = DIFFICULTY * problem.system.sample_x0(np.random.default_rng(8), len(DIFFICULTY))
+    setting = problem.horizon / 7 if estimator.knob == "step" else 1e-5
+    batch = metered(problem, len(x0))
+    together = estimator(batch, x0, setting)
+    for k in range(len(x0)):
+        single = metered(problem, 1)
+        alone = estimator(single, x0[k : k + 1], setting)
+        assert alone.steps[0] == together.steps[k]
+        assert single.meter.f_evals[0] == batch.meter.f_evals[k]
+        assert single.meter.vjp_evals[0] == batch.meter.vjp_evals[k]
+        for part in ("loss", "grad_x0", "grad_theta"):
+            one, same = getattr(alone, part)[0], getattr(together, part)[k]
+            assert np.linalg.norm(one - same) <= 1e-9 * np.linalg.norm(one), part
+
+
+def test_the_batch_of_lanes_is_as_uneven_as_it_is_meant_to_be(short: Callable) -> None:
+    """Otherwise the test above would hold with one step for all lanes."""
+    problem = short(("lqr", "perturbed"), 1.0)
+    x0 = DIFFICULTY * np.array([0.4, 0.3])
+    steps = ESTIMATORS["ctpg"](problem, x0, 1e-5).steps
+    assert len(set(steps.tolist())) > 1
+
+
+def test_x0_and_theta_are_left_alone(estimator: Estimator, short: Callable) -> None:
+    """An estimator may not write into what it is given."""
+    problem = short(("lqr", "perturbed"), 1.0)
+    x0 = problem.system.sample_x0(np.random.default_rng(8), 2)
+    before, theta = x0.copy(), problem.theta.copy()
+    estimator(problem, x0, 0.1 if estimator.knob == "step" else 1e-4)
+    np.testing.assert_array_equal(x0, before)
+    np.testing.assert_array_equal(problem.theta, theta)

@@ -1,0 +1,69 @@
+"""What is held when the backward pass begins, against the number of steps taken."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from bench.meter import metered
+from estimators import ESTIMATORS, Estimator
+from estimators.ctpg_scipy import CtpgScipy
+from estimators.finite_difference import FiniteDifference
+from estimators.neural_ode import NeuralOde
+from systems import TASKS
+
+PROBLEM = TASKS["lqr"].problem("perturbed")
+BACKSOLVES = [name for name, e in ESTIMATORS.items() if isinstance(e, NeuralOde)]
+DIFFERENCES = [name for name, e in ESTIMATORS.items() if isinstance(e, FiniteDifference)]
+SCIPYS = [name for name, e in ESTIMATORS.items() if isinstance(e, CtpgScipy)]
+STORES = [name for name in ESTIMATORS if name not in (*BACKSOLVES, *DIFFERENCES)]
+
+
+def stored(estimator: Estimator, setting: float, samples: int) -> tuple[float | None, float]:
+    """Bytes a sample, and steps a sample."""
+    x0 = np.random.default_rng(0).standard_normal((samples, 2))
+    estimator(PROBLEM, x0, setting)  # imports and caches are not the estimator's
+    tracemalloc.start()
+    try:
+        counted = metered(PROBLEM, samples)
+        steps = estimator(counted, x0, setting).steps
+    finally:
+        tracemalloc.stop()
+    return counted.meter.stored_bytes, float(steps.mean())
+
+
+def settings(estimator: Estimator) -> tuple[float, float, float]:
+    return (0.2, 0.1, 0.05) if estimator.knob == "step" else (1e-4, 1e-6, 1e-8)
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_stored_trajectories_grow_with_the_steps(name: str) -> None:
+    """Truth: one price a step, whatever the steps; a state of two numbers is the least of it.
+
+    It is a difference between settings, so that what a solver object takes once drops out. `steps`
+    counts both ways, in proportions that vary a little: hence the margin.
+    """
+    estimator = ESTIMATORS[name]
+    samples = 1 if name in SCIPYS else 8
+    found = np.array([stored(estimator, s, samples) for s in settings(estimator)], dtype=float)
+    sizes, steps = found.T
+    assert (steps[1:] > 1.3 * steps[:-1]).all()
+    price = np.diff(sizes) / np.diff(steps)
+    assert (price > 2 * 8 / 2).all()
+    assert price[1] == pytest.approx(price[0], rel=0.35)
+
+
+@pytest.mark.parametrize("name", BACKSOLVES)
+def test_backsolves_store_the_same_whatever_the_steps(name: str) -> None:
+    """Truth: a constant, within a seventh, while the steps multiply."""
+    (few, short), (many, long) = (stored(ESTIMATORS[name], s, 8) for s in (1e-3, 1e-9))
+    assert few is not None
+    assert many is not None
+    assert long > 5 * short
+    assert many == pytest.approx(few, rel=0.15)
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_differences_never_turn(name: str) -> None:
+    """There is no backward pass, so there is nothing to have stored for it."""
+    assert stored(ESTIMATORS[name], 0.5, 1)[0] is None

@@ -1,0 +1,65 @@
+"""How fast errors fall: with the step at the nominal order, with the tolerance in proportion."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from estimators import ESTIMATORS, Estimator
+from estimators.finite_difference import EPSILON, FiniteDifference
+
+BY_STEP = [name for name, e in ESTIMATORS.items() if e.knob == "step" and e.order is not None]
+BY_TOLERANCE = [name for name, e in ESTIMATORS.items() if e.knob == "tolerance"]
+SMOOTH = [("lqr", "perturbed"), ("quadrotor", "initial")]
+ROUNDING = 2e-14
+MOST_STEPS = 128
+
+
+def floor(estimator: Estimator) -> float:
+    """Relative error above which neither rounding nor differencing shows."""
+    return 100 * EPSILON**2 if isinstance(estimator, FiniteDifference) else ROUNDING
+
+
+@pytest.mark.parametrize("preset", SMOOTH, ids="-".join)
+@pytest.mark.parametrize("name", BY_STEP)
+def test_observed_order_is_the_nominal_one(
+    name: str,
+    preset: tuple[str, str],
+    short: Callable,
+    reference_of: Callable,
+    relative_error: Callable,
+) -> None:
+    """Truth: the error against the reference falls by 2^order as the step is halved."""
+    estimator = ESTIMATORS[name]
+    problem = short(preset, 1.0, estimator)
+    x0 = problem.system.sample_x0(np.random.default_rng(2), 1)
+    reference = reference_of(problem, x0)
+    errors, steps = [], 1
+    while steps <= MOST_STEPS and (not errors or errors[-1] > floor(estimator)):
+        estimate = estimator(problem, x0, problem.horizon / steps)
+        errors.append(relative_error(estimate, reference)[0])
+        steps *= 2
+    usable = [error for error in errors if error > floor(estimator)]
+    observed = np.log2(usable[-2] / usable[-1])
+    assert estimator.order is not None
+    assert estimator.order - 0.3 <= observed <= estimator.order + 0.6, errors
+
+
+@pytest.mark.parametrize("preset", SMOOTH, ids="-".join)
+@pytest.mark.parametrize("name", BY_TOLERANCE)
+def test_error_follows_the_tolerance(
+    name: str,
+    preset: tuple[str, str],
+    short: Callable,
+    reference_of: Callable,
+    relative_error: Callable,
+) -> None:
+    """Truth: a tolerance 1000 times tighter buys an error at least 100 times smaller."""
+    estimator: Estimator = ESTIMATORS[name]
+    problem = short(preset, 2.0)
+    x0 = problem.system.sample_x0(np.random.default_rng(2), 1)
+    reference = reference_of(problem, x0)
+    loose, tight = (
+        relative_error(estimator(problem, x0, setting), reference)[0] for setting in (1e-6, 1e-9)
+    )
+    assert tight <= loose / 100

@@ -1,0 +1,58 @@
+"""The README's numbers are those of the published records, which a command reproduces."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.records import RunFolder, read_records
+from bench.table import markdown, sentences, summarise
+from bench.terminal import describe
+from bench.verdict import judge_all
+
+ROOT = Path(__file__).parents[1]
+PUBLISHED = RunFolder(ROOT / "results" / "default")
+
+
+@pytest.fixture(scope="module")
+def records() -> pd.DataFrame:
+    return read_records(PUBLISHED.records_path)
+
+
+def block(name: str) -> str:
+    """What the README has between the comments that open and close a block."""
+    text = (ROOT / "README.md").read_text()
+    found = re.search(rf"<!-- {name}: [^>]*-->\n(.*?)<!-- /{name} -->", text, flags=re.DOTALL)
+    assert found, f"the README has no block {name!r}"
+    return found[1]
+
+
+def problems(records: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(records[["system", "theta"]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def test_the_table_is_the_published_run_s(records: pd.DataFrame) -> None:
+    limits = {problem: PUBLISHED.read_limit(*problem) for problem in problems(records)}
+    table = summarise(records, limits)
+    assert block("table").strip() == markdown(table).strip()
+    assert len(sentences(records)) == len(limits)
+
+
+@pytest.mark.parametrize(("new", "baseline"), [("ctpg", "bptt"), ("bptt-dop853", "ctpg")])
+def test_the_verdicts_are_the_published_run_s(
+    records: pd.DataFrame, new: str, baseline: str
+) -> None:
+    verdicts = judge_all(records, problems(records), new, baseline)
+    shown = "".join(line[4:] + "\n" for line in block(f"{new} {baseline}").strip("\n").splitlines())
+    assert shown.strip() == describe(verdicts).strip()
+    if (new, baseline) == ("ctpg", "bptt"):
+        assert {verdict.answer for verdict in verdicts[1.0]} == {"dominates"}
+
+
+def test_every_figure_and_file_that_the_readme_names_is_there() -> None:
+    text = (ROOT / "README.md").read_text()
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        assert (ROOT / link).is_file(), link
+    for path in re.findall(r"`((?:bench|systems|estimators|reference)/[a-z_/]*\.py)`", text):
+        assert (ROOT / path).is_file(), path

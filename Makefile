@@ -4,18 +4,22 @@ BIN = .venv/bin
 RUN ?= results/runs/default
 
 .PHONY: pareto test lint
-pareto: .venv/installed
+pareto: .venv/runs
 	$(BIN)/gradpareto pareto --out $(RUN)
 
-test: .venv/installed
+test: .venv/tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: .venv/installed
+lint: .venv/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.venv/installed: pyproject.toml
+.venv/runs: pyproject.toml
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/tests: .venv/runs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	touch $@

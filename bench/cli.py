@@ -102,7 +102,7 @@ def pareto(estimators: tuple[str, ...], **chosen: Any) -> None:
 
     Example: gradpareto pareto --out results/runs/default
     """
-    from bench.figures import draw_run, headline  # noqa: PLC0415 (a second to import)
+    from bench.figures import draw_run  # noqa: PLC0415 (a second to import)
 
     plan = make_plan(estimators or DEFAULT_ESTIMATORS, chosen)
     records = _measured(plan, chosen)
@@ -112,8 +112,6 @@ def pareto(estimators: tuple[str, ...], **chosen: Any) -> None:
     table.to_csv(folder.path / "table.csv", index=False)
     (folder.path / "table.md").write_text(markdown(table))
     figures = draw_run(records, limits, folder.path / "figures")
-    for kind in ("png", "svg"):
-        headline(records, limits).savefig(folder.path / "figures" / f"headline.{kind}")
     if chosen["as_json"]:
         print_json({"table": table.to_dict("records"), "sentences": said})
     else:

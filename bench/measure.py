@@ -18,7 +18,7 @@ from systems import Array, Problem
 
 HEADROOM_BYTES = 512 * 2**20
 """Address space that a cell may take beyond its budget, for the interpreter and its libraries."""
-TRACED_CALLS = 1500
+TRACED_CALLS = 1200
 """Memory is traced where a batch makes at most so many oracle calls: it slows them 3 to 5 times."""
 TIMING_SECONDS = 0.15
 BASELINE_STEPS = 100
@@ -126,7 +126,7 @@ def judge(estimate: object, problem: Problem, x0: Array) -> tuple[Status, str]:
 def wall_time(
     estimator: Estimator, problem: Problem, x0: Array, setting: float
 ) -> tuple[float, float, float]:
-    """Seconds, ratio to `bptt` at T / 100 and the ratio's spread: medians of interleaved rounds."""
+    """Seconds, ratio to `bptt` at T / 100, the ratio's spread (NaN if timed once), interleaved."""
     baseline, step = ESTIMATORS["bptt"], problem.horizon / BASELINE_STEPS
     started = time.perf_counter()
     rounds: list[tuple[float, float]] = []
@@ -137,7 +137,8 @@ def wall_time(
         rounds.append((own, 2 * own / (before + after)))
         before = after
     seconds, ratios = np.array(rounds).T
-    return float(np.median(seconds)), float(np.median(ratios)), float(np.ptp(ratios))
+    spread = float(np.ptp(ratios)) if len(ratios) > 1 else np.nan
+    return float(np.median(seconds)), float(np.median(ratios)), spread
 
 
 def blank_record(cell: Cell, estimator: Estimator, seed: int) -> Record:

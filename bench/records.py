@@ -72,6 +72,10 @@ class Cell:
     samples: int
 
     @property
+    def problem(self) -> tuple[str, str]:
+        return self.system, self.theta
+
+    @property
     def name(self) -> str:
         return f"{self.system}.{self.theta}.{self.estimator}.{self.setting!r}"
 

@@ -3,10 +3,11 @@
 import multiprocessing
 import signal
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as CellTimeout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pebble
@@ -16,7 +17,7 @@ from bench.frontier import limit_table
 from bench.measure import failed_records, measure
 from bench.plan import Plan
 from bench.provenance import session
-from bench.records import Cell, Record, RunFolder
+from bench.records import Cell, Record, RunFolder, Status
 from estimators import ESTIMATORS, Estimator
 from reference import Reference, cache_key, load_or_certify
 
@@ -51,14 +52,42 @@ def sweep(
     folder.open(plan.shared())
     missing = [cell for cell in cells if not folder.has(cell)]
     if missing:
+        _record_session(plan, missing, folder)
         with _pool(budget) as pool:
             try:
-                references = _references(pool, plan, missing, folder, cache, report)
-                _measure(pool, plan, missing, references, folder, budget, estimators, report)
+                _measure(_Work(pool, plan, cache, budget, estimators), missing, folder, report)
             except BaseException:
                 pool.stop()  # or leaving the pool would wait for what is still queued
                 raise
     return folder.write_records()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the workers are given."""
+
+    pool: pebble.ProcessPool
+    plan: Plan
+    cache: Path
+    budget: Budget
+    estimators: Mapping[str, Estimator]
+
+    def certify(self, problem: tuple[str, str]) -> Future[Reference]:
+        arguments = self.plan.problem(*problem), self.plan.initial_states(problem[0]), self.cache
+        return self.pool.schedule(load_or_certify, arguments)
+
+    def measure(self, cell: Cell, reference: Reference) -> Future[list[Record]]:
+        arguments = (
+            cell,
+            self.estimators[cell.estimator],
+            self.plan.problem(cell.system, cell.theta),
+            self.plan.initial_states(cell.system)[: cell.samples],
+            reference,
+            self.plan.seed or 0,
+            self.budget.cell_bytes,
+            self.plan.timed,
+        )
+        return self.pool.schedule(measure, arguments, timeout=self.budget.cell_seconds)
 
 
 def _pool(budget: Budget) -> pebble.ProcessPool:
@@ -72,76 +101,48 @@ def _start_worker() -> None:
     threadpool_limits(1)
 
 
-def _references(
-    pool: pebble.ProcessPool,
-    plan: Plan,
-    cells: list[Cell],
-    folder: RunFolder,
-    cache: Path,
-    report: Report,
-) -> dict[tuple[str, str], Reference]:
-    """The references of the cells' problems; their quadrature limits are kept in the folder."""
-    wanted = sorted({(cell.system, cell.theta) for cell in cells}, reverse=True)
-    keys: dict[str, str] = {}
-    futures: dict[Future[Reference], tuple[str, str]] = {}
-    for system, theta in wanted:
-        problem, x0 = plan.problem(system, theta), plan.initial_states(system)
-        keys[f"{system} {theta}"] = cache_key(problem, x0)
-        futures[pool.schedule(load_or_certify, (problem, x0, cache))] = (system, theta)
-    references = {}
-    for done, future in enumerate(as_completed(futures), 1):
-        system, theta = futures[future]
-        references[system, theta] = future.result()
-        report(f"reference {system} {theta}", done, len(futures))
-        folder.write_limit(system, theta, limit_table(references[system, theta]))
+def _record_session(plan: Plan, cells: list[Cell], folder: RunFolder) -> None:
+    keys = {
+        f"{system} {theta}": cache_key(plan.problem(system, theta), plan.initial_states(system))
+        for system, theta in sorted({cell.problem for cell in cells})
+    }
     provenance = folder.provenance()
     provenance["sessions"].append(session(keys))
     folder.write_provenance(provenance)
-    return references
 
 
-def _measure(
-    pool: pebble.ProcessPool,
-    plan: Plan,
-    cells: list[Cell],
-    references: Mapping[tuple[str, str], Reference],
-    folder: RunFolder,
-    budget: Budget,
-    estimators: Mapping[str, Estimator],
-    report: Report,
-) -> None:
-    futures: dict[Future[list[Record]], Cell] = {}
-    for cell in sorted(cells, key=lambda cell: cell.system, reverse=True):
-        problem, x0 = plan.problem(cell.system, cell.theta), plan.initial_states(cell.system)
-        arguments = (
-            cell,
-            estimators[cell.estimator],
-            problem,
-            x0[: cell.samples],
-            references[cell.system, cell.theta],
-            plan.seed or 0,
-            budget.cell_bytes,
-            plan.timed,
-        )
-        futures[pool.schedule(measure, arguments, timeout=budget.cell_seconds)] = cell
-    for done, future in enumerate(as_completed(futures), 1):
-        cell = futures[future]
-        outcome = _outcome(future, cell, estimators[cell.estimator], plan, budget)
-        folder.write_cell(cell, outcome)
-        report(cell.name, done, len(futures))
+def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) -> None:
+    """Certify the problems, the last registered (and dearest) first; measure as they are ready."""
+    problems = list(dict.fromkeys(cell.problem for cell in reversed(cells)))
+    certifying = {work.certify(problem): problem for problem in problems}
+    measuring: dict[Future[list[Record]], Cell] = {}
+    done, total = 0, len(problems) + len(cells)
+    while certifying or measuring:
+        pending: list[Future[Any]] = [*certifying, *measuring]
+        for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            done += 1
+            if future in measuring:
+                cell = measuring.pop(future)
+                folder.write_cell(cell, _outcome(future, cell, work))
+                report(cell.name, done, total)
+                continue
+            problem, reference = certifying.pop(future), future.result()
+            folder.write_limit(*problem, limit_table(reference))
+            report(f"reference {' '.join(problem)}", done, total)
+            ready = [cell for cell in cells if cell.problem == problem]
+            measuring |= {work.measure(cell, reference): cell for cell in ready}
 
 
-def _outcome(
-    future: Future[list[Record]], cell: Cell, estimator: Estimator, plan: Plan, budget: Budget
-) -> list[Record]:
+def _outcome(future: Future[list[Record]], cell: Cell, work: _Work) -> list[Record]:
+    """A cell's records, also if it was ended from outside."""
+    status: Status
     try:
-        return list(future.result())
+        return future.result()
     except CellTimeout:
-        reason = f"not finished within {budget.cell_seconds:g} s"
-        return failed_records(cell, estimator, plan.seed or 0, "timeout", reason)
+        status, reason = "timeout", f"not finished within {work.budget.cell_seconds:g} s"
     except pebble.ProcessExpired as error:
-        reason = f"the process measuring it ended with exit code {error.exitcode}"
-        return failed_records(cell, estimator, plan.seed or 0, "died", reason)
+        status, reason = "died", f"the process measuring it ended with exit code {error.exitcode}"
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        return failed_records(cell, estimator, plan.seed or 0, "raised", reason)
+        status, reason = "raised", f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    estimator = work.estimators[cell.estimator]
+    return failed_records(cell, estimator, work.plan.seed or 0, status, reason)

@@ -84,19 +84,22 @@ class _Lane:
         options: dict[str, Any] = {}
         if self.method in IMPLICIT_WITH_SPARSITY:
             options["jac_sparsity"] = _only_depends_on_first(self.problem.system.state_dim, len(y0))
-        result = solve_ivp(
-            lambda t, y: rhs(inside(np.array([t]), left, right), y),
-            (left, right),
-            y0,
-            method=self.method,
-            rtol=self.rtol,
-            atol=self.atol,
-            dense_output=dense,
-            **options,
-        )
-        self.steps += len(result.t) - 1
-        if not result.success:
-            self.failure = str(result.message)
+        try:
+            result = solve_ivp(
+                lambda t, y: rhs(inside(np.array([t]), left, right), y),
+                (left, right),
+                y0,
+                method=self.method,
+                rtol=self.rtol,
+                atol=self.atol,
+                dense_output=dense,
+                **options,
+            )
+            self.steps += len(result.t) - 1
+            self.failure = "" if result.success else str(result.message)
+        except (ValueError, RuntimeError) as error:  # a Jacobian that is not finite, or singular
+            self.failure = f"{self.method}: {error}"
+        if self.failure:
             return np.full_like(y0, np.nan), None
         return result.y[:, -1], result.sol
 

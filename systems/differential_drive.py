@@ -11,7 +11,7 @@ from systems.task import INITIAL_SEED, Task
 
 @dataclass(frozen=True)
 class DifferentialDrive(System):
-    """States x, y, heading (rad), left and right wheel speed (rad/s); controls accelerate the wheels.
+    """States x, y, heading (rad), left and right wheel speed (rad/s); controls: their rates.
 
     The policy observes the state and the heading's sine and cosine; the heading is raw, where the
     paper's code wraps it to [0, 2 pi), a jump that no adjoint sees.

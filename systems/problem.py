@@ -75,7 +75,7 @@ class Problem:
         return self.policy.contract(nodes, weights, out)
 
     def check_x0(self, x0: Array) -> Array:
-        """x0 as floats (B, state_dim). Raises ValueError on another shape or a non-finite number."""
+        """x0 as floats (B, state_dim). Raises ValueError on another shape or what is not finite."""
         x0 = np.asarray(x0, dtype=float)
         if x0.ndim != 2 or x0.shape[1] != self.system.state_dim or not len(x0):
             expected = f"(samples, {self.system.state_dim})"

@@ -1,1 +1,1 @@
-"""asv's benchmarks. Thin on purpose: this folder is always today's, what it measures the commit's."""
+"""asv's benchmarks. Thin: this folder is always today's, what it measures the commit's."""

@@ -8,7 +8,7 @@ from systems import Array
 
 
 def nested(fraction: Array, coefficients: Array) -> Array:
-    """The polynomial of coefficients (R, D, m) in the nested basis, at fractions s (R, 1) of a step.
+    """The polynomial of coefficients (R, D, m) in the nested basis, at fractions s (R, 1).
 
     s (c_0 + (1-s) (c_1 + s (c_2 + ...))): Hairer, Norsett, Wanner (1993), II.6. Well conditioned,
     and with `tableaus.hermite`'s coefficients the cubic Hermite interpolant.
@@ -29,7 +29,8 @@ Piece = tuple[Array, Array, Array, Array, Array]
 class DenseOutput:
     """Piecewise polynomials of all lanes in one table, sorted by lane and time.
 
-    `keys` (N,) = lane * stride + start of the step, for searching; `start` and `length` (N,); `base` (N, m) and `coefficients` (N, D, m) of the step's `nested` polynomial.
+    `keys` (N,) = lane * stride + start of the step, for searching; `start` and `length` (N,); `base`
+    (N, m) and `coefficients` (N, D, m) of the step's `nested` polynomial.
     """
 
     stride: float

@@ -17,7 +17,11 @@ SUITE = ROOT / "bench" / "asv_suite" / "frontiers.py"
 def constants() -> dict[str, list[str]]:
     tree = ast.parse(SUITE.read_text())
     assigned = (node for node in tree.body if isinstance(node, ast.Assign))
-    return {node.targets[0].id: ast.literal_eval(node.value) for node in assigned if isinstance(node.value, ast.List)}  # type: ignore[attr-defined]
+    return {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in assigned
+        if isinstance(node.value, ast.List)
+    }  # type: ignore[attr-defined]
 
 
 def test_the_suite_measures_what_is_registered() -> None:
@@ -30,7 +34,10 @@ def test_asv_check(tmp_path: Path) -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("asv needs a git checkout")
     machine = [sys.executable, "-m", "asv", "machine", "--yes", "--machine", "tests"]
-    environment = {"HOME": str(tmp_path), "PATH": str(Path(sys.executable).parent) + ":/usr/bin:/bin"}
+    environment = {
+        "HOME": str(tmp_path),
+        "PATH": str(Path(sys.executable).parent) + ":/usr/bin:/bin",
+    }
     subprocess.run(machine, cwd=ROOT, env=environment, check=True, capture_output=True)
     command = [sys.executable, "-m", "asv", "check", "-E", f"existing:{sys.executable}"]
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""Frontier arithmetic: properties that must hold for any points, and power laws with known answers."""
+"""Frontier arithmetic: properties that hold for any points, and power laws."""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,9 @@ def test_no_point_dominates_a_front_point_and_every_other_is_dominated(points: l
     evals, error = split(points)
     best = front(evals, error)
     for e, r in zip(evals, error, strict=True):
-        assert not np.any((e <= best.evals) & (r <= best.error) & ((e < best.evals) | (r < best.error)))
+        assert not np.any(
+            (e <= best.evals) & (r <= best.error) & ((e < best.evals) | (r < best.error))
+        )
         assert np.any((best.evals <= e) & (best.error <= r))
     assert np.all(np.diff(best.evals) > 0)
     assert np.all(np.diff(best.error) < 0)
@@ -67,7 +69,9 @@ def test_one_more_point_never_raises_the_evaluations_needed(
 def test_evaluations_fall_as_the_target_loosens_and_meet_the_points(points: list) -> None:
     best = front(*split(points))
     targets = np.geomspace(1e-12, 1e6, 50)
-    assert np.all(np.diff(np.log(evals_at(best, targets)[np.isfinite(evals_at(best, targets))])) <= 1e-9)
+    assert np.all(
+        np.diff(np.log(evals_at(best, targets)[np.isfinite(evals_at(best, targets))])) <= 1e-9
+    )
     np.testing.assert_allclose(evals_at(best, best.error), best.evals, rtol=1e-9)
     assert np.isinf(evals_at(best, np.array([best.error[-1] * 0.99])))[0]
     assert evals_at(best, np.array([best.error[0] * 2]))[0] == pytest.approx(best.evals[0])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from systems import TASKS, Policy, Problem
+from systems import LQR, TASKS, Policy, Problem
 
 PRESETS = [(name, preset) for name, task in TASKS.items() for preset in task.presets]
 STEP = 1e-30  # complex step has no rounding to balance
@@ -64,8 +64,6 @@ def test_terminal_gradient(name: str, preset: str) -> None:
 
 def test_lqr_terminal_cost_is_differentiated() -> None:
     """The registered LQR has none, so its own test needs one that is not zero."""
-    from systems import LQR
-
     rng = np.random.default_rng(0)
     half = rng.standard_normal((3, 3))
     system = LQR(np.eye(3), np.eye(3), np.eye(3), np.eye(3), half @ half.T, horizon=1.0)
@@ -97,8 +95,8 @@ def test_views_are_views_and_cover_theta() -> None:
     theta = np.zeros(policy.size)
     views = policy.views(theta)
     assert list(views) == ["W1", "b1", "W2", "b2", "W3", "b3"]
-    for view in views.values():
-        view += 1
+    for name in views:
+        views[name] += 1
     assert (theta == 1).all()
 
 

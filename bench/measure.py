@@ -3,9 +3,10 @@
 import resource
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import psutil
@@ -32,6 +33,7 @@ class Outcome:
     status: Status
     reason: str
     meter: Meter
+    seconds: float
     peak_bytes: float = np.nan
     times: tuple[float, float, float] = (np.nan, np.nan, np.nan)
 
@@ -48,46 +50,47 @@ def measure(
 ) -> list[Record]:
     """Records of a cell's samples, x0 (B, d), whatever the estimator does.
 
-    Counts and errors come from one run, memory and wall time each from runs of their own.
+    Counts, errors and wall time come from the same runs, memory from one of its own.
     """
+    own = partial(attempt, estimator, problem, x0, cell.setting)
+    baseline = partial(attempt, ESTIMATORS["bptt"], problem, x0, problem.horizon / BASELINE_STEPS)
     with address_space(cell_bytes), np.errstate(all="ignore"):
-        outcome = attempt(estimator, problem, x0, cell.setting)
+        before = baseline().seconds if timed else np.nan
+        outcome = own()
+        if outcome.status == "ok" and timed:
+            outcome = replace(outcome, times=_wall_time(outcome, own, before, baseline))
         if outcome.status == "ok" and sum(outcome.meter.batches.values()) <= TRACED_CALLS:
-            outcome = _traced(outcome, estimator, problem, x0, cell.setting, cell_bytes)
-        if timed and outcome.status == "ok":
-            times = wall_time(estimator, problem, x0, cell.setting)
-            outcome = replace(outcome, times=times)
+            outcome = _traced(outcome, own, cell_bytes)
     blank = blank_record(cell, estimator, seed)
     return [_record(blank, outcome, reference, sample) for sample in range(len(x0))]
 
 
 def attempt(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> Outcome:
-    """Call the estimator once, counted; nothing it raises gets out."""
-    counted = metered(problem, len(x0))
+    """Call the estimator once, counted and timed; nothing it raises gets out.
+
+    Counting takes a few per cent of the time, the baseline's as well.
+    """
+    counted, x0_copy = metered(problem, len(x0)), x0.copy()
     estimate: Estimate | None = None
+    start = time.perf_counter()
+    seconds = np.nan
     try:
-        estimate = estimator(counted, x0.copy(), setting)
+        estimate = estimator(counted, x0_copy, setting)
+        seconds = time.perf_counter() - start
         status, reason = judge(estimate, problem, x0)
     except MemoryError:
         status, reason = "memory", "allocated more than its budget of memory"
     except Exception as error:
         lines = str(error).splitlines() or [""]
         status, reason = "raised", f"{type(error).__name__}: {lines[0]}"[:200]
-    return Outcome(estimate if status == "ok" else None, status, reason, counted.meter)
+    return Outcome(estimate if status == "ok" else None, status, reason, counted.meter, seconds)
 
 
-def _traced(
-    first: Outcome,
-    estimator: Estimator,
-    problem: Problem,
-    x0: Array,
-    setting: float,
-    cell_bytes: int,
-) -> Outcome:
+def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outcome:
     """The same call again with its memory traced."""
     tracemalloc.start()
     try:
-        again = attempt(estimator, problem, x0, setting)
+        again = own()
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -123,22 +126,24 @@ def judge(estimate: object, problem: Problem, x0: Array) -> tuple[Status, str]:
     return "ok", ""
 
 
-def wall_time(
-    estimator: Estimator, problem: Problem, x0: Array, setting: float
+def _wall_time(
+    first: Outcome, own: Callable[[], Outcome], before: float, baseline: Callable[[], Outcome]
 ) -> tuple[float, float, float]:
-    """Seconds, ratio to `bptt` at T / 100, the ratio's spread (NaN if timed once), interleaved."""
-    baseline, step = ESTIMATORS["bptt"], problem.horizon / BASELINE_STEPS
-    started = time.perf_counter()
+    """Seconds, ratio to the baseline run before and after, and the ratio's spread (or NaN).
+
+    Medians over rounds, of which there is one if that takes long, at most five.
+    """
+    started, seconds = time.perf_counter() - first.seconds, first.seconds
     rounds: list[tuple[float, float]] = []
-    before = _seconds(baseline, problem, x0, step)
-    while not rounds or (len(rounds) < 5 and time.perf_counter() - started < TIMING_SECONDS):
-        own = _seconds(estimator, problem, x0, setting)
-        after = _seconds(baseline, problem, x0, step)
-        rounds.append((own, 2 * own / (before + after)))
-        before = after
-    seconds, ratios = np.array(rounds).T
-    spread = float(np.ptp(ratios)) if len(ratios) > 1 else np.nan
-    return float(np.median(seconds)), float(np.median(ratios)), spread
+    while True:
+        after = baseline().seconds
+        rounds.append((seconds, 2 * seconds / (before + after)))
+        if len(rounds) == 5 or time.perf_counter() - started > TIMING_SECONDS:
+            break
+        before, seconds = after, own().seconds
+    spread = float(np.ptp([ratio for _, ratio in rounds])) if len(rounds) > 1 else np.nan
+    middle = np.median(rounds, axis=0)
+    return float(middle[0]), float(middle[1]), spread
 
 
 def blank_record(cell: Cell, estimator: Estimator, seed: int) -> Record:
@@ -237,9 +242,3 @@ def address_space(cell_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _seconds(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> float:
-    start = time.perf_counter()
-    estimator(problem, x0, setting)
-    return time.perf_counter() - start

@@ -48,6 +48,10 @@ EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
     ("quadrotor", "ctpg-scipy"): ((1e-1, 1e-3, 1e-5, 1e-7, 1e-9), 2),
     ("differential_drive", "ctpg-scipy"): (TOLERANCES[::2], 4),
     ("lqr", "ctpg-scipy"): (TOLERANCES[::2], 4),
+    # At 1e-9 or with nothing more to show.
+    ("lqr", "ctpg-rk4"): (_steps(10.0, [2**k for k in range(11)]), SAMPLES),
+    ("lqr", "bptt-heun"): (_steps(10.0, [2**k for k in range(12)]), SAMPLES),
+    ("lqr", "bptt-dop853"): (_steps(10.0, [2**k for k in range(9)]), SAMPLES),
     # Orders 4 and 8 are below 1e-9 with half the calls.
     **{
         (system, estimator): (_steps(5.0, [2**k for k in range(rungs)]), SAMPLES)
@@ -82,7 +86,7 @@ class Plan:
 
     `x0` overrides the system's own draw of `samples` initial states from `seed`. An estimator that
     the exceptions hold to fewer samples sees the first few, unless it is to see `all_samples`.
-    Wall time, `timed`, costs another run of each cell.
+    Wall time, `timed`, costs runs of the baseline beside each cell.
     """
 
     problems: tuple[tuple[str, str], ...]

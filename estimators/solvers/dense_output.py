@@ -29,8 +29,8 @@ Piece = tuple[Array, Array, Array, Array, Array]
 class DenseOutput:
     """Piecewise polynomials of all lanes in one table, sorted by lane and time.
 
-    `keys` (N,) = lane * stride + start of the step, for searching; `start` and `length` (N,); `base`
-    (N, m) and `coefficients` (N, D, m) of the step's `nested` polynomial.
+    `keys` (N,) = lane * stride + start of the step, for searching; `start` and `length` (N,);
+    `base` (N, m) and `coefficients` (N, D, m) of the step's `nested` polynomial.
     """
 
     stride: float

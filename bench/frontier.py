@@ -3,6 +3,7 @@
 Two axes throughout: evals (lower is better) and rel_error (lower is better).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import moocore
@@ -49,13 +50,44 @@ def front(evals: Array, error: Array) -> Front:
     return Front(evals[kept][order], error[kept][order])
 
 
-def sample_fronts(records: pd.DataFrame) -> dict[int, Front]:
-    """One front a sample, of one estimator's ranked records on one problem."""
-    return {
-        sample: front(part.evals.to_numpy(), part.rel_error.to_numpy())
-        for sample in records["sample"].unique().tolist()
-        for part in [records[records["sample"] == sample]]
+@dataclass(frozen=True)
+class Attainment:
+    """What one estimator attains on one problem: a front for each sample it was measured on.
+
+    In samples that are `floored`, it also has points at the reference's floor: how many evaluations
+    an error needs that is tighter than the front's is then unknown, not infinite.
+    """
+
+    fronts: Mapping[int, Front]
+    floored: frozenset[int]
+
+    def tightest(self, samples: Sequence[int]) -> float:
+        """The error that the median of some samples reaches at best; inf if most reach none."""
+        best = [np.min(self.fronts[sample].error, initial=np.inf) for sample in samples]
+        return float(np.median(best))
+
+
+def attainment(records: pd.DataFrame) -> Attainment:
+    """Of one estimator's records on one problem, failures and all."""
+    usable = ranked(records)
+    at_floor = records[(records.status == "ok") & ~records.index.isin(usable.index)]
+    groups = {
+        sample: usable[usable["sample"] == sample] for sample in records["sample"].unique().tolist()
     }
+    fronts = {
+        sample: front(part.evals.to_numpy(), part.rel_error.to_numpy())
+        for sample, part in groups.items()
+    }
+    return Attainment(fronts, frozenset(at_floor["sample"].tolist()))
+
+
+def attained(reached: Attainment, samples: Sequence[int], targets: Array) -> Array:
+    """Evaluations for each target (len(samples), T): inf never, NaN unknown below the floor."""
+    rows = []
+    for sample in samples:
+        row = evals_at(reached.fronts[sample], targets)
+        rows.append(np.where(np.isinf(row), np.nan, row) if sample in reached.floored else row)
+    return np.stack(rows)
 
 
 def median_points(records: pd.DataFrame) -> pd.DataFrame:
@@ -85,13 +117,6 @@ def evals_at(reached: Front, targets: Array) -> Array:
     error, evals = np.log(reached.error[::-1]), np.log(reached.evals[::-1])
     at = np.exp(np.interp(np.log(targets), error, evals))
     return np.where(targets >= reached.error[-1], at, np.inf)
-
-
-def attained(records: pd.DataFrame, samples: Array, targets: Array) -> Array:
-    """`evals_at` of each sample's front: (len(samples), T), inf for samples without records."""
-    fronts = sample_fronts(records)
-    empty = Front(np.empty(0), np.empty(0))
-    return np.stack([evals_at(fronts.get(int(sample), empty), targets) for sample in samples])
 
 
 def observed_order(records: pd.DataFrame) -> float:

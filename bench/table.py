@@ -7,6 +7,7 @@ import pandas as pd
 
 from bench.frontier import (
     attained,
+    attainment,
     limit_at,
     median_points,
     observed_order,
@@ -39,8 +40,8 @@ def summarise(
 
 def _row(records: pd.DataFrame, limit: Array) -> dict[str, float]:
     usable = ranked(records)
-    samples = np.sort(records["sample"].unique())
-    needed = np.median(attained(usable, samples, np.array(TARGETS)), axis=0)
+    samples = sorted(records["sample"].unique().tolist())
+    needed = np.median(attained(attainment(records), samples, np.array(TARGETS)), axis=0)
     finished = records[records.status == "ok"]
     floor = finished.groupby("setting").rel_error.median().min() if len(finished) else np.nan
     row: dict[str, float] = {"samples": len(samples)}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.frontier import Front, attained, median_front, ranked
+from bench.frontier import Front, attained, attainment, median_front, ranked
 from bench.plan import DEFAULT_ESTIMATORS, Plan
 from bench.records import RunFolder
 from bench.sweep import Budget, sweep
@@ -51,8 +51,9 @@ def _median_front(records: pd.DataFrame, estimator: str) -> Front:
 
 def _metrics(records: pd.DataFrame, baseline: Front) -> dict[str, float]:
     finished, usable = records[records.status == "ok"], ranked(records)
-    samples = np.sort(records["sample"].unique())
-    needed = np.median(attained(usable, samples, np.array([1e-2, 1e-4, 1e-6])), axis=0)
+    samples = sorted(records["sample"].unique().tolist())
+    reached = attained(attainment(records), samples, np.array([1e-2, 1e-4, 1e-6]))
+    needed = np.median(reached, axis=0)
     needed = np.where(np.isfinite(needed), needed, np.nan)
     floor = float(finished.groupby("setting").rel_error.median().min())
     at = cheapest(finished, BYTES_AT)

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, permutations
 from typing import Literal
 
 import moocore
@@ -11,7 +11,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
-from bench.frontier import Front, attained, evals_at, median_front, ranked, weighted
+from bench.frontier import (
+    Attainment,
+    Front,
+    attained,
+    attainment,
+    evals_at,
+    median_front,
+    ranked,
+    weighted,
+)
 from systems import Array
 
 Answer = Literal["dominates", "is dominated", "neither"]
@@ -92,20 +101,25 @@ def compare(
     reaching an error beats never reaching it. One that is ahead somewhere and nowhere behind
     dominates. Raises ValueError if the two have no sample in common.
     """
-    usable = ranked(weighted(records, weight))
-    measured = {name: set(records[records.estimator == name]["sample"]) for name in (new, baseline)}
-    samples = np.array(sorted(measured[new] & measured[baseline]))
-    if not len(samples):
+    priced = weighted(records, weight)
+    parts = [priced[priced.estimator == name] for name in (new, baseline)]
+    reached = [attainment(part) for part in parts]
+    samples = common_samples(*reached)
+    if not samples:
         raise ValueError(f"{new} and {baseline} were measured on no common sample")
-    usable = usable[usable["sample"].isin(samples)]
-    of_new, of_baseline = (usable[usable.estimator == name] for name in (new, baseline))
-    if tightest is None:
-        tightest = min(_tightest(of_new, samples), _tightest(of_baseline, samples), loosest)
-    targets = ladder(loosest, tightest)
-    ratios = log_ratios(attained(of_new, samples, targets), attained(of_baseline, samples, targets))
+    targets = ladder(loosest, tightest or common_tightest(loosest, *reached))
+    tightest = float(targets[-1])
+    ratios = log_ratios(*(attained(one, samples, targets) for one in reached))
     signs = ahead(ratios)
     low, middle, high = _ratio_interval(ratios)
-    fronts = median_front(of_new), _within(median_front(of_baseline), loosest, tightest)
+    paired = [ranked(part[part["sample"].isin(samples)]) for part in parts]
+    of_new, of_baseline = (median_front(part) for part in paired)
+    if 2 * len(reached[0].floored) > len(samples) and len(of_new.error):
+        # What NEW needs for errors tighter than its frontier's is not known.
+        tightest_known = max(tightest, float(of_new.error[-1]))
+    else:
+        tightest_known = tightest
+    fronts = of_new, _within(of_baseline, loosest, tightest_known)
     first = records.iloc[0]
     return Verdict(
         system=str(first.system),
@@ -153,7 +167,7 @@ def ladder(loosest: float, tightest: float) -> Array:
 
 
 def log_ratios(new: Array, baseline: Array) -> Array:
-    """log(new / baseline) (S, T): -inf where only new arrives, inf only baseline, NaN neither."""
+    """log(new / baseline) (S, T): -inf only new arrives, inf only baseline, NaN not known."""
     with np.errstate(invalid="ignore"):
         return np.log(new) - np.log(baseline)
 
@@ -193,10 +207,15 @@ def beaten(new: Front, baseline: Front) -> int:
     return int((evals_at(new, baseline.error) < baseline.evals * (1 - TIE)).sum())
 
 
-def _tightest(records: pd.DataFrame, samples: Array) -> float:
-    """The error that the median sample reaches at best; inf if most samples reach none."""
-    best = records.groupby("sample").rel_error.min().reindex(samples).fillna(np.inf)
-    return float(np.median(best))
+def common_samples(new: Attainment, baseline: Attainment) -> list[int]:
+    """The samples that both were measured on."""
+    return sorted(new.fronts.keys() & baseline.fronts.keys())
+
+
+def common_tightest(loosest: float, new: Attainment, baseline: Attainment) -> float:
+    """The tightest error that either reaches in the median of the common samples."""
+    samples = common_samples(new, baseline)
+    return min(new.tightest(samples), baseline.tightest(samples), loosest)
 
 
 def _ratio_interval(ratios: Array) -> tuple[float, float, float]:
@@ -235,22 +254,14 @@ def _ranges(targets: Array, signs: Array, new: str, baseline: str) -> tuple[Rang
 def pairwise_answers(
     records: pd.DataFrame, names: Sequence[str], loosest: float = LOOSEST
 ) -> dict[tuple[str, str], Answer]:
-    """The answer for every ordered pair of estimators with a sample in common, on one problem."""
-    usable = ranked(records)
-    samples = np.array(sorted(records["sample"].unique()))
-    parts = {name: usable[usable.estimator == name] for name in names}
-    seen = {name: set(records[records.estimator == name]["sample"]) for name in names}
+    """What `compare` answers for every ordered pair with a common sample, on one problem."""
+    reached = {name: attainment(records[records.estimator == name]) for name in names}
     answers: dict[tuple[str, str], Answer] = {}
-    finest = float(usable.rel_error.min()) if len(usable) else loosest
-    targets = ladder(loosest, min(finest, loosest))
-    reach = {name: attained(part, samples, targets) for name, part in parts.items()}
-    for one in names:
-        for other in names:
-            both = [k for k, sample in enumerate(samples) if {sample} <= seen[one] & seen[other]]
-            if one == other or not both:
-                continue
-            tightest = min(_tightest(parts[name], samples[both]) for name in (one, other))
-            inside = targets >= tightest * (1 - 1e-12)
-            ratios = log_ratios(reach[one][both][:, inside], reach[other][both][:, inside])
-            answers[one, other] = answer(ahead(ratios)) if inside.any() else "neither"
+    for one, other in permutations(names, 2):
+        pair = reached[one], reached[other]
+        samples = common_samples(*pair)
+        if samples:
+            targets = ladder(loosest, common_tightest(loosest, *pair))
+            ratios = log_ratios(*(attained(part, samples, targets) for part in pair))
+            answers[one, other] = answer(ahead(ratios))
     return answers

@@ -57,6 +57,17 @@ def test_failures_and_the_floor_never_decide(power_law: MakeRecords) -> None:
     assert compare(pd.concat([both, lucky, failed]), "ctpg", "bptt", tightest=1e-4) == sober
 
 
+def test_below_the_floor_nobody_is_said_to_fail(power_law: MakeRecords) -> None:
+    """An estimator that jumps from 1e-6 to beneath the floor does reach what lies between."""
+    slow = power_law("bptt", 10.0, 2, rungs=25)
+    fast = power_law("ctpg", 1.0, 2, rungs=12)
+    floor = table([record("ctpg", 0.0, s, 10**5, 1e-16) for s in range(4)])
+    verdict = compare(pd.concat([slow, fast, floor], ignore_index=True), "ctpg", "bptt")
+    assert verdict.answer == "dominates"
+    without = compare(pd.concat([slow, fast], ignore_index=True), "ctpg", "bptt")
+    assert without.answer == "neither"
+
+
 def test_the_samples_are_paired(power_law: MakeRecords) -> None:
     """Only common samples count: an estimator measured on easier ones gains nothing."""
     wide, narrow = power_law("bptt", 10.0, 2, samples=6), power_law("ctpg", 5.0, 2, samples=2)
@@ -74,9 +85,9 @@ def test_a_weight_can_turn_a_verdict(power_law: MakeRecords) -> None:
     assert compare(both, "ctpg", "bptt", tightest=1e-4, weight=3).answer == "dominates"
 
 
-FRONTS = st.lists(
-    st.tuples(st.integers(1, 10**5), st.floats(1e-9, 1e-2)), min_size=1, max_size=20
-).map(lambda points: front(*np.array(points, dtype=float).T))
+ERRORS = st.integers(-72, -16).map(lambda k: 10 ** (k / 8))
+POINTS = st.lists(st.tuples(st.integers(1, 10**5), ERRORS), min_size=1, max_size=20)
+FRONTS = POINTS.map(lambda points: front(*np.array(points, dtype=float).T))
 
 
 @given(FRONTS)

@@ -41,7 +41,7 @@ def measure_tracked() -> Tracked:
         kept = baseline.error <= LOOSEST
         baseline = Front(baseline.evals[kept], baseline.error[kept])
         for estimator in DEFAULT_ESTIMATORS:
-            found[system, estimator] = _metrics(here[here.estimator == estimator], baseline)
+            found[system, estimator] = metrics(here[here.estimator == estimator], baseline)
     return found
 
 
@@ -49,7 +49,8 @@ def _median_front(records: pd.DataFrame, estimator: str) -> Front:
     return median_front(ranked(records[records.estimator == estimator]))
 
 
-def _metrics(records: pd.DataFrame, baseline: Front) -> dict[str, float]:
+def metrics(records: pd.DataFrame, baseline: Front) -> dict[str, float]:
+    """One estimator's numbers on one problem, `baseline` being bptt's median front."""
     finished, usable = records[records.status == "ok"], ranked(records)
     samples = sorted(records["sample"].unique().tolist())
     reached = attained(attainment(records), samples, np.array([1e-2, 1e-4, 1e-6]))

@@ -84,7 +84,7 @@ class Time:
     warmup_time = 0.0
 
     def setup(self, found, system, estimator):
-        super().setup(found, system, estimator)
+        self.setting = metrics_of(found, system, estimator)["setting"]
         from threadpoolctl import threadpool_limits
 
         from bench.tracked import PROBLEMS, SAMPLES

@@ -1,16 +1,30 @@
 """asv's folder: accepted by asv, thin, and in step with the registries."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bench.frontier import Front, median_front
 from bench.plan import DEFAULT_ESTIMATORS
+from bench.tracked import metrics
 from systems import TASKS
+from tests.bench.conftest import MakeRecords
 
 ROOT = Path(__file__).parents[2]
+METRICS = [
+    "evals_to_1e_2",
+    "evals_to_1e_4",
+    "evals_to_1e_6",
+    "error_floor",
+    "stored_bytes",
+    "peak_bytes",
+    "epsilon_vs_bptt",
+]
 SUITE = ROOT / "bench" / "asv_suite" / "frontiers.py"
 
 
@@ -28,6 +42,41 @@ def test_the_suite_measures_what_is_registered() -> None:
     found = constants()
     assert found["SYSTEMS"] == list(TASKS)
     assert found["ESTIMATORS"] == list(DEFAULT_ESTIMATORS)
+
+
+def test_every_benchmark_runs_on_what_setup_cache_returns() -> None:
+    """`asv check` looks at signatures only."""
+    spec = importlib.util.spec_from_file_location("frontiers", SUITE)
+    assert spec
+    assert spec.loader
+    suite = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(suite)
+    values = {"setting": 0.5, **dict.fromkeys(METRICS, 2.0)}
+    found = {("lqr", "bptt"): values}
+    for kind in (suite.Frontier, suite.Time):
+        names = [name for name in dir(kind) if name.startswith(("track_", "time_"))]
+        assert names
+        for name in names:
+            one = kind()
+            one.setup(found, "lqr", "bptt")
+            value = getattr(one, name)(found, "lqr", "bptt")
+            assert value == (values[name.removeprefix("track_")] if "track" in name else None)
+        with pytest.raises(NotImplementedError):
+            kind().setup(found, "lqr", "no such estimator")
+
+
+def test_what_is_tracked(power_law: MakeRecords) -> None:
+    """On error = 10 n^-2, epsilon against error = 90 n^-2 is known: 9^(-1/3) on both axes."""
+    baseline = median_front(power_law("bptt", 90.0, 2))
+    inner = baseline.error <= 1e-2  # the cheapest point of all is as cheap for both
+    baseline = Front(baseline.evals[inner], baseline.error[inner])
+    found = metrics(power_law("ctpg", 10.0, 2), baseline)
+    assert set(found) == {*METRICS, "setting"}
+    targets = {"evals_to_1e_2": 1e-2, "evals_to_1e_4": 1e-4}
+    jitter = np.exp(0.1 * np.random.default_rng(1).standard_normal(4))
+    for name, target in targets.items():
+        assert found[name] == pytest.approx(np.median(np.sqrt(10 * jitter / target)), rel=1e-6)
+    assert found["epsilon_vs_bptt"] == pytest.approx(9 ** (-1 / 3), rel=0.02)
 
 
 def test_asv_check(tmp_path: Path) -> None:

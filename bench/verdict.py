@@ -160,10 +160,10 @@ def judge_all(
     }
 
 
-def ladder(loosest: float, tightest: float) -> Array:
+def ladder(loosest: float, tightest: float, a_decade: int = TARGETS_A_DECADE) -> Array:
     """Errors at which two frontiers are compared, evenly spaced in their logarithm."""
     decades = np.log10(loosest / tightest)
-    return np.geomspace(loosest, tightest, max(1, int(np.ceil(TARGETS_A_DECADE * decades))) + 1)
+    return np.geomspace(loosest, tightest, max(1, int(np.ceil(a_decade * decades))) + 1)
 
 
 def log_ratios(new: Array, baseline: Array) -> Array:
@@ -192,7 +192,7 @@ def epsilon(new: Front, baseline: Front) -> float:
     """The least factor on both axes of `new`, interpolated, that reaches `baseline`'s points."""
     if not len(new.evals) or not len(baseline.evals):
         return float("nan")
-    fine = ladder(float(new.error[0]), float(new.error[-1]))
+    fine = ladder(float(new.error[0]), float(new.error[-1]), a_decade=100)
     errors = np.union1d(np.append(fine, new.error), baseline.error)
     evals = evals_at(new, errors)
     reached = np.isfinite(evals)

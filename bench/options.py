@@ -74,7 +74,7 @@ _SHARED = [
     click.option("--theta", "thetas", type=PRESET, multiple=True, help="Preset; default: all."),
     click.option("--samples", type=Count(), help="Initial states a system; default: the plan's."),
     click.option("--seed", type=click.IntRange(min=0), help="Of the initial states; default: 0."),
-    click.option("--x0", type=click.Path(path_type=Path), help="Initial states: .npy, or text."),
+    click.option("--x0", type=click.Path(path_type=Path), help=".npy, or comma-separated."),
     click.option("--out", type=click.Path(path_type=Path), default=DEFAULT_RUN, show_default=True),
     click.option("--cache", type=click.Path(path_type=Path), help="Of references."),
     click.option("--workers", type=Count(), default=2, show_default=True, help="Processes."),

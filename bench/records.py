@@ -58,7 +58,10 @@ class Record:
 
 
 COLUMNS = [field.name for field in fields(Record)]
-_TEXT = {field.name: str for field in fields(Record) if field.type in (str, Status)}
+_NUMBERS = {field.name: field.type for field in fields(Record) if field.type in (int, float)}
+
+
+CELL_KEYS = ["system", "theta", "estimator", "setting"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,11 @@ class Cell:
     @property
     def problem(self) -> tuple[str, str]:
         return self.system, self.theta
+
+    @property
+    def key(self) -> tuple[str, str, str, float]:
+        """Its CELL_KEYS."""
+        return self.system, self.theta, self.estimator, self.setting
 
     @property
     def name(self) -> str:
@@ -120,10 +128,10 @@ class RunFolder:
                         "name another folder with --out"
                     )
         try:
-            (self.path / "cells").mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             if not self.provenance_path.is_file():
                 self.write_provenance({"schema": SCHEMA, "shared": shared, "sessions": []})
-            with tempfile.TemporaryFile(dir=self.path / "cells"):
+            with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
             raise UnusableFolder(f"cannot write to {self.path}: {error.strerror}") from error
@@ -152,10 +160,16 @@ class RunFolder:
     def cell_path(self, cell: Cell) -> Path:
         return self.path / "cells" / f"{cell.name}.csv"
 
-    def has(self, cell: Cell) -> bool:
-        """Whether the cell is finished, with at least the samples asked for."""
-        path = self.cell_path(cell)
-        return path.is_file() and len(read_records(path)) >= cell.samples
+    def unpack(self) -> None:
+        """Make room for cells; a published run, which has records only, is split into them."""
+        folder = self.path / "cells"
+        if folder.is_dir():
+            return
+        records = self.read_cells()
+        folder.mkdir()
+        for (system, theta, estimator, setting), rows in records.groupby(CELL_KEYS):
+            cell = Cell(str(system), str(theta), str(estimator), float(setting), len(rows))  # type: ignore[arg-type]
+            write_whole(self.cell_path(cell), rows.to_csv(index=False))
 
     def write_cell(self, cell: Cell, records: list[Record]) -> None:
         table = pd.DataFrame([asdict(record) for record in records], columns=COLUMNS)
@@ -163,12 +177,13 @@ class RunFolder:
 
     def read_cells(self) -> pd.DataFrame:
         """All finished cells in a fixed order. Raises UnusableFolder on a damaged one."""
+        if not (self.path / "cells").is_dir() and self.records_path.is_file():
+            return read_records(self.records_path)
         paths = sorted((self.path / "cells").glob("*.csv"))
         if not paths:
             return pd.DataFrame(columns=COLUMNS)
         table = pd.concat([read_records(path) for path in paths], ignore_index=True)
-        keys = ["system", "theta", "estimator", "setting", "sample"]
-        return table.sort_values(keys, ignore_index=True)
+        return table.sort_values([*CELL_KEYS, "sample"], ignore_index=True)
 
     def limit_path(self, system: str, theta: str) -> Path:
         return self.path / "limits" / f"{system}.{theta}.csv"
@@ -201,21 +216,20 @@ def read_records(path: Path) -> pd.DataFrame:
     """A table of records. Raises UnusableFolder if it is damaged or of another schema."""
     try:
         text = path.read_text()
-        table = pd.read_csv(
-            io.StringIO(text), dtype=_TEXT, keep_default_na=False, na_values={"loss": [""]}
-        )
+        if not text.endswith("\n"):
+            raise UnusableFolder(f"{path} is cut short: delete it to measure it again")
+        # As text first: Python's float() is exact whatever pandas' parser does.
+        table = pd.read_csv(io.StringIO(text), dtype=object, keep_default_na=False)
         if list(table.columns) != COLUMNS:
             raise UnusableFolder(f"{path} has records of another schema: name another folder")
-        numbers = [name for name in COLUMNS if name not in _TEXT]
-        table[numbers] = table[numbers].apply(pd.to_numeric)
+        for name, convert in _NUMBERS.items():
+            table[name] = [convert(value or "nan") for value in table[name]]
     except OSError as error:
         raise UnusableFolder(f"cannot read {path}: {error.strerror}") from error
     except UnusableFolder:
         raise
     except ValueError as error:
         raise UnusableFolder(f"{path} is damaged: delete it to measure it again") from error
-    if not text.endswith("\n"):
-        raise UnusableFolder(f"{path} is cut short: delete it to measure it again")
     return table
 
 

@@ -17,7 +17,7 @@ from bench.frontier import limit_table
 from bench.measure import failed_records, measure
 from bench.plan import Plan
 from bench.provenance import session
-from bench.records import Cell, Record, RunFolder, Status
+from bench.records import CELL_KEYS, Cell, Record, RunFolder, Status
 from estimators import ESTIMATORS, Estimator
 from reference import Reference, cache_key, load_or_certify
 
@@ -50,8 +50,10 @@ def sweep(
     if not cells:
         raise ValueError("nothing to sweep: no system has such a preset")
     folder.open(plan.shared())
-    missing = [cell for cell in cells if not folder.has(cell)]
+    held = folder.read_cells().groupby(CELL_KEYS).size()
+    missing = [cell for cell in cells if held.get(cell.key, 0) < cell.samples]
     if missing:
+        folder.unpack()
         _record_session(plan, missing, folder)
         with _pool(budget) as pool:
             try:
@@ -59,7 +61,9 @@ def sweep(
             except BaseException:
                 pool.stop()  # or leaving the pool would wait for what is still queued
                 raise
-    return folder.write_records()
+    if missing or not folder.records_path.is_file():
+        return folder.write_records()
+    return folder.read_cells()
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,18 @@ def test_compare_judges_from_the_records_that_are_there(run, folder: Path) -> No
     assert again.stderr == ""  # nothing was left to measure
 
 
+def test_a_published_run_is_read_and_never_cut_down(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
+    """Published runs have records, but no cells."""
+    options = ("--system", "lqr", "--theta", "optimal", "--estimator", "ctpg", "--out", folder)
+    shutil.rmtree(folder / "cells")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert run("sweep", *options, "--setting", 0.5).returncode == 0  # nothing is missing
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    rows = (folder / "records.csv").read_text().splitlines()
+    assert run("sweep", *options, "--setting", 0.125).returncode == 0
+    assert set(rows) < set((folder / "records.csv").read_text().splitlines())
+
+
 def test_pareto_prints_the_table_and_draws(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
     options = ("--system", "lqr", "--theta", "optimal", "--samples", 2, "--out", folder)
     result = run("pareto", "--estimator", "bptt", "--estimator", "ctpg", *options)

@@ -71,7 +71,7 @@ So that the whole plan takes minutes, these are measured on fewer samples or set
 
 
 def default_settings(system: str, estimator: str) -> tuple[float, ...]:
-    """Tolerances by decades, or steps T/N, N a power of two, as far as CALLS reaches."""
+    """Tolerances by decades, or steps T/N, N a power of two, as far as DEAREST allows."""
     method = ESTIMATORS[estimator]
     if method.knob == "tolerance":
         return TOLERANCES

@@ -164,10 +164,9 @@ def reference(system: str, **chosen: Any) -> None:
     Example: gradpareto reference lqr --theta optimal
     """
     plan = make_plan((), chosen | {"systems": (system,)})
-    x0 = plan.initial_states(system)
     with threadpool_limits(1):
         certificates = {
-            problem: load_or_certify(plan.problem(*problem), x0, cache_of(chosen))
+            problem: load_or_certify(*plan.sampled(*problem), cache_of(chosen))
             for problem in plan.problems
         }
     print_certificate(certificates, chosen["as_json"])
@@ -189,7 +188,7 @@ def overhead(
     """
     task = TASKS[system]
     problem = task.problem(_preset_of(system, theta))
-    x0 = task.system.sample_x0(np.random.default_rng(0), samples)
+    problem, x0 = problem.sample(np.random.default_rng(0), samples)
     with threadpool_limits(1):
         found = measure_overhead(problem, ESTIMATORS[estimator], x0, setting)
     if as_json:

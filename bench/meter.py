@@ -2,7 +2,7 @@
 
 import tracemalloc
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -13,9 +13,10 @@ class Meter:
     """Oracle calls of one estimate of B samples.
 
     `f_evals`, `vjp_evals`, `jvp_evals` and `jac_evals` (B,) count rows, each for the sample that it
-    belongs to; `batches` counts calls by oracle and number of rows. `stored_bytes` is what was held
-    for each of the lanes that first asked for a derivative, at that moment, since the meter was
-    made (None outside a tracemalloc session).
+    belongs to; a pullback that differences a simulator counts as so many calls of it, in `f_evals`.
+    `batches` counts calls by oracle and number of rows. `stored_bytes` is what was held for each of
+    the lanes that first asked for a derivative, at that moment, since the meter was made (None
+    outside a tracemalloc session).
     """
 
     def __init__(self, lanes: int) -> None:
@@ -27,9 +28,9 @@ class Meter:
         self._turned = not tracemalloc.is_tracing()
         self._at_start = tracemalloc.get_traced_memory()[0]
 
-    def count(self, oracle: str, evals: Array, lane: Array) -> None:
+    def count(self, oracle: str, evals: Array, lane: Array, each: int = 1) -> None:
         self.batches[oracle, len(lane)] += 1
-        evals += np.bincount(lane, minlength=len(evals))
+        evals += each * np.bincount(lane, minlength=len(evals))
 
     def turn(self, lanes: int) -> None:
         """The estimator goes from its forward to its backward pass."""
@@ -52,7 +53,8 @@ class MeteredProblem(Problem):
         self, lane: Array, t: Array, x: Array, a: Array, c: Array
     ) -> tuple[Array, Factors]:
         self.meter.turn(len(lane))
-        self.meter.count("pullback", self.meter.vjp_evals, lane)
+        meter, flows = self.meter, self.system.pullback_flows
+        meter.count("pullback", meter.f_evals if flows else meter.vjp_evals, lane, flows or 1)
         return super().pullback(lane, t, x, a, c)
 
     def terminal_gradient(self, x: Array) -> Array:
@@ -62,6 +64,5 @@ class MeteredProblem(Problem):
 
 def metered(problem: Problem, lanes: int) -> MeteredProblem:
     """The same problem, counted for a batch of so many samples."""
-    return MeteredProblem(
-        problem.system, problem.policy, problem.theta, problem.horizon, meter=Meter(lanes)
-    )
+    given = (getattr(problem, part.name) for part in fields(problem) if part.init)
+    return MeteredProblem(*given, meter=Meter(lanes))

@@ -98,21 +98,18 @@ class Plan:
     x0: Array | None = None
     timed: bool = True
 
-    def initial_states(self, system: str) -> Array:
-        """(samples, state_dim). Raises ValueError on an unusable x0."""
-        problem = self.problem(system, next(iter(TASKS[system].presets)))
-        if self.x0 is not None:
-            return problem.check_x0(self.x0)
-        rng = np.random.default_rng(self.seed or 0)
-        return problem.system.sample_x0(rng, self.samples or SAMPLES)
-
-    def problem(self, system: str, theta: str) -> Problem:
-        return TASKS[system].problem(theta)
+    def sampled(self, system: str, theta: str) -> tuple[Problem, Array]:
+        """The problem and its x0 (samples, state_dim). Raises ValueError on an unusable x0."""
+        problem, rng = TASKS[system].problem(theta), np.random.default_rng(self.seed or 0)
+        if self.x0 is None:
+            return problem.sample(rng, self.samples or SAMPLES)
+        x0 = problem.check_x0(self.x0)
+        return problem.with_context_of(rng, x0), x0
 
     def cells(self) -> list[Cell]:
         cells = []
         for system, theta in self.problems:
-            available = len(self.initial_states(system))
+            available = len(self.sampled(system, theta)[1])
             for estimator in self.estimators:
                 settings, samples = EXCEPTIONS.get((system, estimator), ((), available))
                 if self.all_samples:

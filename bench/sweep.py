@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pebble
 from threadpoolctl import threadpool_limits
@@ -77,15 +78,15 @@ class _Work:
     estimators: Mapping[str, Estimator]
 
     def certify(self, problem: tuple[str, str]) -> Future[Reference]:
-        arguments = self.plan.problem(*problem), self.plan.initial_states(problem[0]), self.cache
-        return self.pool.schedule(load_or_certify, arguments)
+        return self.pool.schedule(load_or_certify, (*self.plan.sampled(*problem), self.cache))
 
     def measure(self, cell: Cell, reference: Reference) -> Future[list[Record]]:
+        problem, x0 = self.plan.sampled(*cell.problem)
         arguments = (
             cell,
             self.estimators[cell.estimator],
-            self.plan.problem(cell.system, cell.theta),
-            self.plan.initial_states(cell.system)[: cell.samples],
+            problem.take(np.arange(cell.samples)),
+            x0[: cell.samples],
             reference,
             self.plan.seed or 0,
             self.budget.cell_bytes,
@@ -107,8 +108,8 @@ def _start_worker() -> None:
 
 def _record_session(plan: Plan, cells: list[Cell], folder: RunFolder) -> None:
     keys = {
-        f"{system} {theta}": cache_key(plan.problem(system, theta), plan.initial_states(system))
-        for system, theta in sorted({cell.problem for cell in cells})
+        " ".join(problem): cache_key(*plan.sampled(*problem))
+        for problem in sorted({cell.problem for cell in cells})
     }
     provenance = folder.provenance()
     provenance["sessions"].append(session(keys))

@@ -49,10 +49,14 @@ def load_or_certify(problem: Problem, x0: Array, folder: Path) -> Reference:
 
 def cache_key(problem: Problem, x0: Array) -> str:
     """Hexadecimal SHA-256 of the problem, x0, the sources that make a reference, and versions."""
-    system, policy = problem.system, problem.policy
+    problem = problem.exact
+    system, policy, context = problem.system, problem.policy, problem.context
     versions = f"numpy {np.__version__} scipy {scipy.__version__}"
     shape = (policy.sizes, policy.activations, problem.segments)
-    described = [versions, *(_describe(part) for part in (system, shape, problem.theta, x0))]
+    described = [
+        versions,
+        *(_describe(part) for part in (system, shape, problem.theta, x0, context)),
+    ]
     # A system registered from elsewhere depends on a source of its own.
     own = Path(inspect.getfile(type(system))).read_bytes()
     return _digest([own, _source_digest(), *(text.encode() for text in described)])

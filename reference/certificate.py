@@ -54,11 +54,12 @@ class Reference:
 def certify(problem: Problem, x0: Array) -> Reference:
     """The reference of the initial states x0 (B, state_dim).
 
-    The gradient is the closed form's where there is one, else that of collocation at 2N steps.
+    The gradient is the closed form's where there is one, else that of collocation at 2N steps. Of
+    a system that is not its own `truth`, it is the truth's.
     Raises ValueError on an x0 or a theta of the wrong shape or not finite, and NotSolved if a
     method cannot solve the problem. It does not judge the uncertainty it finds.
     """
-    x0 = problem.check_x0(x0)
+    problem, x0 = problem.exact, problem.check_x0(x0)
     if problem.theta.ndim != 1 or not np.isfinite(problem.theta).all():
         raise ValueError("a reference needs one theta (P,) of finite numbers")
     methods: dict[str, Solution] = {}

@@ -83,7 +83,7 @@ def continuous(problem: Problem, x0: Array) -> tuple[Solution, list[Trajectory]]
     The integrals over time are Gauss quadratures along the dense solutions, on the solver's own
     steps. Raises NotSolved if SciPy gives up on a sample.
     """
-    paths = [trajectory(problem, x) for x in x0]
+    paths = [trajectory(problem.take(np.array([k])), x) for k, x in enumerate(x0)]
     losses, gradients = np.empty(len(x0)), np.empty((len(x0), problem.policy.size))
     for number, path in enumerate(paths):
         t, weights = _mesh(path)

@@ -1,5 +1,8 @@
 """What is controlled: systems, policies, and the problems they make. Register a system in TASKS."""
 
+from importlib import import_module
+from importlib.util import find_spec
+
 from systems import differential_drive, lqr, quadrotor
 from systems.lqr import LQR
 from systems.policy import Factors, Policy
@@ -13,4 +16,17 @@ TASKS: dict[str, Task] = {
     "quadrotor": quadrotor.TASK,
 }
 
-__all__ = ["LQR", "TASKS", "Array", "Factors", "Policy", "Problem", "System", "Task"]
+OPTIONAL: dict[str, str] = {}
+"""Systems over a third party's simulator: the name of the system to that of its extra, which is the
+simulator's package."""
+
+NEEDS: dict[str, str] = {}
+"""Systems whose simulator is not installed, each with the command that installs it."""
+
+for _name, _extra in OPTIONAL.items():
+    if find_spec(_extra) is None:
+        NEEDS[_name] = f"pip install 'gradpareto[{_extra}]'"
+    else:
+        TASKS[_name] = import_module(f"systems.{_name}").TASK
+
+__all__ = ["LQR", "NEEDS", "TASKS", "Array", "Factors", "Policy", "Problem", "System", "Task"]

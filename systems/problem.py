@@ -17,13 +17,17 @@ class Problem:
     Its oracles, `flow` and `pullback`, take R rows: `lane` (R,) says which sample of the batch a
     row belongs to (several rows may share one), `t` (R,) its time, `x` (R, state_dim) its state.
 
-    theta is (P,), or (R, P) with one parameter vector for each row (for finite differences).
+    theta is (P,), or (R, P) with one parameter vector for each row (for finite differences), or,
+    where `trial` (B,) says which of them controls each lane, (N, P). `context` (B, context_dim) is
+    each lane's, for systems that have one.
     """
 
     system: System
     policy: Policy
     theta: Array
     horizon: float
+    context: Array | None = None
+    trial: Array | None = None
     _layers: Layers = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -33,7 +37,8 @@ class Problem:
             )
         if not np.isfinite(self.horizon) or self.horizon <= 0:
             raise ValueError(f"horizon must be positive, not {self.horizon}")
-        object.__setattr__(self, "_layers", self.policy.layers(self.theta))
+        theta = self.theta if self.trial is None else self.theta[self.trial]
+        object.__setattr__(self, "_layers", self.policy.layers(theta))
 
     @property
     def segments(self) -> tuple[float, ...]:
@@ -41,14 +46,39 @@ class Problem:
         inside = (t for t in self.system.breakpoints if 0 < t < self.horizon)
         return (0.0, *sorted(inside), float(self.horizon))
 
+    @property
+    def exact(self) -> Self:
+        """The problem whose gradient is the truth about this one's: over its system's `truth`."""
+        truth = self.system.truth
+        return self if truth is None else replace(self, system=truth)
+
     def with_theta(self, theta: Array) -> Self:
         """The same problem at other parameters."""
         return replace(self, theta=theta)
 
+    def sample(self, rng: np.random.Generator, samples: int) -> tuple[Self, Array]:
+        """Draw x0 (samples, state_dim), and this problem with their contexts."""
+        x0 = self.system.sample_x0(rng, samples)
+        return self.with_context_of(rng, x0), x0
+
+    def with_context_of(self, rng: np.random.Generator, x0: Array) -> Self:
+        """The same problem with a context drawn for each row of x0 (B, state_dim)."""
+        if not self.system.context_dim:
+            return self
+        return replace(self, context=self.system.sample_context(rng, x0))
+
+    def take(self, lanes: Array) -> Self:
+        """The problem of these lanes alone, numbered from 0 in the order given."""
+        context = None if self.context is None else self.context[lanes]
+        return replace(
+            self, context=context, trial=None if self.trial is None else self.trial[lanes]
+        )
+
     def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
         """Closed-loop dynamics x' (R, state_dim) and running cost w (R,)."""
-        values = self.policy.forward(self._layers, self.system.observe(t, x))
-        return self.system.flow(t, x, values[-1])
+        system, layers = self._of(lane)
+        values = self.policy.forward(layers, system.observe(t, x))
+        return system.flow(t, x, values[-1])
 
     def pullback(
         self, lane: Array, t: Array, x: Array, a: Array, c: Array
@@ -57,10 +87,11 @@ class Problem:
 
         Return the cotangent of x (R, state_dim) and the factors of theta's (see `contract`).
         """
-        values = self.policy.forward(self._layers, self.system.observe(t, x))
-        gx, gu = self.system.pullback(t, x, values[-1], a, c)
-        go, factors = self.policy.pullback(self._layers, values, gu)
-        return gx + self.system.observe_pullback(t, x, go), factors
+        system, layers = self._of(lane)
+        values = self.policy.forward(layers, system.observe(t, x))
+        gx, gu = system.pullback(t, x, values[-1], a, c)
+        go, factors = self.policy.pullback(layers, values, gu)
+        return gx + system.observe_pullback(t, x, go), factors
 
     def terminal(self, x: Array) -> Array:
         """J (R,)."""
@@ -84,3 +115,10 @@ class Problem:
             bad = int(np.flatnonzero(~np.isfinite(x0).all(axis=1))[0])
             raise ValueError(f"x0 of sample {bad} holds a number that is not finite")
         return x0
+
+    def _of(self, lane: Array) -> tuple[System, Layers]:
+        """The system in each row's context, and the layers of the policy that controls it."""
+        system = self.system if self.context is None else self.system.within(self.context[lane])
+        if self.trial is None or np.array_equal(lane, np.arange(len(self.trial))):
+            return system, self._layers
+        return system, tuple((weight[lane], bias[lane]) for weight, bias in self._layers)

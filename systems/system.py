@@ -1,7 +1,9 @@
 """What is controlled: the contract that every system keeps."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,14 @@ class System(ABC):
     """T, in the system's unit of time."""
     breakpoints: ClassVar[tuple[float, ...]] = ()
     """Times inside (0, T) at which f or w jumps; every solver steps onto them exactly."""
+    context_dim: int = 0
+    """Numbers that tell one sample's task from another's and do not change with time."""
+    velocity_of: ClassVar[Mapping[int, int]] = MappingProxyType({})
+    """Where a state's derivative is another state: the index of each position to its velocity's."""
+    pullback_flows: ClassVar[int] = 0
+    """Simulator calls in one row of `pullback`, where it differences the simulator (else 0)."""
+    truth: "System | None" = None
+    """The system whose references judge this one, where its own derivatives are not exact."""
 
     @abstractmethod
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
@@ -40,6 +50,14 @@ class System(ABC):
     @abstractmethod
     def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
         """Draw initial states (samples, state_dim)."""
+
+    def sample_context(self, rng: np.random.Generator, x0: Array) -> Array:
+        """Draw a context for each x0 (samples, state_dim): (samples, context_dim)."""
+        return np.empty((len(x0), self.context_dim))
+
+    def within(self, context: Array) -> Self:
+        """This system for rows in the given contexts (R, context_dim); without any, itself."""
+        return self
 
     def observe(self, t: Array, x: Array) -> Array:
         """What the policy sees (R, observation_dim); the state itself unless overridden."""

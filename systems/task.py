@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from systems.policy import Policy
 from systems.problem import Problem
@@ -9,6 +12,22 @@ from systems.system import Array, System
 
 INITIAL_SEED = 20211
 """Seed of every `initial` preset's draw."""
+_TRAINED = Path(__file__).parent / "trained"
+
+
+def trained_path(name: str) -> Path:
+    """Where the preset `trained` of a system is kept: `theta` in float32, and the `command`."""
+    return _TRAINED / f"{name}.npz"
+
+
+def trained(name: str) -> Callable[[Policy], Array]:
+    """The preset that this project's own learning run of a system produced."""
+
+    def load(policy: Policy) -> Array:
+        with np.load(trained_path(name), allow_pickle=False) as file:
+            return file["theta"].astype(float)
+
+    return load
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Time:
         task = TASKS[system]
         self.problem = task.problem(PROBLEMS[system])
         samples = 1 if estimator == "finite_difference" else SAMPLES
-        self.x0 = task.system.sample_x0(np.random.default_rng(0), samples)
+        self.problem, self.x0 = self.problem.sample(np.random.default_rng(0), samples)
         self.estimate = REGISTERED[estimator]
 
     def time_gradient(self, found, system, estimator):

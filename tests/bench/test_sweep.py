@@ -121,7 +121,7 @@ def test_records_are_complete_and_true(small_run: RunFolder) -> None:
     together = np.hypot(records.abs_error_x0, records.abs_error_theta)
     np.testing.assert_allclose(records.abs_error, together, rtol=1e-12)
     # At the optimal gain dL/dx0 = 2 x0 is all but the whole gradient, up to exp(-2 T).
-    x0 = SMALL.initial_states("lqr")[records["sample"]]
+    x0 = SMALL.sampled("lqr", "perturbed")[1][records["sample"]]
     norm = 2 * np.linalg.norm(x0, axis=1)
     np.testing.assert_allclose(records.abs_error / records.rel_error, norm, rtol=1e-4)
     assert (records.peak_bytes > records.stored_bytes).all()

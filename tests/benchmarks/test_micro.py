@@ -18,8 +18,9 @@ LANES = 32
 def rows(system: str, lanes: int = LANES):  # type: ignore[no-untyped-def]
     """A problem at its last preset, and arguments of an oracle call."""
     task = TASKS[system]
-    x0 = task.system.sample_x0(np.random.default_rng(0), lanes)
-    return task.problem(list(task.presets)[-1]), np.arange(lanes), np.zeros(lanes), x0
+    problem = task.problem(list(task.presets)[-1])
+    problem, x0 = problem.sample(np.random.default_rng(0), lanes)
+    return problem, np.arange(lanes), np.zeros(lanes), x0
 
 
 @pytest.mark.parametrize("system", TASKS)

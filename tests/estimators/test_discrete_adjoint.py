@@ -27,7 +27,7 @@ def test_against_complex_step(tableau: Tableau, preset: tuple[str, str], short: 
     problem = off_preset(short(preset, 0.5))
     step = 0.19  # does not divide the horizon
     rng = np.random.default_rng(6)
-    x0 = problem.system.sample_x0(rng, len(LANES))
+    problem, x0 = problem.sample(rng, len(LANES))
     estimate = Bptt(tableau)(problem, x0, step)
     assert (estimate.steps == 3).all()
     np.testing.assert_allclose(
@@ -50,7 +50,7 @@ def test_against_complex_step(tableau: Tableau, preset: tuple[str, str], short: 
 def test_contraction_in_chunks_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Truth: the same sweep contracted at once; the reverse pass holds factors in chunks."""
     problem = TASKS["lqr"].problem("perturbed")
-    x0 = problem.system.sample_x0(np.random.default_rng(0), 2)
+    problem, x0 = problem.sample(np.random.default_rng(0), 2)
     method = Bptt(TABLEAUS["RK4"])
     whole = method(problem, x0, 0.5)
     monkeypatch.setattr("estimators.bptt.CHUNK_BYTES", 500)
@@ -69,7 +69,7 @@ def test_finite_differences_of_every_parameter(
     method = ESTIMATORS[differences]
     assert isinstance(method, FiniteDifference)
     problem = off_preset(short(preset, 0.2))
-    x0 = problem.system.sample_x0(np.random.default_rng(3), 1)
+    problem, x0 = problem.sample(np.random.default_rng(3), 1)
     truth = Bptt(method.tableau)(problem, x0, 0.2)
     found = method(problem, x0, 0.2)
     for half in ("grad_x0", "grad_theta"):

@@ -16,7 +16,8 @@ def test_a_lane_alone_is_the_lane_in_the_batch(
 ) -> None:
     """Truth: the estimator itself on one sample at a time; counts and steps to the last one."""
     problem = short(preset, 0.6, estimator)
-    x0 = DIFFICULTY * problem.system.sample_x0(np.random.default_rng(8), len(DIFFICULTY))
+    problem, x0 = problem.sample(np.random.default_rng(8), len(DIFFICULTY))
+    x0 = DIFFICULTY * x0
     setting = problem.horizon / 7 if estimator.knob == "step" else 1e-5
     batch = metered(problem, len(x0))
     together = estimator(batch, x0, setting)
@@ -42,7 +43,7 @@ def test_the_batch_of_lanes_is_as_uneven_as_it_is_meant_to_be(short: Callable) -
 def test_x0_and_theta_are_left_alone(estimator: Estimator, short: Callable) -> None:
     """An estimator may not write into what it is given."""
     problem = short(("lqr", "perturbed"), 1.0)
-    x0 = problem.system.sample_x0(np.random.default_rng(8), 2)
+    problem, x0 = problem.sample(np.random.default_rng(8), 2)
     before, theta = x0.copy(), problem.theta.copy()
     estimator(problem, x0, 0.1 if estimator.knob == "step" else 1e-4)
     np.testing.assert_array_equal(x0, before)

@@ -32,7 +32,7 @@ def test_observed_order_is_the_nominal_one(
     """Truth: the error against the reference falls by 2^order as the step is halved."""
     estimator = ESTIMATORS[name]
     problem = short(preset, 1.0, estimator)
-    x0 = problem.system.sample_x0(np.random.default_rng(2), 1)
+    problem, x0 = problem.sample(np.random.default_rng(2), 1)
     reference = reference_of(problem, x0)
     errors, steps = [], 1
     while steps <= MOST_STEPS and (not errors or errors[-1] > floor(estimator)):
@@ -57,7 +57,7 @@ def test_error_follows_the_tolerance(
     """Truth: a tolerance 1000 times tighter buys an error at least 100 times smaller."""
     estimator: Estimator = ESTIMATORS[name]
     problem = short(preset, 2.0)
-    x0 = problem.system.sample_x0(np.random.default_rng(2), 1)
+    problem, x0 = problem.sample(np.random.default_rng(2), 1)
     reference = reference_of(problem, x0)
     loose, tight = (
         relative_error(estimator(problem, x0, setting), reference)[0] for setting in (1e-6, 1e-9)

@@ -57,7 +57,7 @@ def registered(request: pytest.FixtureRequest) -> tuple[Problem, Array]:
     """Every registered problem, with two samples."""
     name, preset = request.param
     problem = TASKS[name].problem(preset)
-    return problem, problem.system.sample_x0(np.random.default_rng(0), 2)
+    return problem.sample(np.random.default_rng(0), 2)
 
 
 @pytest.fixture
@@ -71,4 +71,4 @@ def small_lqr() -> tuple[Problem, Array]:
     """The paper's LQR off its optimum, over a fifth of its horizon, with two samples."""
     task = TASKS["lqr"]
     problem = Problem(task.system, task.policy, task.presets["perturbed"](task.policy), 2.0)
-    return problem, problem.system.sample_x0(np.random.default_rng(3), 2)
+    return problem.sample(np.random.default_rng(3), 2)

@@ -42,7 +42,7 @@ def test_a_wrong_pullback_shows_in_the_directions_only() -> None:
     task = TASKS["differential_drive"]
     theta = task.presets["initial"](task.policy)
     problem = Problem(WrongDrive(), task.policy, theta, 2.0)
-    x0 = problem.system.sample_x0(np.random.default_rng(0), 2)
+    problem, x0 = problem.sample(np.random.default_rng(0), 2)
     one, other = collocation(problem, x0, 32), continuous(problem, x0)[0]
     norm = np.linalg.norm(one.gradient, axis=1)
     assert (np.linalg.norm(one.gradient - other.gradient, axis=1) < 1e-12 * norm).all()

@@ -34,7 +34,7 @@ def test_adjoint_is_that_of_the_discrete_loss() -> None:
     """At two coarse steps, where the discrete gradient is far from the true one."""
     problem = TASKS["differential_drive"].problem("initial")
     problem = replace(problem, theta=10 * problem.theta)
-    x0 = problem.system.sample_x0(np.random.default_rng(5), 2)
+    problem, x0 = problem.sample(np.random.default_rng(5), 2)
     rng, step = np.random.default_rng(6), 1e-5
     v_x0, v_theta = rng.standard_normal(x0.shape), rng.standard_normal(problem.policy.size)
     v_theta /= np.linalg.norm(v_theta)

@@ -87,7 +87,7 @@ def test_breakpoints_are_roots(switched: Problem) -> None:
 def test_quadrotor_needs_about_a_hundred() -> None:
     """Six draws of theta gave medians of 67 to 88 for 1e-6, and 104 to 138 for 1e-9."""
     problem = TASKS["quadrotor"].problem("initial")
-    x0 = problem.system.sample_x0(np.random.default_rng(0), 1)
+    problem, x0 = problem.sample(np.random.default_rng(0), 1)
     solution, paths = continuous(problem, x0)
     curve = quadrature_limit(paths).abs_error[0] / np.linalg.norm(solution.gradient)
     assert 60 < 1 + (curve > 1e-6).sum() < 120

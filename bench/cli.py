@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from bench.learning.verbs import learn_verb
 from bench.options import (
     ESTIMATOR,
     PRESET,
@@ -199,6 +200,9 @@ def overhead(
         f"{found.gradient_s * 1e3:.1f} ms, {found.factor:.2f} times its oracle calls alone; "
         f"one by one the samples take {found.batch_speedup:.1f} times as long"
     )
+
+
+cli.add_command(learn_verb)
 
 
 def main() -> None:

@@ -129,7 +129,7 @@ def headline(records: pd.DataFrame, limits: Limits) -> Figure:
     problems = _problems(records)
     columns = len(problems) if len(problems) <= 3 else int(np.ceil(np.sqrt(len(problems))))
     rows = -(-len(problems) // columns)
-    with _sheet(2.2 + 4.5 * columns, 1.6 + 3.8 * rows) as figure:
+    with sheet(2.2 + 4.5 * columns, 1.6 + 3.8 * rows) as figure:
         for index, (problem, group) in enumerate(problems):
             axes = figure.add_subplot(rows, columns, index + 1)
             _panel(axes, group, EVALS, limits[problem])
@@ -166,7 +166,7 @@ def _problems(records: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame
 
 
 @contextmanager
-def _sheet(width: float, height: float) -> Iterator[Figure]:
+def sheet(width: float, height: float) -> Iterator[Figure]:
     """An empty figure; at the end everything is placed once, so that no drawing repeats it."""
     own: dict[Any, Any] = {"font.sans-serif": ["DejaVu Sans"], "legend.frameon": False}
     own |= {"grid.color": "#ebebeb", "axes.edgecolor": "#9a9a9a"}
@@ -179,7 +179,7 @@ def _sheet(width: float, height: float) -> Iterator[Figure]:
 
 
 def _one_panel(records: pd.DataFrame, cost: Cost, limit: pd.DataFrame | None) -> Figure:
-    with _sheet(10, 5.6) as figure:
+    with sheet(10, 5.6) as figure:
         axes = figure.subplots()
         _panel(axes, records, cost, limit)
         axes.set(xlabel=cost.label, ylabel=ERROR)

@@ -65,6 +65,22 @@ class Count(Positive):
         return int(number)
 
 
+class SettingOf(click.ParamType):
+    """NAME or NAME=SETTING: the name, and the setting or None."""
+
+    def __init__(self, names: Name) -> None:
+        self.name, self.names = names.name, names
+
+    def convert(
+        self, value: str | tuple[str, float | None], param: Parameter, ctx: Context
+    ) -> tuple[str, float | None]:
+        if not isinstance(value, str):
+            return value
+        name, equals, setting = value.partition("=")
+        name = self.names.convert(name, param, ctx)
+        return name, Positive().convert(setting, param, ctx) if equals else None
+
+
 SYSTEM = Name("system", list(TASKS))
 ESTIMATOR = Name("estimator", list(ESTIMATORS))
 PRESET = Name("preset", sorted({preset for task in TASKS.values() for preset in task.presets}))

@@ -70,6 +70,24 @@ def describe(verdicts: Mapping[float, list[Verdict]]) -> str:
     return "\n".join(lines)
 
 
+def print_learning(rows: list[dict[str, Any]]) -> None:
+    """What each estimator learned, a line an estimator."""
+    shown = Table(title="medians over the trials", expand=False)
+    for head in ("estimator", "setting", "iterations", "evals", "seconds"):
+        shown.add_column(head, justify="right")
+    for head in ("held-out before", "after", "skipped", "samples lost", "diverged"):
+        shown.add_column(head, justify="right")
+    for row in rows:
+        shown.add_row(
+            row["estimator"],
+            f"{row['setting']:g}",
+            *(f"{row[name]:,.0f}" for name in ("iterations", "evals", "seconds")),
+            *(f"{row[name]:.5g}" for name in ("heldout_before", "heldout_after")),
+            *(f"{row[name]:,}" for name in ("skipped", "failures", "diverged")),
+        )
+    _console().print(shown)
+
+
 def print_certificate(
     certificates: Mapping[tuple[str, str], Reference], as_json: bool = False
 ) -> None:

@@ -15,7 +15,8 @@ class Estimate:
     """Gradients of B samples.
 
     loss (B,), grad_x0 (B, state_dim), grad_theta (B, P); `steps` (B,) accepted steps, forward and
-    backward together. `failed` maps a lane that was given up to the reason, its numbers are NaN.
+    backward together. `reconstructed` (B, state_dim) is x(0) as a backward pass that integrates the
+    state again finds it. `failed` maps a lane that was given up to the reason, its numbers are NaN.
     """
 
     loss: Array
@@ -23,6 +24,7 @@ class Estimate:
     grad_theta: Array
     steps: Array
     failed: Mapping[int, str] = field(default_factory=dict)
+    reconstructed: Array | None = None
 
 
 class Estimator(ABC):

@@ -65,4 +65,5 @@ class NeuralOde(Estimator):
             grad_theta=-backward.integral,
             steps=steps + backward.steps,
             failed=backward.failed,
+            reconstructed=backward.y[:, :width],
         )

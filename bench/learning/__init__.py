@@ -1,0 +1,1 @@
+"""Policy learning: where a better gradient has to earn its keep."""

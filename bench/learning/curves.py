@@ -1,0 +1,91 @@
+"""Learning curves: loss against what was spent, a line and a band an estimator."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.ndimage import uniform_filter1d
+
+from bench.figures import sheet, style_of
+from bench.learning.history import History
+from systems import Array
+
+POINTS = 400
+"""Of a drawn curve."""
+LABELS = {
+    "iterations": "iterations",
+    "evals": "evaluations (f + vjp) a trial",
+    "seconds": "seconds a trial",
+}
+
+
+def learning_curves(
+    histories: Mapping[str, History],
+    column: str = "heldout_loss",
+    costs: tuple[str, ...] = ("iterations", "evals", "seconds"),
+) -> Figure:
+    """One panel a cost, all estimators in each."""
+    with sheet(1 + 4.2 * len(costs), 3.9) as figure:
+        for index, cost in enumerate(costs):
+            axes = figure.add_subplot(1, len(costs), index + 1)
+            draw_curves(axes, histories, cost, column)
+            axes.set_ylabel(
+                "" if index else column.replace("_", " ").replace("heldout", "held-out")
+            )
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(histories))
+    return figure
+
+
+def draw_curves(
+    axes: Axes,
+    histories: Mapping[str, History],
+    cost: str,
+    column: str = "heldout_loss",
+    window: int = 1,
+    band: tuple[float, float] = (0.25, 0.75),
+) -> None:
+    """Medians over the trials, smoothed over `window` iterations, and the band of two quantiles."""
+    for name, history in histories.items():
+        x, y = curve(history, cost, column, window)
+        color = style_of(name).color
+        axes.plot(x, np.nanmedian(y, axis=1), color=color, lw=1.8, label=name)
+        if y.shape[1] > 1:
+            low, high = np.nanquantile(y, band, axis=1)
+            axes.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
+    axes.set_xlabel(LABELS[cost])
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def curve(history: History, cost: str, column: str, window: int = 1) -> tuple[Array, Array]:
+    """Costs (K,) and the column of every trial there (K, N), NaN beyond a trial's end.
+
+    Each trial's values are averaged over `window` of those taken, and interpolated.
+    """
+    spent = _spent(history, cost)
+    values = history.column(column)
+    columns, ends = [], []
+    for trial in range(values.shape[1]):
+        taken = np.isfinite(values[:, trial]) & (history.column("status")[:, trial] > 0)
+        at, own = spent[taken, trial], values[taken, trial]
+        if window > 1:
+            own = uniform_filter1d(own, window, mode="nearest")
+        columns.append((at, own))
+        ends.append(at[-1] if len(at) else 0.0)
+    grid = np.linspace(0, max(ends), POINTS)
+    drawn = [
+        np.interp(grid, at, own, right=np.nan) if len(at) else np.full(POINTS, np.nan)
+        for at, own in columns
+    ]
+    return grid, np.array(drawn).T
+
+
+def _spent(history: History, cost: str) -> Array:
+    """What each trial had spent before each iteration (iterations, N)."""
+    after = {
+        "iterations": np.cumsum(history.column("status") > 0, axis=0),
+        "evals": history.evals,
+        "seconds": history.seconds,
+    }[cost]
+    return np.vstack([np.zeros((1, after.shape[1])), after[:-1]])

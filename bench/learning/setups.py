@@ -1,0 +1,101 @@
+"""How each system's policy is learned: the paper's set-up where there is one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bench.learning.optimiser import Momentum, Optimiser
+from estimators import ESTIMATORS
+from systems import TASKS, Array, Policy, Problem, System
+from systems.task import INITIAL_SEED
+
+HELDOUT = 32
+"""Initial states on which every estimator's policies are judged."""
+_HELDOUT_SEED = 20213
+PAPER_RTOL = 1e-3
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is learned, and by which optimiser.
+
+    Trial k starts from a Glorot-uniform draw times `scale`, of a seed of its own. A step takes the
+    mean gradient of `batch` initial states, each entry clipped to +-`clip`. `settings` are those of
+    the estimators that are compared, for the others see `setting_of`.
+    """
+
+    system: System
+    policy: Policy
+    optimiser: Optimiser
+    batch: int
+    iterations: int
+    scale: float = 0.1
+    clip: float = np.inf
+    horizon: float | None = None
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+    def initial_theta(self, trials: int) -> Array:
+        """(trials, P); the first is the system's preset `initial`."""
+        seeds = INITIAL_SEED + np.arange(trials)
+        return np.stack([self.policy.glorot(np.random.default_rng(s), self.scale) for s in seeds])
+
+    def problem(self, theta: Array) -> Problem:
+        """Without context, at theta (P,)."""
+        return Problem(self.system, self.policy, theta, self.horizon or self.system.horizon)
+
+    def batch_of(
+        self, theta: Array, trials: Array, seed: int, iteration: int
+    ) -> tuple[Problem, Array]:
+        """The problem and x0 (N * batch, state_dim) of an iteration of N trials at theta (N, P).
+
+        A trial's draw depends on the seed, its number and the iteration alone.
+        """
+        keys = [(seed, int(trial), iteration) for trial in trials]
+        draws = [self._draw(key, self.batch) for key in keys]
+        return self._joined(theta, draws)
+
+    def heldout(self, theta: Array) -> tuple[Problem, Array]:
+        """The same initial states for each of N trials: x0 (N * HELDOUT, state_dim)."""
+        return self._joined(theta, [self._draw((_HELDOUT_SEED,), HELDOUT)] * len(theta))
+
+    def _draw(self, key: tuple[int, ...], samples: int) -> tuple[Problem, Array]:
+        bare = self.problem(np.zeros(self.policy.size))
+        return bare.sample(np.random.default_rng(key), samples)
+
+    def _joined(self, theta: Array, draws: list[tuple[Problem, Array]]) -> tuple[Problem, Array]:
+        x0 = np.concatenate([x for _, x in draws])
+        contexts = [problem.context for problem, _ in draws if problem.context is not None]
+        context = np.concatenate(contexts) if contexts else None
+        horizon = draws[0][0].horizon
+        if len(theta) == 1:
+            return Problem(self.system, self.policy, theta[0], horizon, context), x0
+        trial = np.repeat(np.arange(len(theta)), len(x0) // len(theta))
+        return Problem(self.system, self.policy, theta, horizon, context, trial), x0
+
+
+_PAPER = Momentum(1e-3)
+_GIVEN: dict[str, dict[str, Any]] = {
+    "lqr": {"optimiser": _PAPER, "batch": 8, "iterations": 1_000, "clip": 10},
+    "differential_drive": {"optimiser": _PAPER, "batch": 8, "iterations": 10_000, "clip": 10},
+    "quadrotor": {
+        "optimiser": _PAPER,
+        "batch": 32,
+        "iterations": 10_000,
+        "clip": 10,
+        "settings": {"bptt": 0.05},
+    },
+}
+SETUPS: dict[str, Setup] = {
+    name: Setup(TASKS[name].system, TASKS[name].policy, **given)
+    for name, given in _GIVEN.items()
+    if name in TASKS
+}
+
+
+def setting_of(setup: Setup, estimator: str) -> float:
+    """The set-up's own, or the paper's tolerance, or a hundredth of the horizon."""
+    horizon = setup.horizon or setup.system.horizon
+    usual = PAPER_RTOL if ESTIMATORS[estimator].knob == "tolerance" else horizon / 100
+    return setup.settings.get(estimator, usual)

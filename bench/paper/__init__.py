@@ -1,0 +1,1 @@
+"""The paper's figures, each made by `gradpareto reproduce`."""

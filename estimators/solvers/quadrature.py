@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from estimators.solvers.step_control import Control, squares
 from systems import Array, Factors
+
+BLOCK_BYTES = 200_000
+"""Errors are scaled for so much of a wide integral at a time, which stays in the cache."""
 
 Contract = Callable[[Sequence[Factors], Array, Array], object]
 """Write weighted sums of S integrands: nodes, weights (K, S, R), out (K, R, size)."""
@@ -26,8 +30,8 @@ class Quadrature:
 class Integral:
     """The value (B, size) of a quadrature in every lane, and room to work in.
 
-    The integral is the widest array of an adjoint solve; allocating it anew at every step costs
-    more than the arithmetic.
+    The integral is the widest array of an adjoint solve; allocating it anew at every step, or
+    going over it more often than needed, costs more than the arithmetic.
     """
 
     def __init__(self, quadrature: Quadrature, lanes: int, estimates: int) -> None:
@@ -35,28 +39,27 @@ class Integral:
         self.value = np.zeros((lanes, quadrature.size))
         estimates = estimates if quadrature.controlled else 0
         self._sums = np.empty((1 + estimates, lanes, quadrature.size))
-        self._work = np.empty((2 if estimates else 0, lanes, quadrature.size))
 
-    def try_step(
-        self, rows: Array | slice, h: Array, nodes: Sequence[Factors], weights: Array
-    ) -> tuple[Array, Array, Array]:
-        """Value before and after a step h (R,), and errors (K - 1, R, size), for weights (K, S).
+    def try_step(self, h: Array, nodes: Sequence[Factors], weights: Array) -> None:
+        """Increments over a step h (R,) and their errors, for weights (K, S) of S nodes."""
+        self.contract(nodes, weights[:, :, None] * h, self._sums[:, : len(h)])
 
-        The last two are valid until the next call.
-        """
-        sums = self._sums[:, : len(h)]
-        self.contract(nodes, weights[:, :, None] * h, sums)
-        before = self.value[rows]
-        after = np.add(sums[0], before, out=sums[0])
-        return before, after, sums[1:]
-
-    def work(self, lanes: int) -> Array:
-        """Scratch space (2, R, size)."""
-        return self._work[:, :lanes]
+    def squares(self, lanes: Array, control: Control) -> Array:
+        """Of the scaled errors (K - 1, R) of the step last tried, which was that of `lanes`."""
+        rows = max(1, BLOCK_BYTES // self.value[0].nbytes)
+        blocks = [slice(start, start + rows) for start in range(0, len(lanes), rows)]
+        sums = self._sums[:, : len(lanes)]
+        values = (self.value[lanes[block]] for block in blocks)
+        return np.hstack(
+            [
+                squares(control, old, old + sums[0, block], sums[1:, block])
+                for block, old in zip(blocks, values, strict=True)
+            ]
+        )
 
     def accept(self, lanes: Array, where: Array) -> None:
         """Move `lanes`, at positions `where` of the step last tried."""
         if len(where) == len(self.value):
-            np.copyto(self.value, self._sums[0])
+            self.value += self._sums[0]
         else:
-            self.value[lanes] = self._sums[0, where]
+            self.value[lanes] += self._sums[0, where]

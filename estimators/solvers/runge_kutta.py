@@ -13,9 +13,9 @@ from estimators.solvers.quadrature import Integral, Quadrature
 from estimators.solvers.step_control import (
     SMALLEST_PAST_ERROR,
     Control,
-    Part,
     Probe,
     scaled_error,
+    squares,
 )
 from estimators.solvers.tableaus import Tableau, combine
 from systems import Array, Factors
@@ -178,12 +178,12 @@ class _Engine:
         if self.tableau.error_needs_last:
             slopes[-1], node = self._evaluate(active, t + h, y_new)
             nodes.append(node)
-        error = self._error(rows, h, y, y_new, slopes, nodes)
+        error = self._error(active, h, y, y_new, slopes, nodes)
         return _Attempt(active, rows, t, h, landing, y, slopes, nodes, y_new, error)
 
     def _error(
         self,
-        rows: Array | slice,
+        lane: Array,
         h: Array,
         y: Array,
         y_new: Array,
@@ -195,18 +195,19 @@ class _Engine:
         weights = np.zeros((1, used))
         weights[0, : self.tableau.stages] = self.tableau.b
         if not self.control.adaptive or self.tableau.error is None:
-            self.integral.try_step(rows, h, nodes, weights)
+            self.integral.try_step(h, nodes, weights)
             return np.where(np.isfinite(y_new).all(axis=1), 0.0, np.nan)
         estimates = self.tableau.error[:, :used]
         if controlled:
             weights = np.vstack([weights, estimates])
-        before, after, errors = self.integral.try_step(rows, h, nodes, weights)
+        self.integral.try_step(h, nodes, weights)
         flat = estimates @ slopes[:used].reshape(used, -1)
         own = flat.reshape(-1, *y.shape) * h[:, None]
-        parts = [Part(y, y_new, own, np.empty((2, *y.shape)))]
+        sums, components = squares(self.control, y, y_new, own), y.shape[1]
         if controlled:
-            parts.append(Part(before, after, errors, self.integral.work(len(h))))
-        return scaled_error(self.control, parts)
+            sums += self.integral.squares(lane, self.control)
+            components += self.quadrature.size
+        return scaled_error(sums, components)
 
     def _settle(self, tried: _Attempt) -> Array:
         """Move the lanes whose step is accepted; return those that have not arrived yet."""

@@ -76,9 +76,7 @@ class Ctpg(Estimator):
         trajectory = forward.dense
         del forward
 
-        def adjoint(lane: Array, t: Array, alpha: Array) -> tuple[Array, Factors]:
-            assert trajectory is not None
-            x = trajectory(lane, t)
+        def adjoint(lane: Array, t: Array, alpha: Array, x: Array) -> tuple[Array, Factors]:
             gx, factors = problem.pullback(lane, t, x, alpha, np.ones(len(lane)))
             return -gx, factors
 
@@ -89,6 +87,7 @@ class Ctpg(Estimator):
             self.tableau,
             control,
             Quadrature(problem.policy.size, problem.contract, controlled=True),
+            path=trajectory,
             lost=lost,
         )
         return Estimate(

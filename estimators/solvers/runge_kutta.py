@@ -20,8 +20,14 @@ from estimators.solvers.step_control import (
 from estimators.solvers.tableaus import Tableau, combine
 from systems import Array, Factors
 
-Rhs = Callable[[Array, Array, Array], tuple[Array, Factors]]
-"""lane (R,), t (R,), y (R, m) -> slopes (R, m) and an integrand, in factors of R rows each."""
+Rhs = Callable[..., tuple[Array, Factors]]
+"""lane (R,), t (R,), y (R, m) -> slopes (R, m) and an integrand, in factors of R rows each.
+
+Where there is a `Path`, its values (R, k) at those times are the fourth argument.
+"""
+
+Path = Callable[[Array, Array], Array]
+"""lane (R,), t (S, R) -> values (S, R, k) that do not depend on y, known for all stages at once."""
 
 MAX_ATTEMPTS = 100_000
 
@@ -65,6 +71,7 @@ def solve(
     control: Control,
     quadrature: Quadrature,
     *,
+    path: Path | None = None,
     dense: bool = False,
     at_stop: Callable[[int, Array], None] = lambda index, y: None,
     lost: Mapping[int, str] = MappingProxyType({}),
@@ -74,7 +81,7 @@ def solve(
     The slope is evaluated afresh behind each of them, since it may jump there. `at_stop(k, y)` may
     overwrite y (B, m) in place on arrival at times[k]. Lanes that are `lost` stay out, and failed.
     """
-    engine = _Engine(rhs, y0, tableau, control, quadrature, keep=dense)
+    engine = _Engine(rhs, y0, tableau, control, quadrature, path, keep=dense)
     engine.failed.update(lost)
     stops = [y0]
     for k, (left, right) in enumerate(itertools.pairwise(times), 1):
@@ -99,12 +106,13 @@ class _Engine:
         tableau: Tableau,
         control: Control,
         quadrature: Quadrature,
+        path: Path | None,
         keep: bool,
     ) -> None:
         if control.adaptive and tableau.error is None:
             raise ValueError(f"{tableau.name} has no error estimate to adapt its steps by")
         self.rhs, self.tableau, self.control, self.quadrature = rhs, tableau, control, quadrature
-        self.keep = keep
+        self.path, self.keep = path, keep
         self.pieces: list[Piece] = []
         lanes = len(y0)
         self.t, self.y, self.h = np.zeros(lanes), y0.copy(), np.zeros(lanes)
@@ -129,8 +137,14 @@ class _Engine:
         while len(active):
             active = self._settle(self._attempt(active))
 
+    def _at(self, lane: Array, t: Array) -> Callable[[int, Array], tuple[Array, Factors]]:
+        """The right-hand side at times t (S, R), of the time's index and y (R, m)."""
+        t = inside(t, self.left, self.right)
+        paths = () if self.path is None else (self.path(lane, t),)
+        return lambda i, y: self.rhs(lane, t[i], y, *(values[i] for values in paths))
+
     def _evaluate(self, lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
-        return self.rhs(lane, inside(t, self.left, self.right), y)
+        return self._at(lane, t[None])(0, y)
 
     def _carry(self, lanes: Array, slope: Array, node: Factors) -> None:
         """Keep what was evaluated at the lanes' current time as the next step's first stage."""
@@ -170,13 +184,15 @@ class _Engine:
         slopes = np.empty((self.tableau.stages + 1, *y.shape))
         slopes[0] = self.slope[rows]
         nodes: list[Factors] = [tuple(part[rows] for part in self.node)]
+        times = self.tableau.c[1:], [1.0] if self.tableau.error_needs_last else []
+        evaluate = self._at(active, t + np.concatenate(times)[:, None] * h)
         for i in range(1, self.tableau.stages):
             stage = y + column * combine(a[i, :i], slopes[:i])
-            slopes[i], node = self._evaluate(active, t + self.tableau.c[i] * h, stage)
+            slopes[i], node = evaluate(i - 1, stage)
             nodes.append(node)
         y_new = y + column * combine(self.tableau.b, slopes[:-1])
         if self.tableau.error_needs_last:
-            slopes[-1], node = self._evaluate(active, t + h, y_new)
+            slopes[-1], node = evaluate(-1, y_new)
             nodes.append(node)
         error = self._error(active, h, y, y_new, slopes, nodes)
         return _Attempt(active, rows, t, h, landing, y, slopes, nodes, y_new, error)
@@ -257,8 +273,8 @@ class _Engine:
             slope, _ = self._evaluate(lane, t + c * h, stage)
             slopes = np.concatenate([slopes, slope[None]])
         flat = self.tableau.dense @ slopes.reshape(len(slopes), -1)
-        coefficients = flat.reshape(-1, *y.shape).transpose(1, 0, 2) * h[:, None, None]
-        self.pieces.append((lane, t, h, y, coefficients))
+        coefficients = np.concatenate([y[None], h[:, None] * flat.reshape(-1, *y.shape)])
+        self.pieces.append((lane, t, h, coefficients.transpose(1, 0, 2)))
 
     def _give_up(self, lanes: Array, undefined: Array) -> None:
         """Fail lanes whose step underflows, or cannot be repeated shorter, or that never arrive."""

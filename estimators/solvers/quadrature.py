@@ -46,20 +46,17 @@ class Integral:
 
     def squares(self, lanes: Array, control: Control) -> Array:
         """Of the scaled errors (K - 1, R) of the step last tried, which was that of `lanes`."""
-        rows = max(1, BLOCK_BYTES // self.value[0].nbytes)
-        blocks = [slice(start, start + rows) for start in range(0, len(lanes), rows)]
-        sums = self._sums[:, : len(lanes)]
-        values = (self.value[lanes[block]] for block in blocks)
-        return np.hstack(
-            [
-                squares(control, old, old + sums[0, block], sums[1:, block])
-                for block, old in zip(blocks, values, strict=True)
-            ]
-        )
+        found, sums = np.empty((len(self._sums) - 1, len(lanes))), self._sums[:, : len(lanes)]
+        for rows in self._blocks(len(lanes)):
+            old = self.value[lanes[rows]]
+            found[:, rows] = squares(control, old, old + sums[0, rows], sums[1:, rows])
+        return found
 
     def accept(self, lanes: Array, where: Array) -> None:
         """Move `lanes`, at positions `where` of the step last tried."""
-        if len(where) == len(self.value):
-            self.value += self._sums[0]
-        else:
-            self.value[lanes] += self._sums[0, where]
+        for rows in self._blocks(len(where)):
+            self.value[lanes[rows]] += self._sums[0, where[rows]]
+
+    def _blocks(self, rows: int) -> list[slice]:
+        at_once = max(1, BLOCK_BYTES // max(1, self.value[0].nbytes))
+        return [slice(start, start + at_once) for start in range(0, rows, at_once)]

@@ -15,6 +15,12 @@ Contract = Callable[[Sequence[Factors], Array, Array], object]
 """Write weighted sums of S integrands: nodes, weights (K, S, R), out (K, R, size)."""
 
 
+def neighbours(rows: Array) -> Array | slice:
+    """Sorted rows, as a slice where they are neighbours: indexing then makes a view."""
+    first, last = rows[0], rows[-1]
+    return slice(first, last + 1) if last - first == len(rows) - 1 else rows
+
+
 @dataclass(frozen=True)
 class Quadrature:
     """What is integrated: `size` components, whose integrand is kept in factors until contracted.
@@ -37,7 +43,6 @@ class Integral:
     def __init__(self, quadrature: Quadrature, lanes: int, estimates: int) -> None:
         self.contract = quadrature.contract
         self.value = np.zeros((lanes, quadrature.size))
-        estimates = estimates if quadrature.controlled else 0
         self._sums = np.empty((1 + estimates, lanes, quadrature.size))
 
     def try_step(self, h: Array, nodes: Sequence[Factors], weights: Array) -> None:
@@ -48,14 +53,14 @@ class Integral:
         """Of the scaled errors (K - 1, R) of the step last tried, which was that of `lanes`."""
         found, sums = np.empty((len(self._sums) - 1, len(lanes))), self._sums[:, : len(lanes)]
         for rows in self._blocks(len(lanes)):
-            old = self.value[lanes[rows]]
+            old = self.value[neighbours(lanes[rows])]
             found[:, rows] = squares(control, old, old + sums[0, rows], sums[1:, rows])
         return found
 
     def accept(self, lanes: Array, where: Array) -> None:
         """Move `lanes`, at positions `where` of the step last tried."""
         for rows in self._blocks(len(where)):
-            self.value[lanes[rows]] += self._sums[0, where[rows]]
+            self.value[neighbours(lanes[rows])] += self._sums[0, neighbours(where[rows])]
 
     def _blocks(self, rows: int) -> list[slice]:
         at_once = max(1, BLOCK_BYTES // max(1, self.value[0].nbytes))

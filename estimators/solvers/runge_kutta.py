@@ -9,7 +9,7 @@ import numpy as np
 
 from estimators.solvers.dense_output import DenseOutput, Piece, collect
 from estimators.solvers.mesh import inside
-from estimators.solvers.quadrature import Integral, Quadrature
+from estimators.solvers.quadrature import Integral, Quadrature, neighbours
 from estimators.solvers.step_control import (
     SMALLEST_PAST_ERROR,
     Control,
@@ -96,6 +96,12 @@ def solve(
     )
 
 
+def _weights(tableau: Tableau, controlled: bool) -> Array:
+    """An integral's weights (K, s + 1): of the step, and of the error estimates that count."""
+    step = np.append(tableau.b, 0.0)[None]
+    return step if tableau.error is None or not controlled else np.vstack([step, tableau.error])
+
+
 class _Engine:
     """The lanes between two attempts: time, state, proposed step, slope and integrand there."""
 
@@ -116,8 +122,8 @@ class _Engine:
         self.pieces: list[Piece] = []
         lanes = len(y0)
         self.t, self.y, self.h = np.zeros(lanes), y0.copy(), np.zeros(lanes)
-        estimates = 0 if tableau.error is None else len(tableau.error)
-        self.integral = Integral(quadrature, lanes, estimates)
+        self.weights = _weights(tableau, control.adaptive and quadrature.controlled)
+        self.integral = Integral(quadrature, lanes, len(self.weights) - 1)
         self.past_error = np.full(lanes, SMALLEST_PAST_ERROR)
         self.steps, self.attempts = np.zeros(lanes, dtype=int), np.zeros(lanes, dtype=int)
         self.failed: dict[int, str] = {}
@@ -175,7 +181,7 @@ class _Engine:
         return self.control.first_step(self.right - self.left, self.tableau, probe)
 
     def _attempt(self, active: Array) -> _Attempt:
-        rows = slice(None) if len(active) == len(self.t) else active
+        rows = neighbours(active)
         t, y, proposed = self.t[rows], self.y[rows], self.h[rows]
         remaining = self.right - t
         landing = np.abs(proposed) >= np.abs(remaining) * (1 - 1e-9)
@@ -207,20 +213,14 @@ class _Engine:
         nodes: list[Factors],
     ) -> Array:
         """Try the step on the integral as well, and scale the error estimates of both: (R,)."""
-        used, controlled = len(nodes), self.quadrature.controlled
-        weights = np.zeros((1, used))
-        weights[0, : self.tableau.stages] = self.tableau.b
+        used = len(nodes)
+        self.integral.try_step(h, nodes, self.weights[:, :used])
         if not self.control.adaptive or self.tableau.error is None:
-            self.integral.try_step(h, nodes, weights)
             return np.where(np.isfinite(y_new).all(axis=1), 0.0, np.nan)
-        estimates = self.tableau.error[:, :used]
-        if controlled:
-            weights = np.vstack([weights, estimates])
-        self.integral.try_step(h, nodes, weights)
-        flat = estimates @ slopes[:used].reshape(used, -1)
+        flat = self.tableau.error[:, :used] @ slopes[:used].reshape(used, -1)
         own = flat.reshape(-1, *y.shape) * h[:, None]
         sums, components = squares(self.control, y, y_new, own), y.shape[1]
-        if controlled:
+        if self.quadrature.controlled:
             sums += self.integral.squares(lane, self.control)
             components += self.quadrature.size
         return scaled_error(sums, components)

@@ -111,9 +111,9 @@ class Adaptive:
 
 
 def squares(control: Control, old: Array, new: Array, errors: Array) -> Array:
-    """Sum of the scaled errors' squares (E, R), of estimates (E, R, m), which are overwritten."""
-    errors /= control.scale(old, new)
-    return np.asarray(np.einsum("erm,erm->er", errors, errors))
+    """Sum of the scaled errors' squares (E, R), of estimates (E, R, m)."""
+    scaled = errors / control.scale(old, new)
+    return np.asarray(np.einsum("erm,erm->er", scaled, scaled))
 
 
 def scaled_error(squares: Array, components: int) -> Array:

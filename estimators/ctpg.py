@@ -34,13 +34,17 @@ def solve_forward(
     *,
     dense: bool,
 ) -> Solution:
-    """x' = f through `times`; the integral, outside the step control, is the running cost's."""
+    """x' = f through `times`; the integral, outside the step control, is the running cost's.
+
+    In the precision of x0 and theta.
+    """
 
     def rhs(lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
         slope, cost = problem.flow(lane, t, x)
         return slope, (cost[:, None],)
 
     cost = Quadrature(size=1, contract=_sum_costs)
+    x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
     return solve(rhs, x0, times, tableau, control, cost, dense=dense)
 
 
@@ -77,7 +81,7 @@ class Ctpg(Estimator):
         del forward
 
         def adjoint(lane: Array, t: Array, alpha: Array, x: Array) -> tuple[Array, Factors]:
-            gx, factors = problem.pullback(lane, t, x, alpha, np.ones(len(lane)))
+            gx, factors = problem.pullback(lane, t, x, alpha, np.ones_like(x[:, 0]))
             return -gx, factors
 
         backward = solve(

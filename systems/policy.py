@@ -109,7 +109,7 @@ class Policy:
         if out is None:
             out = np.empty((len(weights), len(nodes[0][0]), self.size), dtype=nodes[0][0].dtype)
         rows = len(nodes), len(nodes[0][0]), -1
-        scale = weights.reshape(*weights.shape[:2], -1, 1)
+        scale = weights.reshape(*weights.shape[:2], -1, 1).astype(out.dtype, copy=False)
         for number, (weight, bias) in enumerate(self.layers(out)):
             delta, inputs = (
                 np.concatenate([node[2 * number + side] for node in nodes]).reshape(rows)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from estimators.solvers.step_control import Control, squares
 from systems import Array, Factors
@@ -40,10 +41,12 @@ class Integral:
     going over it more often than needed, costs more than the arithmetic.
     """
 
-    def __init__(self, quadrature: Quadrature, lanes: int, estimates: int) -> None:
+    def __init__(
+        self, quadrature: Quadrature, lanes: int, estimates: int, dtype: DTypeLike
+    ) -> None:
         self.contract = quadrature.contract
-        self.value = np.zeros((lanes, quadrature.size))
-        self._sums = np.empty((1 + estimates, lanes, quadrature.size))
+        self.value = np.zeros((lanes, quadrature.size), dtype)
+        self._sums = np.empty((1 + estimates, lanes, quadrature.size), dtype)
 
     def try_step(self, h: Array, nodes: Sequence[Factors], weights: Array) -> None:
         """Increments over a step h (R,) and their errors, for weights (K, S) of S nodes."""

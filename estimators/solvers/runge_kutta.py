@@ -78,6 +78,9 @@ def solve(
 ) -> Solution:
     """Integrate y' = rhs through `times` (monotone, either way), stepping onto each exactly.
 
+    In the precision of y0, which slopes, integral and dense output share; times and step lengths
+    are float64 whatever it is.
+
     The slope is evaluated afresh behind each of them, since it may jump there. `at_stop(k, y)` may
     overwrite y (B, m) in place on arrival at times[k]. Lanes that are `lost` stay out, and failed.
     """
@@ -96,9 +99,14 @@ def solve(
     )
 
 
+def _column(h: Array, y: Array) -> Array:
+    """Step lengths (R, 1) in the precision of y."""
+    return h[:, None].astype(y.dtype, copy=False)
+
+
 def _weights(tableau: Tableau, controlled: bool) -> Array:
     """An integral's weights (K, s + 1): of the step, and of the error estimates that count."""
-    step = np.append(tableau.b, 0.0)[None]
+    step = np.pad(tableau.b, (0, 1))[None]
     return step if tableau.error is None or not controlled else np.vstack([step, tableau.error])
 
 
@@ -117,13 +125,14 @@ class _Engine:
     ) -> None:
         if control.adaptive and tableau.error is None:
             raise ValueError(f"{tableau.name} has no error estimate to adapt its steps by")
+        tableau = tableau.astype(y0.dtype)
         self.rhs, self.tableau, self.control, self.quadrature = rhs, tableau, control, quadrature
         self.path, self.keep = path, keep
         self.pieces: list[Piece] = []
         lanes = len(y0)
         self.t, self.y, self.h = np.zeros(lanes), y0.copy(), np.zeros(lanes)
         self.weights = _weights(tableau, control.adaptive and quadrature.controlled)
-        self.integral = Integral(quadrature, lanes, len(self.weights) - 1)
+        self.integral = Integral(quadrature, lanes, len(self.weights) - 1, y0.dtype)
         self.past_error = np.full(lanes, SMALLEST_PAST_ERROR)
         self.steps, self.attempts = np.zeros(lanes, dtype=int), np.zeros(lanes, dtype=int)
         self.failed: dict[int, str] = {}
@@ -155,7 +164,7 @@ class _Engine:
     def _carry(self, lanes: Array, slope: Array, node: Factors) -> None:
         """Keep what was evaluated at the lanes' current time as the next step's first stage."""
         if not self.node:
-            self.node = tuple(np.empty((len(self.t), *part.shape[1:])) for part in node)
+            self.node = tuple(np.empty((len(self.t), *part.shape[1:]), part.dtype) for part in node)
         self.slope[lanes] = slope
         for store, part in zip(self.node, node, strict=True):
             store[lanes] = part
@@ -168,12 +177,12 @@ class _Engine:
         def whole(slope: Array, node: Factors) -> Array:
             if not controlled:
                 return slope
-            integrand = np.empty((1, len(slope), self.quadrature.size))
-            self.quadrature.contract([node], np.ones((1, 1, 1)), integrand)
+            integrand = np.empty((1, len(slope), self.quadrature.size), slope.dtype)
+            self.quadrature.contract([node], np.ones((1, 1, 1), slope.dtype), integrand)
             return np.hstack([slope, integrand[0]])
 
         def after(h: Array) -> Array:
-            return whole(*self._evaluate(active, t + h, y + h[:, None] * slope))
+            return whole(*self._evaluate(active, t + h, y + _column(h, y) * slope))
 
         start = np.hstack([y, self.integral.value[active]]) if controlled else y
         first = whole(slope, tuple(part[active] for part in self.node))
@@ -186,8 +195,8 @@ class _Engine:
         remaining = self.right - t
         landing = np.abs(proposed) >= np.abs(remaining) * (1 - 1e-9)
         h = np.where(landing, remaining, proposed)
-        column, a = h[:, None], self.tableau.a
-        slopes = np.empty((self.tableau.stages + 1, *y.shape))
+        column, a = _column(h, y), self.tableau.a
+        slopes = np.empty((self.tableau.stages + 1, *y.shape), y.dtype)
         slopes[0] = self.slope[rows]
         nodes: list[Factors] = [tuple(part[rows] for part in self.node)]
         times = self.tableau.c[1:], [1.0] if self.tableau.error_needs_last else []
@@ -200,13 +209,13 @@ class _Engine:
         if self.tableau.error_needs_last:
             slopes[-1], node = evaluate(-1, y_new)
             nodes.append(node)
-        error = self._error(active, h, y, y_new, slopes, nodes)
+        error = self._error(active, column, y, y_new, slopes, nodes)
         return _Attempt(active, rows, t, h, landing, y, slopes, nodes, y_new, error)
 
     def _error(
         self,
         lane: Array,
-        h: Array,
+        column: Array,
         y: Array,
         y_new: Array,
         slopes: Array,
@@ -214,11 +223,11 @@ class _Engine:
     ) -> Array:
         """Try the step on the integral as well, and scale the error estimates of both: (R,)."""
         used = len(nodes)
-        self.integral.try_step(h, nodes, self.weights[:, :used])
+        self.integral.try_step(column[:, 0], nodes, self.weights[:, :used])
         if not self.control.adaptive or self.tableau.error is None:
             return np.where(np.isfinite(y_new).all(axis=1), 0.0, np.nan)
         flat = self.tableau.error[:, :used] @ slopes[:used].reshape(used, -1)
-        own = flat.reshape(-1, *y.shape) * h[:, None]
+        own = flat.reshape(-1, *y.shape) * column
         sums, components = squares(self.control, y, y_new, own), y.shape[1]
         if self.quadrature.controlled:
             sums += self.integral.squares(lane, self.control)
@@ -269,11 +278,11 @@ class _Engine:
     def _store(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
         """Keep the step's interpolant, paying for the stages that only it needs."""
         for c, row in self.tableau.extra:
-            stage = y + h[:, None] * combine(row, slopes)
+            stage = y + _column(h, y) * combine(row, slopes)
             slope, _ = self._evaluate(lane, t + c * h, stage)
             slopes = np.concatenate([slopes, slope[None]])
         flat = self.tableau.dense @ slopes.reshape(len(slopes), -1)
-        coefficients = np.concatenate([y[None], h[:, None] * flat.reshape(-1, *y.shape)])
+        coefficients = np.concatenate([y[None], _column(h, y) * flat.reshape(-1, *y.shape)])
         self.pieces.append((lane, t, h, coefficients.transpose(1, 0, 2)))
 
     def _give_up(self, lanes: Array, undefined: Array) -> None:

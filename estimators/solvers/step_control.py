@@ -93,7 +93,7 @@ class Adaptive:
         scale = self.scale(probe.y, probe.y)
 
         def norm(v: Array) -> Array:
-            return np.asarray(np.sqrt(np.mean(np.square(v / scale), axis=1)))
+            return np.asarray(np.sqrt(np.mean(np.square(v / scale), axis=1))).astype(float)
 
         size, speed = norm(probe.y), norm(probe.slope)
         at_rest = (size < 1e-5) | (speed < 1e-5)
@@ -111,9 +111,9 @@ class Adaptive:
 
 
 def squares(control: Control, old: Array, new: Array, errors: Array) -> Array:
-    """Sum of the scaled errors' squares (E, R), of estimates (E, R, m)."""
+    """Sum of the scaled errors' squares (E, R), as float64, of estimates (E, R, m)."""
     scaled = errors / control.scale(old, new)
-    return np.asarray(np.einsum("erm,erm->er", scaled, scaled))
+    return np.asarray(np.einsum("erm,erm->er", scaled, scaled).astype(float))
 
 
 def scaled_error(squares: Array, components: int) -> Array:

@@ -33,9 +33,9 @@ class Bptt(Estimator):
         return self.tableau.order
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        sweep = _Sweep(problem, self.tableau, np.arange(len(x0)), setting)
-        stages = np.empty((len(sweep.starts), self.tableau.stages, *x0.shape))
-        loss, x_end = sweep.forward(x0, stages)
+        sweep = _Sweep(problem, self.tableau, np.arange(len(x0)), x0, setting)
+        stages = np.empty((len(sweep.lengths), self.tableau.stages, *x0.shape), sweep.precision)
+        loss, x_end = sweep.forward(stages)
         grad_x0, grad_theta = sweep.reverse(stages, problem.terminal_gradient(x_end))
         return Estimate(loss, grad_x0, grad_theta, np.full(len(x0), len(sweep.starts)))
 
@@ -47,15 +47,23 @@ def discretised_loss(
 
     In the precision of x0 and theta, complex included; theta may be one vector for each row.
     """
-    return _Sweep(problem, tableau, lanes, step).forward(x0)[0]
+    return _Sweep(problem, tableau, lanes, x0, step).forward()[0]
 
 
 class _Sweep:
-    """One fixed mesh over a problem: forward through its steps and back."""
+    """One fixed mesh over a problem: forward through its steps and back.
 
-    def __init__(self, problem: Problem, tableau: Tableau, lanes: Array, step: float) -> None:
-        self.problem, self.tableau, self.lanes = problem, tableau, lanes
-        self.starts, self.lengths, owners = fixed_mesh(problem.segments, step)
+    In the precision of x0 and theta; times are float64.
+    """
+
+    def __init__(
+        self, problem: Problem, tableau: Tableau, lanes: Array, x0: Array, step: float
+    ) -> None:
+        self.precision = np.result_type(x0, problem.theta)
+        self.problem, self.lanes, self.x0 = problem, lanes, x0
+        self.tableau = tableau.astype(np.finfo(self.precision).dtype)
+        self.starts, lengths, owners = fixed_mesh(problem.segments, step)
+        self.lengths: list[float] = lengths.tolist()
         ends = np.array(problem.segments)
         self.segments = np.stack([ends[owners], ends[owners + 1]], axis=1)
 
@@ -64,13 +72,12 @@ class _Sweep:
         t = self.starts[n] + self.tableau.c * self.lengths[n]
         return np.repeat(inside(t, *self.segments[n])[:, None], len(self.lanes), axis=1)
 
-    def forward(self, x0: Array, stages: Array | None = None) -> tuple[Array, Array]:
+    def forward(self, stages: Array | None = None) -> tuple[Array, Array]:
         """Loss (B,) and final state; fills `stages` (N, s, B, d) with the stage states."""
         a, b = self.tableau.a, self.tableau.b
-        precision = np.result_type(x0, self.problem.theta)
-        slopes = np.empty((len(b), *x0.shape), precision)
-        costs = np.empty((len(b), len(x0)), precision)
-        x, loss = x0, np.zeros(len(x0), precision)
+        slopes = np.empty((len(b), *self.x0.shape), self.precision)
+        costs = np.empty((len(b), len(self.x0)), self.precision)
+        x, loss = self.x0, np.zeros(len(self.x0), self.precision)
         for n, h in enumerate(self.lengths):
             t = self.times(n)
             for i in range(len(b)):
@@ -85,8 +92,8 @@ class _Sweep:
     def reverse(self, stages: Array, adjoint: Array) -> tuple[Array, Array]:
         """Gradients in x0 (B, d) and theta (B, P), from the cotangent of the final state."""
         a, b = self.tableau.a, self.tableau.b
-        cotangents = np.empty((len(b), *adjoint.shape))  # of the stage states
-        grad_theta = np.zeros((len(self.lanes), self.problem.policy.size))
+        cotangents = np.empty((len(b), *adjoint.shape), self.precision)  # of the stage states
+        grad_theta = np.zeros((len(self.lanes), self.problem.policy.size), self.precision)
         held: list[Factors] = []
         for n in reversed(range(len(self.lengths))):
             h, t = self.lengths[n], self.times(n)
@@ -94,7 +101,7 @@ class _Sweep:
                 slope = h * b[i] * adjoint
                 if i + 1 < len(b):
                     slope += combine(h * a[i + 1 :, i], cotangents[i + 1 :])
-                weight = np.full(len(adjoint), h * b[i])
+                weight = np.full(len(adjoint), h * b[i], self.precision)
                 cotangents[i], factors = self.problem.pullback(
                     self.lanes, t[i], stages[n, i], slope, weight
                 )

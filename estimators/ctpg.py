@@ -34,13 +34,17 @@ def solve_forward(
     *,
     dense: bool,
 ) -> Solution:
-    """x' = f through `times`; the integral, outside the step control, is the running cost's."""
+    """x' = f through `times`; the integral, outside the step control, is the running cost's.
+
+    In the precision of x0 and theta.
+    """
 
     def rhs(lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
         slope, cost = problem.flow(lane, t, x)
         return slope, (cost[:, None],)
 
     cost = Quadrature(size=1, contract=_sum_costs)
+    x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
     return solve(rhs, x0, times, tableau, control, cost, dense=dense)
 
 
@@ -83,10 +87,8 @@ class Ctpg(Estimator):
         trajectory = forward.dense
         del forward
 
-        def adjoint(lane: Array, t: Array, alpha: Array) -> tuple[Array, Factors]:
-            assert trajectory is not None
-            x = trajectory(lane, t)
-            gx, factors = problem.pullback(lane, t, x, alpha, np.ones(len(lane)))
+        def adjoint(lane: Array, t: Array, alpha: Array, x: Array) -> tuple[Array, Factors]:
+            gx, factors = problem.pullback(lane, t, x, alpha, np.ones_like(x[:, 0]))
             return -gx, factors
 
         backward = solve(
@@ -96,6 +98,7 @@ class Ctpg(Estimator):
             self.tableau,
             control,
             Quadrature(problem.policy.size, problem.contract, controlled=True),
+            path=trajectory,
             lost=lost,
         )
         return Estimate(

@@ -24,12 +24,14 @@ class CtpgScipy(Estimator):
 
     The running cost is a component of the forward state, the parameter gradient of the backward
     one, where Radau and BDF are told that nothing depends on it. Jacobians are differenced by
-    SciPy, and each call of an oracle that they take is paid for like any other.
+    SciPy, and each call of an oracle that they take is paid for like any other. SciPy works in
+    float64.
     """
 
     method: str
     tight: float = 1e-9
     knob: Knob = "tolerance"
+    follows_dtype = False
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         lanes = [_Lane(problem, lane, self.method, setting) for lane in range(len(x0))]

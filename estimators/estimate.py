@@ -38,6 +38,8 @@ class Estimator(ABC):
     """What the setting is: the largest fixed step, in units of time, or a relative tolerance."""
     tight: float
     """A setting at which the estimator is as accurate as it gets at a bearable price."""
+    follows_dtype: bool = True
+    """Whether it works in the precision of x0 and theta; one that does not works in float64."""
     calls_per_step: int = 2
     """Oracle calls that a fixed step costs a sample, for those whose knob is the step."""
     order: int | None = None

@@ -20,17 +20,20 @@ class FiniteDifference(Estimator):
     """The step is the knob; the mesh is frozen, so that only the perturbed entry differs.
 
     The solves of one sample are rows of one batch, each with its own theta, and all are paid for.
+    In float64, which the perturbation is chosen for.
     """
 
     tableau: Tableau
     tight: float = 0.02
     knob: Knob = "step"
+    follows_dtype = False
 
     @property
     def order(self) -> int:  # type: ignore[override]
         return self.tableau.order
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        x0 = x0.astype(float, copy=False)
         gradients = np.stack(
             [self._gradient(problem, lane, x, setting) for lane, x in enumerate(x0)]
         )

@@ -42,7 +42,7 @@ class NeuralOde(Estimator):
         def backward_in_time(lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
             x, alpha = y[:, :width], y[:, width:]
             slope, _ = problem.flow(lane, t, x)
-            gx, factors = problem.pullback(lane, t, x, alpha, np.ones(len(lane)))
+            gx, factors = problem.pullback(lane, t, x, alpha, np.ones_like(x[:, 0]))
             return np.hstack([slope, -gx]), factors
 
         def reset(index: int, y: Array) -> None:

@@ -9,6 +9,11 @@ from systems.system import Array, System
 from systems.task import Task
 
 
+def _times(rows: Array, matrix: Array) -> Array:
+    """rows @ matrix in the precision of the rows."""
+    return rows @ matrix.astype(rows.dtype, copy=False)
+
+
 @dataclass(frozen=True, eq=False)
 class LQR(System):
     """x' = A x + B u, w = x'Qx + u'Ru, J = x'Q_T x (no factor 1/2); x0 ~ N(0, I).
@@ -46,18 +51,20 @@ class LQR(System):
         return self.B.shape[0]
 
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
-        cost = ((x @ self.Q) * x).sum(axis=1) + ((u @ self.R) * u).sum(axis=1)
-        return x @ self.A.T + u @ self.B.T, cost
+        cost = (_times(x, self.Q) * x).sum(axis=1) + (_times(u, self.R) * u).sum(axis=1)
+        return _times(x, self.A.T) + _times(u, self.B.T), cost
 
     def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
         twice = 2 * c[:, None]
-        return a @ self.A + twice * (x @ self.Q), a @ self.B + twice * (u @ self.R)
+        return _times(a, self.A) + twice * _times(x, self.Q), _times(a, self.B) + twice * (
+            _times(u, self.R)
+        )
 
     def terminal(self, x: Array) -> Array:
-        return np.asarray(((x @ self.Q_T) * x).sum(axis=1))
+        return np.asarray((_times(x, self.Q_T) * x).sum(axis=1))
 
     def terminal_gradient(self, x: Array) -> Array:
-        return 2 * (x @ self.Q_T)
+        return 2 * _times(x, self.Q_T)
 
     def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
         return rng.standard_normal((samples, self.state_dim))

@@ -108,13 +108,16 @@ class Policy:
         """
         if out is None:
             out = np.empty((len(weights), len(nodes[0][0]), self.size), dtype=nodes[0][0].dtype)
+        rows = len(nodes), len(nodes[0][0]), -1
+        scale = weights.reshape(*weights.shape[:2], -1, 1).astype(out.dtype, copy=False)
         for number, (weight, bias) in enumerate(self.layers(out)):
-            delta = np.stack([node[2 * number] for node in nodes])
-            inputs = np.stack([node[2 * number + 1] for node in nodes]).transpose(1, 0, 2)
-            for k, scale in enumerate(weights):
-                scaled = scale.reshape(len(nodes), -1, 1) * delta
-                np.matmul(scaled.transpose(1, 2, 0), inputs, out=weight[k])
-                np.sum(scaled, axis=0, out=bias[k])
+            delta, inputs = (
+                np.concatenate([node[2 * number + side] for node in nodes]).reshape(rows)
+                for side in (0, 1)
+            )
+            scaled = scale * delta
+            np.matmul(scaled.transpose(0, 2, 3, 1), inputs.transpose(1, 0, 2), out=weight)
+            np.sum(scaled, axis=1, out=bias)
         return out
 
     def _shapes(self) -> list[tuple[int, int]]:

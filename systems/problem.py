@@ -106,8 +106,12 @@ class Problem:
         return self.policy.contract(nodes, weights, out)
 
     def check_x0(self, x0: Array) -> Array:
-        """x0 as floats (B, state_dim). Raises ValueError on another shape or what is not finite."""
-        x0 = np.asarray(x0, dtype=float)
+        """x0 (B, state_dim), float64 unless it is float32.
+
+        Raises ValueError on another shape or what is not finite.
+        """
+        x0 = np.asarray(x0)
+        x0 = x0 if x0.dtype == np.float32 else x0.astype(float)
         if x0.ndim != 2 or x0.shape[1] != self.system.state_dim or not len(x0):
             expected = f"(samples, {self.system.state_dim})"
             raise ValueError(f"x0 has shape {x0.shape}, expected {expected}")

@@ -11,6 +11,28 @@ from systems.task import INITIAL_SEED, Task
 POSITION, ANGLES, VELOCITY, RATES = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 
 
+def _turn(q: Array, r: Array, sin: Array, cos: Array) -> tuple[Array, Array]:
+    """q sin + r cos, and its derivative in the angle: the pair (q, r), turned."""
+    return q * sin + r * cos, q * cos - r * sin
+
+
+def _sin_cos(x: Array) -> tuple[Array, Array]:
+    """Of psi, theta and phi: (3, R) each."""
+    angles = x.T[ANGLES]
+    return np.sin(angles), np.cos(angles)
+
+
+def _halves(x: Array) -> tuple[Array, Array]:
+    """Views (R, 2, 3) of angles and rates, and of position and velocity."""
+    blocks = x.reshape(-1, 4, 3)
+    return blocks[:, 1::2], blocks[:, ::2]
+
+
+def _trigonometric(o: Array) -> Array:
+    """Views (3, R, 2, 3) of an observation's sines, cosines and tangents of angles and rates."""
+    return o[:, :18].reshape(-1, 3, 2, 3).transpose(1, 0, 2, 3)
+
+
 @dataclass(frozen=True)
 class Quadrotor(System):
     """States: position (z down), angles psi, theta, phi, linear velocity, body rates p, q, r.
@@ -29,92 +51,73 @@ class Quadrotor(System):
     observation_dim = 32
 
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
-        p, q, r = x[:, 9], x[:, 10], x[:, 11]
-        (s_psi, s_theta, s_phi), (c_psi, c_theta, c_phi) = (
-            np.sin(x[:, ANGLES].T),
-            np.cos(x[:, ANGLES].T),
-        )
+        p, q, r = x.T[RATES]
+        (s_psi, s_theta, s_phi), (c_psi, c_theta, c_phi) = _sin_cos(x)
         ix, iy, iz = self.inertia
         lift = u[:, 0] / self.mass
-        swing = q * s_phi + r * c_phi
+        swing, slide = _turn(q, r, s_phi, c_phi)
+        thrust_x, thrust_y = _turn(s_phi, c_phi * s_theta, s_psi, c_psi)
         dx = np.empty_like(x, dtype=np.result_type(x, u))
         dx[:, POSITION] = x[:, VELOCITY]
         dx[:, 3] = swing / c_theta
-        dx[:, 4] = q * c_phi - r * s_phi
-        dx[:, 5] = p + swing * (s_theta / c_theta)
-        dx[:, 6] = -(s_phi * s_psi + c_phi * c_psi * s_theta) * lift
-        dx[:, 7] = -(c_psi * s_phi - c_phi * s_psi * s_theta) * lift
-        dx[:, 8] = self.gravity - c_phi * c_theta * lift
+        dx[:, 4] = slide
+        dx[:, 5] = p + dx[:, 3] * s_theta
+        dx[:, 6] = -lift * thrust_x
+        dx[:, 7] = -lift * thrust_y
+        dx[:, 8] = self.gravity - lift * c_phi * c_theta
         dx[:, 9] = ((iy - iz) * q * r + u[:, 1]) / ix
         dx[:, 10] = ((iz - ix) * p * r + u[:, 2]) / iy
         dx[:, 11] = ((ix - iy) * p * q + u[:, 3]) / iz
-        squares = x * x
-        place = squares[:, POSITION].sum(axis=1) + squares[:, VELOCITY].sum(axis=1)
-        return dx, place + 0.01 * (u * u).sum(axis=1)
+        _, moving = _halves(x)
+        return dx, (moving * moving).sum(axis=(1, 2)) + 0.01 * (u * u).sum(axis=1)
 
     def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
-        p, q, r = x[:, 9], x[:, 10], x[:, 11]
-        (s_psi, s_theta, s_phi), (c_psi, c_theta, c_phi) = (
-            np.sin(x[:, ANGLES].T),
-            np.cos(x[:, ANGLES].T),
-        )
+        p, q, r = x.T[RATES]
+        (s_psi, s_theta, s_phi), (c_psi, c_theta, c_phi) = _sin_cos(x)
         a_psi, a_theta, a_phi, a_vx, a_vy, a_vz, a_p, a_q, a_r = a.T[3:]
         ix, iy, iz = self.inertia
-        lift = u[:, 0] / self.mass
-        swing, slide = q * s_phi + r * c_phi, q * c_phi - r * s_phi
-        # psi' and phi' both go by swing / cos(theta).
         a_p, a_q, a_r = a_p / ix, a_q / iy, a_r / iz
+        b_p, b_q, b_r = (iy - iz) * a_p, (iz - ix) * a_q, (ix - iy) * a_r
+        lift = u[:, 0] / self.mass
+        swing, slide = _turn(q, r, s_phi, c_phi)
+        # psi' and phi' both go by swing / cos(theta).
         shared = (a_psi + a_phi * s_theta) / c_theta
+        by_q, by_r = _turn(shared, a_theta, s_phi, c_phi)
+        # The velocity's cotangent, turned by psi, theta and phi: the last is along the thrust.
+        aside, ahead = _turn(a_vx, a_vy, s_psi, c_psi)
+        up, by_theta = _turn(ahead, a_vz, s_theta, c_theta)
+        along, by_phi = _turn(aside, up, s_phi, c_phi)
+        twice = 2 * c[:, None]
         gx = np.empty_like(x)
-        gx[:, POSITION] = 2 * c[:, None] * x[:, POSITION]
-        gx[:, VELOCITY] = a[:, POSITION] + 2 * c[:, None] * x[:, VELOCITY]
-        gx[:, 3] = lift * (
-            a_vx * (c_phi * s_psi * s_theta - s_phi * c_psi)
-            + a_vy * (s_psi * s_phi + c_phi * c_psi * s_theta)
-        )
-        gx[:, 4] = swing * (a_psi * s_theta + a_phi) / (c_theta * c_theta) + lift * c_phi * (
-            (a_vy * s_psi - a_vx * c_psi) * c_theta + a_vz * s_theta
-        )
-        gx[:, 5] = (
-            shared * slide
-            - a_theta * swing
-            + lift
-            * (
-                a_vx * (s_phi * c_psi * s_theta - c_phi * s_psi)
-                - a_vy * (c_psi * c_phi + s_phi * s_psi * s_theta)
-                + a_vz * s_phi * c_theta
-            )
-        )
-        gx[:, 9] = a_phi + a_q * (iz - ix) * r + a_r * (ix - iy) * q
-        gx[:, 10] = shared * s_phi + a_theta * c_phi + a_p * (iy - iz) * r + a_r * (ix - iy) * p
-        gx[:, 11] = shared * c_phi - a_theta * s_phi + a_p * (iy - iz) * q + a_q * (iz - ix) * p
-        gu = 0.02 * c[:, None] * u
-        gu[:, 0] -= (
-            a_vx * (s_phi * s_psi + c_phi * c_psi * s_theta)
-            + a_vy * (c_psi * s_phi - c_phi * s_psi * s_theta)
-            + a_vz * c_phi * c_theta
-        ) / self.mass
-        gu[:, 1] += a_p
-        gu[:, 2] += a_q
-        gu[:, 3] += a_r
-        return gx, gu
+        gx[:, POSITION] = twice * x[:, POSITION]
+        gx[:, VELOCITY] = a[:, POSITION] + twice * x[:, VELOCITY]
+        gx[:, 3] = lift * (aside * c_phi * s_theta - ahead * s_phi)
+        gx[:, 4] = swing * (a_psi * s_theta + a_phi) / (c_theta * c_theta) - lift * c_phi * by_theta
+        gx[:, 5] = shared * slide - a_theta * swing - lift * by_phi
+        gx[:, 9] = a_phi + b_q * r + b_r * q
+        gx[:, 10] = by_q + b_p * r + b_r * p
+        gx[:, 11] = by_r + b_p * q + b_q * p
+        return gx, 0.01 * twice * u + np.array([-along / self.mass, a_p, a_q, a_r]).T
 
     def observe(self, t: Array, x: Array) -> Array:
-        turning = np.concatenate([x[:, ANGLES], x[:, RATES]], axis=1)
-        sin, cos = np.sin(turning), np.cos(turning)
-        squares = x * x
-        norms = squares[:, POSITION].sum(axis=1), squares[:, VELOCITY].sum(axis=1)
-        return np.concatenate([sin, cos, sin / cos, np.stack(norms, axis=1), x], axis=1)
+        turning, moving = _halves(x)
+        o = np.empty((len(x), 32), x.dtype)
+        sin, cos, tan = _trigonometric(o)
+        np.sin(turning, out=sin)
+        np.cos(turning, out=cos)
+        np.divide(sin, cos, out=tan)
+        o[:, 18:20] = (moving * moving).sum(axis=2)
+        o[:, 20:] = x
+        return o
 
     def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:
-        turning = np.concatenate([x[:, ANGLES], x[:, RATES]], axis=1)
+        turning, moving = _halves(x)
         sin, cos = np.sin(turning), np.cos(turning)
-        gturning = o[:, :6] * cos - o[:, 6:12] * sin + o[:, 12:18] / (cos * cos)
+        o_sin, o_cos, o_tan = _trigonometric(o)
         gx = o[:, 20:].copy()
-        gx[:, ANGLES] += gturning[:, :3]
-        gx[:, RATES] += gturning[:, 3:]
-        gx[:, POSITION] += 2 * o[:, 18:19] * x[:, POSITION]
-        gx[:, VELOCITY] += 2 * o[:, 19:20] * x[:, VELOCITY]
+        g_turning, g_moving = _halves(gx)
+        g_turning += o_sin * cos - o_cos * sin + o_tan / (cos * cos)
+        g_moving += 2 * o[:, 18:20, None] * moving
         return gx
 
     def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:

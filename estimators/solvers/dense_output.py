@@ -8,21 +8,21 @@ from systems import Array
 
 
 def nested(fraction: Array, coefficients: Array) -> Array:
-    """The polynomial of coefficients (R, D, m) in the nested basis, at fractions s (R, 1).
+    """The polynomial of coefficients (..., 1 + D, m) in the nested basis, at fractions s (...).
 
-    s (c_0 + (1-s) (c_1 + s (c_2 + ...))): Hairer, Norsett, Wanner (1993), II.6. Well conditioned,
-    and with `tableaus.hermite`'s coefficients the cubic Hermite interpolant.
+    c_0 + s (c_1 + (1-s) (c_2 + s (c_3 + ...))): Hairer, Norsett, Wanner (1993), II.6. Well
+    conditioned, and with `tableaus.hermite`'s coefficients the cubic Hermite interpolant.
     """
-    factors = fraction, 1 - fraction
-    value = coefficients[:, -1] * factors[(coefficients.shape[1] - 1) % 2]
-    for k in reversed(range(coefficients.shape[1] - 1)):
-        value += coefficients[:, k]
-        value *= factors[k % 2]
-    return np.asarray(value)
+    basis = np.empty(coefficients.shape[:-1], coefficients.dtype)
+    basis[..., 0] = 1
+    basis[..., 1::2] = fraction[..., None]
+    basis[..., 2::2] = 1 - basis[..., 1:2]
+    np.multiply.accumulate(basis, axis=-1, out=basis)
+    return np.asarray((basis[..., None, :] @ coefficients)[..., 0, :])
 
 
-Piece = tuple[Array, Array, Array, Array, Array]
-"""Steps of R lanes: lane (R,), start (R,), length (R,), base (R, m), coefficients (R, D, m)."""
+Piece = tuple[Array, Array, Array, Array]
+"""Steps of R lanes: lane (R,), start (R,), length (R,), coefficients (R, 1 + D, m) for `nested`."""
 
 
 @dataclass(frozen=True)
@@ -30,31 +30,26 @@ class DenseOutput:
     """Piecewise polynomials of all lanes in one table, sorted by lane and time.
 
     `keys` (N,) = lane * stride + start of the step, for searching; `start` and `length` (N,);
-    `base` (N, m) and `coefficients` (N, D, m) of the step's `nested` polynomial.
+    `coefficients` (N, 1 + D, m) of the step's `nested` polynomial.
     """
 
     stride: float
     keys: Array
     start: Array
     length: Array
-    base: Array
     coefficients: Array
 
     def __call__(self, lane: Array, t: Array) -> Array:
-        """x(t) (R, m) of rows that belong to `lane` (R,) at times t (R,)."""
+        """x(t) (..., R, m) of rows that belong to `lane` (R,) at times t (..., R)."""
         step = np.searchsorted(self.keys, lane * self.stride + t, side="right") - 1
         fraction = (t - self.start[step]) / self.length[step]
-        return self.base[step] + nested(fraction[:, None], self.coefficients[step])
+        return nested(fraction, self.coefficients.take(step, axis=0))
 
 
 def collect(span: float, pieces: list[Piece]) -> DenseOutput:
     """Sort the accepted steps of a solve within [0, span]."""
-    lane, start, length, base, coefficients = (
-        np.concatenate(parts) for parts in zip(*pieces, strict=True)
-    )
+    lane, start, length, coefficients = map(np.concatenate, zip(*pieces, strict=True))
     stride = 2 * span
     keys = lane * stride + start
     order = np.argsort(keys, kind="stable")
-    return DenseOutput(
-        stride, keys[order], start[order], length[order], base[order], coefficients[order]
-    )
+    return DenseOutput(stride, keys[order], start[order], length[order], coefficients[order])

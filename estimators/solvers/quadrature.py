@@ -4,11 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from estimators.solvers.step_control import Control, squares
 from systems import Array, Factors
+
+BLOCK_BYTES = 200_000
+"""Errors are scaled for so much of a wide integral at a time, which stays in the cache."""
 
 Contract = Callable[[Sequence[Factors], Array, Array], object]
 """Write weighted sums of S integrands: nodes, weights (K, S, R), out (K, R, size)."""
+
+
+def neighbours(rows: Array) -> Array | slice:
+    """Sorted rows, as a slice where they are neighbours: indexing then makes a view."""
+    first, last = rows[0], rows[-1]
+    return slice(first, last + 1) if last - first == len(rows) - 1 else rows
 
 
 @dataclass(frozen=True)
@@ -26,37 +37,34 @@ class Quadrature:
 class Integral:
     """The value (B, size) of a quadrature in every lane, and room to work in.
 
-    The integral is the widest array of an adjoint solve; allocating it anew at every step costs
-    more than the arithmetic.
+    The integral is the widest array of an adjoint solve; allocating it anew at every step, or
+    going over it more often than needed, costs more than the arithmetic.
     """
 
-    def __init__(self, quadrature: Quadrature, lanes: int, estimates: int) -> None:
+    def __init__(
+        self, quadrature: Quadrature, lanes: int, estimates: int, dtype: DTypeLike
+    ) -> None:
         self.contract = quadrature.contract
-        self.value = np.zeros((lanes, quadrature.size))
-        estimates = estimates if quadrature.controlled else 0
-        self._sums = np.empty((1 + estimates, lanes, quadrature.size))
-        self._work = np.empty((2 if estimates else 0, lanes, quadrature.size))
+        self.value = np.zeros((lanes, quadrature.size), dtype)
+        self._sums = np.empty((1 + estimates, lanes, quadrature.size), dtype)
 
-    def try_step(
-        self, rows: Array | slice, h: Array, nodes: Sequence[Factors], weights: Array
-    ) -> tuple[Array, Array, Array]:
-        """Value before and after a step h (R,), and errors (K - 1, R, size), for weights (K, S).
+    def try_step(self, h: Array, nodes: Sequence[Factors], weights: Array) -> None:
+        """Increments over a step h (R,) and their errors, for weights (K, S) of S nodes."""
+        self.contract(nodes, weights[:, :, None] * h, self._sums[:, : len(h)])
 
-        The last two are valid until the next call.
-        """
-        sums = self._sums[:, : len(h)]
-        self.contract(nodes, weights[:, :, None] * h, sums)
-        before = self.value[rows]
-        after = np.add(sums[0], before, out=sums[0])
-        return before, after, sums[1:]
-
-    def work(self, lanes: int) -> Array:
-        """Scratch space (2, R, size)."""
-        return self._work[:, :lanes]
+    def squares(self, lanes: Array, control: Control) -> Array:
+        """Of the scaled errors (K - 1, R) of the step last tried, which was that of `lanes`."""
+        found, sums = np.empty((len(self._sums) - 1, len(lanes))), self._sums[:, : len(lanes)]
+        for rows in self._blocks(len(lanes)):
+            old = self.value[neighbours(lanes[rows])]
+            found[:, rows] = squares(control, old, old + sums[0, rows], sums[1:, rows])
+        return found
 
     def accept(self, lanes: Array, where: Array) -> None:
         """Move `lanes`, at positions `where` of the step last tried."""
-        if len(where) == len(self.value):
-            np.copyto(self.value, self._sums[0])
-        else:
-            self.value[lanes] = self._sums[0, where]
+        for rows in self._blocks(len(where)):
+            self.value[neighbours(lanes[rows])] += self._sums[0, neighbours(where[rows])]
+
+    def _blocks(self, rows: int) -> list[slice]:
+        at_once = max(1, BLOCK_BYTES // max(1, self.value[0].nbytes))
+        return [slice(start, start + at_once) for start in range(0, rows, at_once)]

@@ -9,19 +9,25 @@ import numpy as np
 
 from estimators.solvers.dense_output import DenseOutput, Piece, collect
 from estimators.solvers.mesh import inside
-from estimators.solvers.quadrature import Integral, Quadrature
+from estimators.solvers.quadrature import Integral, Quadrature, neighbours
 from estimators.solvers.step_control import (
     SMALLEST_PAST_ERROR,
     Control,
-    Part,
     Probe,
     scaled_error,
+    squares,
 )
 from estimators.solvers.tableaus import Tableau, combine
 from systems import Array, Factors
 
-Rhs = Callable[[Array, Array, Array], tuple[Array, Factors]]
-"""lane (R,), t (R,), y (R, m) -> slopes (R, m) and an integrand, in factors of R rows each."""
+Rhs = Callable[..., tuple[Array, Factors]]
+"""lane (R,), t (R,), y (R, m) -> slopes (R, m) and an integrand, in factors of R rows each.
+
+Where there is a `Path`, its values (R, k) at those times are the fourth argument.
+"""
+
+Path = Callable[[Array, Array], Array]
+"""lane (R,), t (S, R) -> values (S, R, k) that do not depend on y, known for all stages at once."""
 
 MAX_ATTEMPTS = 100_000
 
@@ -65,16 +71,20 @@ def solve(
     control: Control,
     quadrature: Quadrature,
     *,
+    path: Path | None = None,
     dense: bool = False,
     at_stop: Callable[[int, Array], None] = lambda index, y: None,
     lost: Mapping[int, str] = MappingProxyType({}),
 ) -> Solution:
     """Integrate y' = rhs through `times` (monotone, either way), stepping onto each exactly.
 
+    In the precision of y0, which slopes, integral and dense output share; times and step lengths
+    are float64 whatever it is.
+
     The slope is evaluated afresh behind each of them, since it may jump there. `at_stop(k, y)` may
     overwrite y (B, m) in place on arrival at times[k]. Lanes that are `lost` stay out, and failed.
     """
-    engine = _Engine(rhs, y0, tableau, control, quadrature, keep=dense)
+    engine = _Engine(rhs, y0, tableau, control, quadrature, path, keep=dense)
     engine.failed.update(lost)
     stops = [y0]
     for k, (left, right) in enumerate(itertools.pairwise(times), 1):
@@ -89,6 +99,17 @@ def solve(
     )
 
 
+def _column(h: Array, y: Array) -> Array:
+    """Step lengths (R, 1) in the precision of y."""
+    return h[:, None].astype(y.dtype, copy=False)
+
+
+def _weights(tableau: Tableau, controlled: bool) -> Array:
+    """An integral's weights (K, s + 1): of the step, and of the error estimates that count."""
+    step = np.pad(tableau.b, (0, 1))[None]
+    return step if tableau.error is None or not controlled else np.vstack([step, tableau.error])
+
+
 class _Engine:
     """The lanes between two attempts: time, state, proposed step, slope and integrand there."""
 
@@ -99,17 +120,19 @@ class _Engine:
         tableau: Tableau,
         control: Control,
         quadrature: Quadrature,
+        path: Path | None,
         keep: bool,
     ) -> None:
         if control.adaptive and tableau.error is None:
             raise ValueError(f"{tableau.name} has no error estimate to adapt its steps by")
+        tableau = tableau.astype(y0.dtype)
         self.rhs, self.tableau, self.control, self.quadrature = rhs, tableau, control, quadrature
-        self.keep = keep
+        self.path, self.keep = path, keep
         self.pieces: list[Piece] = []
         lanes = len(y0)
         self.t, self.y, self.h = np.zeros(lanes), y0.copy(), np.zeros(lanes)
-        estimates = 0 if tableau.error is None else len(tableau.error)
-        self.integral = Integral(quadrature, lanes, estimates)
+        self.weights = _weights(tableau, control.adaptive and quadrature.controlled)
+        self.integral = Integral(quadrature, lanes, len(self.weights) - 1, y0.dtype)
         self.past_error = np.full(lanes, SMALLEST_PAST_ERROR)
         self.steps, self.attempts = np.zeros(lanes, dtype=int), np.zeros(lanes, dtype=int)
         self.failed: dict[int, str] = {}
@@ -129,13 +152,19 @@ class _Engine:
         while len(active):
             active = self._settle(self._attempt(active))
 
+    def _at(self, lane: Array, t: Array) -> Callable[[int, Array], tuple[Array, Factors]]:
+        """The right-hand side at times t (S, R), of the time's index and y (R, m)."""
+        t = inside(t, self.left, self.right)
+        paths = () if self.path is None else (self.path(lane, t),)
+        return lambda i, y: self.rhs(lane, t[i], y, *(values[i] for values in paths))
+
     def _evaluate(self, lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
-        return self.rhs(lane, inside(t, self.left, self.right), y)
+        return self._at(lane, t[None])(0, y)
 
     def _carry(self, lanes: Array, slope: Array, node: Factors) -> None:
         """Keep what was evaluated at the lanes' current time as the next step's first stage."""
         if not self.node:
-            self.node = tuple(np.empty((len(self.t), *part.shape[1:])) for part in node)
+            self.node = tuple(np.empty((len(self.t), *part.shape[1:]), part.dtype) for part in node)
         self.slope[lanes] = slope
         for store, part in zip(self.node, node, strict=True):
             store[lanes] = part
@@ -148,12 +177,12 @@ class _Engine:
         def whole(slope: Array, node: Factors) -> Array:
             if not controlled:
                 return slope
-            integrand = np.empty((1, len(slope), self.quadrature.size))
-            self.quadrature.contract([node], np.ones((1, 1, 1)), integrand)
+            integrand = np.empty((1, len(slope), self.quadrature.size), slope.dtype)
+            self.quadrature.contract([node], np.ones((1, 1, 1), slope.dtype), integrand)
             return np.hstack([slope, integrand[0]])
 
         def after(h: Array) -> Array:
-            return whole(*self._evaluate(active, t + h, y + h[:, None] * slope))
+            return whole(*self._evaluate(active, t + h, y + _column(h, y) * slope))
 
         start = np.hstack([y, self.integral.value[active]]) if controlled else y
         first = whole(slope, tuple(part[active] for part in self.node))
@@ -161,52 +190,49 @@ class _Engine:
         return self.control.first_step(self.right - self.left, self.tableau, probe)
 
     def _attempt(self, active: Array) -> _Attempt:
-        rows = slice(None) if len(active) == len(self.t) else active
+        rows = neighbours(active)
         t, y, proposed = self.t[rows], self.y[rows], self.h[rows]
         remaining = self.right - t
         landing = np.abs(proposed) >= np.abs(remaining) * (1 - 1e-9)
         h = np.where(landing, remaining, proposed)
-        column, a = h[:, None], self.tableau.a
-        slopes = np.empty((self.tableau.stages + 1, *y.shape))
+        column, a = _column(h, y), self.tableau.a
+        slopes = np.empty((self.tableau.stages + 1, *y.shape), y.dtype)
         slopes[0] = self.slope[rows]
         nodes: list[Factors] = [tuple(part[rows] for part in self.node)]
+        times = self.tableau.c[1:], [1.0] if self.tableau.error_needs_last else []
+        evaluate = self._at(active, t + np.concatenate(times)[:, None] * h)
         for i in range(1, self.tableau.stages):
             stage = y + column * combine(a[i, :i], slopes[:i])
-            slopes[i], node = self._evaluate(active, t + self.tableau.c[i] * h, stage)
+            slopes[i], node = evaluate(i - 1, stage)
             nodes.append(node)
         y_new = y + column * combine(self.tableau.b, slopes[:-1])
         if self.tableau.error_needs_last:
-            slopes[-1], node = self._evaluate(active, t + h, y_new)
+            slopes[-1], node = evaluate(-1, y_new)
             nodes.append(node)
-        error = self._error(rows, h, y, y_new, slopes, nodes)
+        error = self._error(active, column, y, y_new, slopes, nodes)
         return _Attempt(active, rows, t, h, landing, y, slopes, nodes, y_new, error)
 
     def _error(
         self,
-        rows: Array | slice,
-        h: Array,
+        lane: Array,
+        column: Array,
         y: Array,
         y_new: Array,
         slopes: Array,
         nodes: list[Factors],
     ) -> Array:
         """Try the step on the integral as well, and scale the error estimates of both: (R,)."""
-        used, controlled = len(nodes), self.quadrature.controlled
-        weights = np.zeros((1, used))
-        weights[0, : self.tableau.stages] = self.tableau.b
+        used = len(nodes)
+        self.integral.try_step(column[:, 0], nodes, self.weights[:, :used])
         if not self.control.adaptive or self.tableau.error is None:
-            self.integral.try_step(rows, h, nodes, weights)
             return np.where(np.isfinite(y_new).all(axis=1), 0.0, np.nan)
-        estimates = self.tableau.error[:, :used]
-        if controlled:
-            weights = np.vstack([weights, estimates])
-        before, after, errors = self.integral.try_step(rows, h, nodes, weights)
-        flat = estimates @ slopes[:used].reshape(used, -1)
-        own = flat.reshape(-1, *y.shape) * h[:, None]
-        parts = [Part(y, y_new, own, np.empty((2, *y.shape)))]
-        if controlled:
-            parts.append(Part(before, after, errors, self.integral.work(len(h))))
-        return scaled_error(self.control, parts)
+        flat = self.tableau.error[:, :used] @ slopes[:used].reshape(used, -1)
+        own = flat.reshape(-1, *y.shape) * column
+        sums, components = squares(self.control, y, y_new, own), y.shape[1]
+        if self.quadrature.controlled:
+            sums += self.integral.squares(lane, self.control)
+            components += self.quadrature.size
+        return scaled_error(sums, components)
 
     def _settle(self, tried: _Attempt) -> Array:
         """Move the lanes whose step is accepted; return those that have not arrived yet."""
@@ -252,12 +278,12 @@ class _Engine:
     def _store(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
         """Keep the step's interpolant, paying for the stages that only it needs."""
         for c, row in self.tableau.extra:
-            stage = y + h[:, None] * combine(row, slopes)
+            stage = y + _column(h, y) * combine(row, slopes)
             slope, _ = self._evaluate(lane, t + c * h, stage)
             slopes = np.concatenate([slopes, slope[None]])
         flat = self.tableau.dense @ slopes.reshape(len(slopes), -1)
-        coefficients = flat.reshape(-1, *y.shape).transpose(1, 0, 2) * h[:, None, None]
-        self.pieces.append((lane, t, h, y, coefficients))
+        coefficients = np.concatenate([y[None], _column(h, y) * flat.reshape(-1, *y.shape)])
+        self.pieces.append((lane, t, h, coefficients.transpose(1, 0, 2)))
 
     def _give_up(self, lanes: Array, undefined: Array) -> None:
         """Fail lanes whose step underflows, or cannot be repeated shorter, or that never arrive."""

@@ -24,8 +24,8 @@ class Control(Protocol):
     def first_step(self, span: float, tableau: Tableau, probe: "Probe") -> Array:
         """Signed first step (R,) of lanes that set out to cover `span`."""
 
-    def scale(self, old: Array, new: Array, work: Array) -> Array:
-        """The error that is tolerated in each component (R, m), using scratch (2, R, m)."""
+    def scale(self, old: Array, new: Array) -> Array:
+        """The error that is tolerated in each component, of shape (R, m) as old and new are."""
 
     def factor(self, tableau: Tableau, error: Array, past_error: Array) -> Array:
         """By how much the step changes, (R,), after scaled errors (R,); above 1 is a rejection."""
@@ -50,7 +50,7 @@ class Fixed:
     def first_step(self, span: float, tableau: Tableau, probe: Probe) -> Array:
         return np.full(len(probe.y), span / step_count(abs(span), self.step))
 
-    def scale(self, old: Array, new: Array, work: Array) -> Array:
+    def scale(self, old: Array, new: Array) -> Array:
         return np.ones_like(old)
 
     def factor(self, tableau: Tableau, error: Array, past_error: Array) -> Array:
@@ -73,10 +73,9 @@ class Adaptive:
         if not (0 < self.rtol < np.inf and 0 < self.atol < np.inf):
             raise ValueError(f"a tolerance must be positive and finite, not {self.rtol}")
 
-    def scale(self, old: Array, new: Array, work: Array) -> Array:
-        np.abs(old, out=work[0])
-        np.abs(new, out=work[1])
-        scale = np.maximum(work[0], work[1], out=work[0])
+    def scale(self, old: Array, new: Array) -> Array:
+        scale = np.abs(old)
+        np.maximum(scale, np.abs(new), out=scale)
         scale *= self.rtol
         scale += self.atol
         return scale
@@ -91,10 +90,10 @@ class Adaptive:
 
     def first_step(self, span: float, tableau: Tableau, probe: Probe) -> Array:
         """Hairer, Norsett, Wanner (1993), II.4; starting from rest, it tries 1e-4 of the span."""
-        scale = self.scale(probe.y, probe.y, np.empty((2, *probe.y.shape)))
+        scale = self.scale(probe.y, probe.y)
 
         def norm(v: Array) -> Array:
-            return np.asarray(np.sqrt(np.mean(np.square(v / scale), axis=1)))
+            return np.asarray(np.sqrt(np.mean(np.square(v / scale), axis=1))).astype(float)
 
         size, speed = norm(probe.y), norm(probe.slope)
         at_rest = (size < 1e-5) | (speed < 1e-5)
@@ -111,29 +110,17 @@ class Adaptive:
         return np.copysign(np.minimum(finite, abs(span)), span)
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of the state across a step: before, after (R, m), its error estimates (E, R, m).
-
-    `work` is scratch (2, R, m); it and the errors are overwritten.
-    """
-
-    before: Array
-    after: Array
-    errors: Array
-    work: Array
+def squares(control: Control, old: Array, new: Array, errors: Array) -> Array:
+    """Sum of the scaled errors' squares (E, R), as float64, of estimates (E, R, m)."""
+    scaled = errors / control.scale(old, new)
+    return np.asarray(np.einsum("erm,erm->er", scaled, scaled).astype(float))
 
 
-def scaled_error(control: Control, parts: list[Part]) -> Array:
-    """The error estimate (R,) that is accepted up to 1, over all parts of the state."""
-    squares: Array = np.zeros(parts[0].errors.shape[:2])
-    for part in parts:
-        errors = part.errors
-        errors /= control.scale(part.before, part.after, part.work)
-        squares += np.einsum("erm,erm->er", errors, errors)
-    squares /= sum(part.before.shape[1] for part in parts)
-    if len(squares) == 1:
-        return np.asarray(np.sqrt(squares[0]))
+def scaled_error(squares: Array, components: int) -> Array:
+    """The error estimate (R,) that is accepted up to 1, from `squares` (E, R) of all components."""
+    mean = squares / components
+    if len(mean) == 1:
+        return np.asarray(np.sqrt(mean[0]))
     # Hairer, Norsett, Wanner (1993), II.10: DOP853's two estimates.
-    both = np.sqrt(squares[0] + 0.01 * squares[1])
-    return np.divide(squares[0], both, out=squares[0], where=both != 0)
+    both = np.sqrt(mean[0] + 0.01 * mean[1])
+    return np.divide(mean[0], both, out=mean[0], where=both != 0)

@@ -1,8 +1,9 @@
 """Explicit Runge-Kutta tableaus, their embedded error estimates and their interpolants."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.integrate import DOP853 as SCIPY_DOP853
 
 from systems import Array
@@ -41,6 +42,19 @@ class Tableau:
     def error_needs_last(self) -> bool:
         """Whether the error estimate reads f(t + h, x+), so that rejected steps pay for it too."""
         return self.error is not None and bool(self.error[:, -1].any())
+
+    def astype(self, dtype: DTypeLike) -> "Tableau":
+        """Its coefficients as dtype; the nodes c are of times, and stay float64."""
+        if self.b.dtype == dtype:
+            return self
+        return replace(
+            self,
+            a=self.a.astype(dtype),
+            b=self.b.astype(dtype),
+            error=None if self.error is None else self.error.astype(dtype),
+            dense=self.dense.astype(dtype),
+            extra=tuple((c, row.astype(dtype)) for c, row in self.extra),
+        )
 
 
 def hermite(b: Array) -> Array:

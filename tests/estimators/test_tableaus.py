@@ -63,7 +63,7 @@ def widened(tableau: Tableau) -> Array:
 
 def dense_weights(tableau: Tableau, fraction: float) -> Array:
     """b_i(s): what each slope contributes to the interpolant, through its own evaluation."""
-    return nested(np.array([[fraction]]), tableau.dense[None].copy())[0]
+    return nested(np.array(fraction), np.pad(tableau.dense, ((1, 0), (0, 0))))
 
 
 def missed(b: Array, a: Array, order: int, fraction: float = 1.0) -> float:

@@ -53,7 +53,7 @@ def test_lorenz_control_is_bounded_and_its_starts_are_on_the_attractor() -> None
     wild = Problem(task.system, task.policy, np.full(task.policy.size, 7.0), 1.0)
     calm = wild.with_theta(0 * wild.theta)
     push = wild.flow(lane, t, x0)[0] - calm.flow(lane, t, x0)[0]
-    assert (np.abs(push[:, 1]) <= Lorenz.strength).all()
+    assert (np.abs(push[:, 1]) <= Lorenz.strength + 1e-12).all()
     assert not push[:, [0, 2]].any()
     x, y, z = x0.T
     assert (28 * x * x + 10 * y * y + 10 * (z - 56) ** 2 <= 10 * 56**2).all()

@@ -1,6 +1,6 @@
 """A reference: a gradient, and how far methods that share no code path disagree about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -14,13 +14,22 @@ from reference.limit import QuadratureLimit, quadrature_limit
 from reference.solution import NotSolved, Solution
 from systems import Array, Problem
 
-FIRST_STEPS, MOST_STEPS = 32, 4096
-"""Collocation steps a smooth segment: where the doubling starts and where it gives up."""
+FIRST_STEPS = 32
+"""Collocation steps a smooth segment where the doubling starts."""
+FINEST = 4
+"""The doubling ends at the latest at this many times the steps of the adaptive solves."""
 AGREED = 2e-14
 """Relative disagreement of N steps and 2N at which the doubling ends."""
 STALLED = 1e-9
-"""The same where it ends once it no longer falls fourfold: what is left is rounding."""
+"""The same where it ends once it no longer falls fourfold: what is left is rounding. Above it, that
+is believed if a rounding of x0 does nearly as much, or on steps as short as the adaptive solves':
+before, a kink may be unresolved."""
+ROUNDINGS = 100
+"""What the roundings of a whole solve may add up to, in roundings of x0."""
+UNSOLVED = 1e-3
+"""The largest disagreement that is an uncertainty, rather than a failure."""
 _DIRECTION_SEED = 20212
+_EPS = np.finfo(float).eps
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,11 @@ def certify(problem: Problem, x0: Array) -> Reference:
     methods: dict[str, Solution] = {}
     if is_linear_quadratic(problem):
         methods["closed form"] = closed_form(problem, x0)
-    methods["collocation 2N"], methods["collocation N"] = _converged_collocation(problem, x0)
-    methods["continuous adjoint"], paths = continuous(problem, x0)
+    solution, paths = continuous(problem, x0)
+    # One list a smooth segment: the mesh of each sample.
+    meshes = list(zip(*(path.meshes for path in paths), strict=True))
+    methods["collocation 2N"], methods["collocation N"] = _converged(problem, x0, meshes)
+    methods["continuous adjoint"] = solution
     chosen = next(iter(methods.values()))
 
     disagreements = {
@@ -74,7 +86,8 @@ def certify(problem: Problem, x0: Array) -> Reference:
         for (one, a), (other, b) in combinations(methods.items(), 2)
     }
     rng = np.random.default_rng(_DIRECTION_SEED)
-    disagreements |= check_directions(problem, x0, chosen, rng)
+    finest = [_sampled(mesh, max(map(len, mesh)) - 1) for mesh in meshes]
+    disagreements |= check_directions(problem, x0, chosen, finest, rng)
     return Reference(
         loss=chosen.loss,
         grad_x0=chosen.grad_x0,
@@ -85,27 +98,48 @@ def certify(problem: Problem, x0: Array) -> Reference:
     )
 
 
-def _converged_collocation(problem: Problem, x0: Array) -> tuple[Solution, Solution]:
+def _converged(
+    problem: Problem, x0: Array, meshes: Sequence[Sequence[Array]]
+) -> tuple[Solution, Solution]:
     """Collocation at 2N steps and at N, the first N at which they agree or stop improving."""
+    adaptive = max(len(mesh) - 1 for segment in meshes for mesh in segment)
     coarse: Solution | None = None
-    previous, sample, steps = np.inf, 0, FIRST_STEPS
-    while steps <= MOST_STEPS:
+    previous, steps = np.inf, FIRST_STEPS
+    while steps <= max(FINEST * adaptive, 4 * FIRST_STEPS):
+        mesh = [_sampled(segment, steps) for segment in meshes]
         try:
-            fine = collocation(problem, x0, steps)
+            fine = collocation(problem, x0, mesh)
         except NotSolved:
-            if steps == MOST_STEPS:
-                raise
-            steps *= 2
+            coarse, steps = None, 2 * steps
             continue
         if coarse is not None:
-            change = np.linalg.norm(fine.gradient - coarse.gradient, axis=1)
-            norm = np.linalg.norm(fine.gradient, axis=1)
-            relative = change / np.where(norm > 0, norm, 1)
-            worst = float(relative.max())
-            if worst <= AGREED or previous / 4 <= worst <= STALLED:
+            worst = _change(coarse, fine)
+            if worst <= AGREED:
                 return fine, coarse
-            previous, sample = worst, int(relative.argmax())
+            if previous / 4 <= worst <= UNSOLVED and (
+                worst <= STALLED
+                or steps >= 2 * adaptive
+                or worst <= ROUNDINGS * _change(collocation(problem, x0 * (1 + _EPS), mesh), fine)
+            ):
+                return fine, coarse
+            previous = worst
         coarse, steps = fine, 2 * steps
-    raise NotSolved(
-        f"collocation of sample {sample} moves by {previous:.0e} up to {MOST_STEPS} steps"
+    raise NotSolved(f"collocation moves by {previous:.0e} of the gradient up to {steps // 2} steps")
+
+
+def _change(one: Solution, other: Solution) -> float:
+    """The largest distance of two gradients of a sample, relative to the second."""
+    change = np.linalg.norm(one.gradient - other.gradient, axis=1)
+    norm = np.linalg.norm(other.gradient, axis=1)
+    return float((change / np.where(norm > 0, norm, 1)).max())
+
+
+def _sampled(meshes: Sequence[Array], steps: int) -> Array:
+    """Each mesh (M + 1,) at `steps` + 1 equal intervals of its numbering: (B, steps + 1).
+
+    An adaptive solve's steps are short where its problem is hard: fewer or more, they are placed as
+    it placed its own. Only placed: no number of its solution is used.
+    """
+    return np.stack(
+        [np.interp(np.linspace(0, len(m) - 1, steps + 1), np.arange(len(m)), m) for m in meshes]
     )

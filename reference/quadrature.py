@@ -28,10 +28,12 @@ def butcher(stages: int) -> Array:
     return b * (c[:, None] + integrals @ values[:, 1:-1].T)
 
 
-@cache
-def extrapolation(stages: int) -> Array:
-    """E (stages, stages): values at the nodes of one step to values at those of the next."""
+def extrapolation(stages: int, ratio: Array) -> Array:
+    """E (B, stages, stages): values at the nodes of a step to values at those of the next.
+
+    `ratio` (B,) is the length of the next step over that of this one.
+    """
     c, b = gauss(stages)
     here = legendre.legvander(2 * c - 1, stages - 1)
-    ahead = legendre.legvander(2 * c + 1, stages - 1)
-    return b * ((ahead * (2 * np.arange(stages) + 1)) @ here.T)
+    ahead = legendre.legvander(1 + 2 * ratio[:, None] * c, stages - 1)
+    return np.asarray(b * ((ahead * (2 * np.arange(stages) + 1)) @ here.T))

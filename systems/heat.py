@@ -1,0 +1,96 @@
+"""A diffusive system of any size: a rod heated at both ends."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from systems.policy import Policy
+from systems.system import Array, System
+from systems.task import INITIAL_SEED, Task
+
+_SENSORS = np.array([0.2, 0.4, 0.6, 0.8])
+_MODES = np.arange(1, 5)
+
+
+@dataclass(frozen=True)
+class Heat(System):
+    """x_t = diffusivity x_zz on [0, 1] at `points` interior points; controls: the ends' x.
+
+    Central differences (method of lines), so that the fastest rate is 4 diffusivity (points + 1)^2:
+    218 at 32 points. The policy sees four sensors, interpolated, so that neither it nor the initial
+    profiles depend on the mesh. The cost is the distance to sin(pi z), squared and integrated.
+
+    Raises ValueError on fewer than 8 or more than 512 points.
+    """
+
+    points: int = 32
+    diffusivity: float = 0.05
+    horizon: float = 1.0
+    control_dim = 2
+    observation_dim = len(_SENSORS)
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.points <= 512:
+            raise ValueError(f"a rod needs 8 to 512 points, not {self.points}")
+
+    @property
+    def state_dim(self) -> int:  # type: ignore[override]
+        return self.points
+
+    def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
+        away = x - np.sin(np.pi * self._places())
+        cost = self._spacing * (away * away).sum(axis=1) + 0.01 * (u * u).sum(axis=1)
+        dx = -2 * x.astype(np.result_type(x, u))
+        dx[:, 1:] += x[:, :-1]
+        dx[:, :-1] += x[:, 1:]
+        dx[:, [0, -1]] += u
+        return self._conductance * dx, cost
+
+    def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
+        away = x - np.sin(np.pi * self._places())
+        gx = -2 * a
+        gx[:, 1:] += a[:, :-1]
+        gx[:, :-1] += a[:, 1:]
+        gx *= self._conductance
+        gx += (2 * self._spacing * c)[:, None] * away
+        return gx, self._conductance * a[:, [0, -1]] + 0.02 * c[:, None] * u
+
+    def observe(self, t: Array, x: Array) -> Array:
+        left, weight = self._sensors()
+        return (1 - weight) * x[:, left] + weight * x[:, left + 1]
+
+    def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:
+        left, weight = self._sensors()
+        gx = np.zeros_like(x, dtype=o.dtype)
+        gx[:, left] += (1 - weight) * o
+        gx[:, left + 1] += weight * o
+        return gx
+
+    def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
+        """Sums of the first four sines, the same functions whatever the mesh."""
+        amplitudes = rng.standard_normal((samples, len(_MODES))) / _MODES
+        return amplitudes @ np.sin(np.pi * _MODES[:, None] * self._places())
+
+    @property
+    def _spacing(self) -> float:
+        return 1 / (self.points + 1)
+
+    @property
+    def _conductance(self) -> float:
+        return self.diffusivity / self._spacing**2
+
+    def _places(self) -> Array:
+        return self._spacing * np.arange(1, self.points + 1)
+
+    def _sensors(self) -> tuple[Array, Array]:
+        """Index of the point at or left of each sensor, and the weight of the one after it."""
+        position = _SENSORS / self._spacing - 1
+        left = position.astype(int)
+        return left, position - left
+
+
+TASK = Task(
+    system=Heat(),
+    policy=Policy(sizes=(len(_SENSORS), 16, 2), activations=("tanh", "identity")),
+    presets={"initial": lambda policy: policy.glorot(np.random.default_rng(INITIAL_SEED))},
+)

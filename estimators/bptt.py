@@ -18,10 +18,14 @@ class Bptt(Estimator):
     """Discretise first, then differentiate (paper, section 3.2, where the tableau is Euler's).
 
     The reverse sweep is the stages' transpose (Sandu 2006), from the stored stage states.
+
+    Over Euler's tableau, `semi_implicit` is DiffTaichi's method: v+ = v + h v'(x, v), x+ = x + h v+
+    for each position whose velocity the system declares, and Euler's for all else.
     """
 
     tableau: Tableau
     tight: float = 0.02
+    semi_implicit: bool = False
     knob: Knob = "step"
 
     @property
@@ -30,10 +34,10 @@ class Bptt(Estimator):
 
     @property
     def order(self) -> int:  # type: ignore[override]
-        return self.tableau.order
+        return 1 if self.semi_implicit else self.tableau.order
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        sweep = _Sweep(problem, self.tableau, np.arange(len(x0)), setting)
+        sweep = _Sweep(problem, self.tableau, np.arange(len(x0)), setting, self.semi_implicit)
         stages = np.empty((len(sweep.starts), self.tableau.stages, *x0.shape))
         loss, x_end = sweep.forward(x0, stages)
         grad_x0, grad_theta = sweep.reverse(stages, problem.terminal_gradient(x_end))
@@ -41,20 +45,37 @@ class Bptt(Estimator):
 
 
 def discretised_loss(
-    problem: Problem, tableau: Tableau, lanes: Array, x0: Array, step: float
+    problem: Problem,
+    tableau: Tableau,
+    lanes: Array,
+    x0: Array,
+    step: float,
+    semi_implicit: bool = False,
 ) -> Array:
     """The fixed-step method's loss alone, (R,) for rows x0 (R, d) of `lanes` (R,).
 
     In the precision of x0 and theta, complex included; theta may be one vector for each row.
     """
-    return _Sweep(problem, tableau, lanes, step).forward(x0)[0]
+    return _Sweep(problem, tableau, lanes, step, semi_implicit).forward(x0)[0]
+
+
+def _coupled(values: Array, h: float, into: list[int], source: list[int]) -> Array:
+    """Add h times the columns `source` to the columns `into`."""
+    if into:
+        values = values.copy()
+        values[:, into] += h * values[:, source]
+    return values
 
 
 class _Sweep:
     """One fixed mesh over a problem: forward through its steps and back."""
 
-    def __init__(self, problem: Problem, tableau: Tableau, lanes: Array, step: float) -> None:
+    def __init__(
+        self, problem: Problem, tableau: Tableau, lanes: Array, step: float, semi_implicit: bool
+    ) -> None:
         self.problem, self.tableau, self.lanes = problem, tableau, lanes
+        velocity_of = problem.system.velocity_of if semi_implicit else {}
+        self.positions, self.velocities = list(velocity_of), list(velocity_of.values())
         self.starts, self.lengths, owners = fixed_mesh(problem.segments, step)
         ends = np.array(problem.segments)
         self.segments = np.stack([ends[owners], ends[owners + 1]], axis=1)
@@ -78,7 +99,7 @@ class _Sweep:
                 if stages is not None:
                     stages[n, i] = stage
                 slopes[i], costs[i] = self.problem.flow(self.lanes, t[i], stage)
-            x = x + combine(h * b, slopes)
+            x = x + _coupled(combine(h * b, slopes), h, self.positions, self.velocities)
             loss += h * (b @ costs)
         return loss + self.problem.terminal(x), x
 
@@ -90,8 +111,9 @@ class _Sweep:
         held: list[Factors] = []
         for n in reversed(range(len(self.lengths))):
             h, t = self.lengths[n], self.times(n)
+            pulled = _coupled(adjoint, h, self.velocities, self.positions)
             for i in reversed(range(len(b))):
-                slope = h * b[i] * adjoint
+                slope = h * b[i] * pulled
                 if i + 1 < len(b):
                     slope += combine(h * a[i + 1 :, i], cotangents[i + 1 :])
                 weight = np.full(len(adjoint), h * b[i])

@@ -48,6 +48,7 @@ class Style:
 
 STYLES: dict[str, Style] = {
     "bptt": Style("#1b4189", "o", SOLID),
+    "bptt-semi-implicit": Style("#5f87a8", "X", DASHED),
     "bptt-heun": Style("#a6bbeb", "v", DASHED),
     "bptt-rk4": Style("#767dac", "s", DOTTED),
     "bptt-dop853": Style("#4b84fe", "D", MIXED),

@@ -10,6 +10,7 @@ from estimators.solvers.tableaus import DOP853, EULER, HEUN, RK4, TSIT5
 
 ESTIMATORS: dict[str, Estimator] = {
     "bptt": Bptt(EULER, tight=1e-3),
+    "bptt-semi-implicit": Bptt(EULER, tight=1e-3, semi_implicit=True),
     "bptt-heun": Bptt(HEUN, tight=1e-3),
     "bptt-rk4": Bptt(RK4, tight=0.01),
     "bptt-dop853": Bptt(DOP853, tight=0.05),

@@ -3,7 +3,7 @@
 from importlib import import_module
 from importlib.util import find_spec
 
-from systems import differential_drive, heat, lorenz, lqr, quadrotor, stiff
+from systems import differential_drive, electric, heat, lorenz, lqr, quadrotor, stiff
 from systems.lqr import LQR
 from systems.policy import Factors, Policy
 from systems.problem import Problem
@@ -17,9 +17,10 @@ TASKS: dict[str, Task] = {
     "stiff": stiff.TASK,
     "lorenz": lorenz.TASK,
     "heat": heat.TASK,
+    "electric": electric.TASK,
 }
 
-OPTIONAL: dict[str, str] = {}
+OPTIONAL: dict[str, str] = {"taichi_electric": "taichi"}
 """Systems over a third party's simulator: the name of the system to that of its extra, which is the
 simulator's package."""
 
@@ -32,4 +33,15 @@ for _name, _extra in OPTIONAL.items():
     else:
         TASKS[_name] = import_module(f"systems.{_name}").TASK
 
-__all__ = ["LQR", "NEEDS", "TASKS", "Array", "Factors", "Policy", "Problem", "System", "Task"]
+__all__ = [
+    "LQR",
+    "NEEDS",
+    "OPTIONAL",
+    "TASKS",
+    "Array",
+    "Factors",
+    "Policy",
+    "Problem",
+    "System",
+    "Task",
+]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from systems import OPTIONAL
+
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "systems": {"systems"},
@@ -33,9 +35,12 @@ def imported(path: Path) -> set[str]:
 
 
 def declared() -> set[str]:
-    """Import names of the run-time dependencies (each here is imported by its own name)."""
+    """Import names of the run-time dependencies, and of what the optional systems need (each here
+    is imported by its own name)."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    found = (re.match(r"[\w.-]+", line) for line in project["dependencies"])
+    extras = (project["optional-dependencies"][extra] for extra in OPTIONAL.values())
+    lines = (line for group in (project["dependencies"], *extras) for line in group)
+    found = (re.match(r"[\w.-]+", line) for line in lines)
     return {match[0].lower().replace("-", "_") for match in found if match}
 
 

@@ -12,7 +12,8 @@ from estimators.finite_difference import FiniteDifference
 from reference import Reference, load_or_certify
 from systems import TASKS, Array, Policy, Problem
 
-PRESETS = [(name, preset) for name, task in TASKS.items() for preset in task.presets]
+EXACT = [name for name, task in TASKS.items() if task.system.truth is None]
+PRESETS = [(name, preset) for name in EXACT for preset in TASKS[name].presets]
 COST_GROWS_WITH_P = (FiniteDifference,)
 MOST_PARAMETERS = 200
 
@@ -25,7 +26,7 @@ ACCUMULATION = 10.0
 
 @pytest.fixture(params=PRESETS, ids="-".join)
 def preset(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """Every registered task at each of its presets."""
+    """Every registered task whose own derivatives are exact, at each of its presets."""
     return request.param
 
 

@@ -93,6 +93,7 @@ def neural_ode(segments: int) -> Callable[[Log], tuple[int, int]]:
 
 BY_HAND: dict[str, Callable[[Log], tuple[int, int]]] = {
     "bptt": bptt(1),
+    "bptt-semi-implicit": bptt(1),
     "bptt-heun": bptt(2),
     "bptt-rk4": bptt(4),
     "bptt-dop853": bptt(12),

@@ -22,7 +22,7 @@ def test_a_lane_alone_is_the_lane_in_the_batch(
     batch = metered(problem, len(x0))
     together = estimator(batch, x0, setting)
     for k in range(len(x0)):
-        single = metered(problem, 1)
+        single = metered(problem.take(np.array([k])), 1)
         alone = estimator(single, x0[k : k + 1], setting)
         assert alone.steps[0] == together.steps[k]
         assert single.meter.f_evals[0] == batch.meter.f_evals[k]

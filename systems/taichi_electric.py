@@ -1,0 +1,123 @@
+"""The electric task again, in the real Taichi: its kernels, its differentiation, its float32."""
+
+import os
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from systems import electric
+from systems.electric import ELECTRODES, Electric
+from systems.system import Array
+
+ROWS = 1024
+"""Rows that the simulator's fields hold; more go through them in parts."""
+INPUTS, OUTPUTS = 14, 5
+"""Columns of the fields: state, charges and goal; slope and running cost."""
+
+
+@dataclass(frozen=True, eq=False)
+class TaichiElectric(Electric):
+    """`Electric` with flow and pullback by Taichi (Hu et al. 2020), on one thread of the CPU.
+
+    Arrays come and go in float64 and are float32 inside, which is all that its derivatives lack:
+    they are those of Taichi's own reverse mode. It is not analytic, so no complex step goes through
+    it. The first call in a process starts Taichi, which forgets what else was done with it there,
+    and takes a second to compile. Nothing is written to disk, or asked of the network.
+    """
+
+    truth = Electric()
+
+    def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
+        found = _simulator()([x, u, self.goal(t)[0]], self._constants, False)
+        return found[:, :4], found[:, 4]
+
+    def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
+        found = _simulator()([x, u, self.goal(t)[0], a, c[:, None]], self._constants, True)
+        return found[:, :4], found[:, 4:12]
+
+    @property
+    def _constants(self) -> tuple[float, float, float]:
+        return self.strength, self.nearest, self.damping
+
+
+@cache
+def _simulator() -> Callable[[list[Array], tuple[float, ...], bool], Array]:
+    """Taichi, started and compiled once a process: nothing of it can be pickled."""
+    ti = _started()
+    inputs = ti.field(ti.f32, (ROWS, INPUTS), needs_grad=True)
+    outputs = ti.field(ti.f32, (ROWS, OUTPUTS), needs_grad=True)
+    advance = _advance(ti, inputs, outputs)
+
+    @ti.kernel
+    def put(values: ti.types.ndarray(ti.f32, 2)):  # type: ignore[no-untyped-def, valid-type]
+        for row in range(values.shape[0]):
+            for k in range(values.shape[1]):
+                if k < INPUTS:
+                    inputs[row, k], inputs.grad[row, k] = values[row, k], 0
+                else:
+                    outputs.grad[row, k - INPUTS] = values[row, k]
+
+    @ti.kernel
+    def get(field: ti.template(), values: ti.types.ndarray(ti.f32, 2)):  # type: ignore
+        for row in range(values.shape[0]):
+            for k in range(values.shape[1]):
+                values[row, k] = field[row, k]
+
+    def run(given: list[Array], constants: tuple[float, ...], reverse: bool) -> Array:
+        """Outputs (R, 5) for inputs; for inputs and outputs' cotangents, the inputs' (R, 14)."""
+        kernel, field = (advance.grad, inputs.grad) if reverse else (advance, outputs)
+        values = np.concatenate(given, axis=1, dtype=np.float32)
+        found = np.empty((len(values), field.shape[1]), np.float32)
+        for start in range(0, len(values), ROWS):
+            part = slice(start, start + ROWS)
+            put(values[part])
+            kernel(len(values[part]), *constants)
+            get(field, found[part])
+        return found.astype(float)
+
+    return run
+
+
+def _started() -> Any:
+    """The module taichi, initialised without a word."""
+    os.environ |= {
+        "ENABLE_TAICHI_HEADER_PRINT": "False",
+        "TI_LOG_LEVEL": "error",
+        "TI_SKIP_VERSION_CHECK": "ON",
+    }
+    import taichi as ti  # noqa: PLC0415
+
+    with redirect_stdout(None):  # it prints its architecture at any log level
+        # Fast mathematics may make a finite number of one that is not.
+        ti.init(ti.cpu, ti.f32, fast_math=False, cpu_max_num_threads=1, offline_cache=False)
+    return ti
+
+
+def _advance(ti: Any, inputs: Any, outputs: Any) -> Any:
+    """The kernel from inputs to outputs."""
+    electrodes = ELECTRODES.tolist()
+
+    @ti.kernel
+    def advance(count: ti.i32, strength: ti.f32, nearest: ti.f32, damping: ti.f32):  # type: ignore[no-untyped-def]
+        for row in range(count):
+            place = ti.Vector([inputs[row, 0], inputs[row, 1]])
+            velocity = ti.Vector([inputs[row, 2], inputs[row, 3]])
+            pushed = -damping * velocity
+            for k in ti.static(range(8)):
+                away = place - ti.Vector(electrodes[k])
+                # Clamped before the root, whose derivative at 0 is infinite.
+                square = ti.max(away.norm_sqr(), nearest * nearest)
+                pushed += strength * inputs[row, 4 + k] / (square * ti.sqrt(square)) * away
+            for k in ti.static(range(2)):
+                outputs[row, k], outputs[row, 2 + k] = velocity[k], pushed[k]
+            goal = ti.Vector([inputs[row, 12], inputs[row, 13]])
+            outputs[row, 4] = (place - goal).norm_sqr()
+
+    return advance
+
+
+TASK = replace(electric.TASK, system=TaichiElectric())

@@ -3,7 +3,7 @@
 from importlib import import_module
 from importlib.util import find_spec
 
-from systems import differential_drive, lqr, quadrotor
+from systems import cartpole, differential_drive, lqr, quadrotor
 from systems.lqr import LQR
 from systems.policy import Factors, Policy
 from systems.problem import Problem
@@ -14,6 +14,7 @@ TASKS: dict[str, Task] = {
     "lqr": lqr.TASK,
     "differential_drive": differential_drive.TASK,
     "quadrotor": quadrotor.TASK,
+    "cartpole": cartpole.TASK,
 }
 
 OPTIONAL: dict[str, str] = {}

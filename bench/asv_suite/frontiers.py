@@ -2,7 +2,7 @@
 
 import numpy as np
 
-SYSTEMS = ["lqr", "differential_drive", "quadrotor"]
+SYSTEMS = ["lqr", "differential_drive", "quadrotor", "cartpole"]
 ESTIMATORS = [
     "bptt",
     "bptt-heun",

@@ -13,11 +13,13 @@ from bench.sweep import Budget, sweep
 from bench.table import BYTES_AT, cheapest
 from bench.verdict import LOOSEST, epsilon
 from reference import default_folder
-from systems import TASKS
+from systems import OPTIONAL, TASKS
 
 SAMPLES = 4
-PROBLEMS = {system: list(task.presets)[-1] for system, task in TASKS.items()}
-"""One problem a system: its last preset."""
+PROBLEMS = {
+    system: list(task.presets)[-1] for system, task in TASKS.items() if system not in OPTIONAL
+}
+"""One problem, the last preset, of each system that every installation has."""
 ROUNDING = 1e-13
 """Error floors are not followed below: there they are rounding, up or down by chance."""
 

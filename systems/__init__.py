@@ -17,7 +17,7 @@ TASKS: dict[str, Task] = {
     "cartpole": cartpole.TASK,
 }
 
-OPTIONAL: dict[str, str] = {}
+OPTIONAL: dict[str, str] = {"mujoco_cartpole": "mujoco"}
 """Systems over a third party's simulator: the name of the system to that of its extra, which is the
 simulator's package."""
 
@@ -30,4 +30,15 @@ for _name, _extra in OPTIONAL.items():
     else:
         TASKS[_name] = import_module(f"systems.{_name}").TASK
 
-__all__ = ["LQR", "NEEDS", "TASKS", "Array", "Factors", "Policy", "Problem", "System", "Task"]
+__all__ = [
+    "LQR",
+    "NEEDS",
+    "OPTIONAL",
+    "TASKS",
+    "Array",
+    "Factors",
+    "Policy",
+    "Problem",
+    "System",
+    "Task",
+]

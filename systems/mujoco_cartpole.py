@@ -16,11 +16,11 @@ from systems.task import Task
 EPS = 1e-6
 """Step of the central differences, the paper's."""
 
-# Without the rail's end and the control's range, as in systems/cartpole.py. MuJoCo's own checks
-# report a bad state; without autoreset, they leave it as it is.
+# Without the rail's end and the control's range, as in systems/cartpole.py: a clipped control would
+# be differenced across the edge.
 _MODEL = """
 <mujoco model="cartpole">
-  <option gravity="0 0 -9.81"> <flag contact="disable" autoreset="disable"/> </option>
+  <option gravity="0 0 -9.81"> <flag contact="disable"/> </option>
   <worldbody>
     <body name="cart">
       <joint name="slider" type="slide" axis="1 0 0" damping="5e-4"/>

@@ -32,7 +32,7 @@ from bench.terminal import describe, print_certificate, print_json, print_summar
 from bench.verdict import LOOSEST, judge_all
 from estimators import ESTIMATORS
 from reference import NotSolved, load_or_certify
-from systems import TASKS
+from systems import NEEDS, TASKS
 
 INTERRUPTED = 130
 
@@ -64,12 +64,14 @@ def list_all(as_json: bool) -> None:
         name: {"knob": method.knob, "order": method.order} for name, method in ESTIMATORS.items()
     }
     if as_json:
-        print_json({"systems": systems, "estimators": estimators})
+        print_json({"systems": systems, "needs": NEEDS, "estimators": estimators})
         return
     for kind, table in (("system", systems), ("estimator", estimators)):
         frame = pd.DataFrame.from_dict(table, orient="index").rename_axis(kind).reset_index()
         click.echo(frame.fillna("-").to_string(index=False), nl=True)
         click.echo()
+    for name, command in NEEDS.items():
+        click.echo(f"{name} needs: {command}")
 
 
 @cli.command()

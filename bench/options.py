@@ -2,9 +2,10 @@
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from bench.records import RunFolder
 from bench.sweep import Budget
 from estimators import ESTIMATORS
 from reference import default_folder
-from systems import TASKS
+from systems import NEEDS, TASKS
 
 DEFAULT_RUN = Path("results/runs/default")
 
@@ -24,14 +25,21 @@ Context = click.Context | None
 
 
 class Name(click.ParamType):
-    """One of a registry's names; an unknown one is answered with the nearest."""
+    """One of a registry's names; an unknown one is answered with the nearest.
 
-    def __init__(self, kind: str, known: Sequence[str]) -> None:
-        self.name, self.known = kind, list(known)
+    `needs` has the names that are known and not installed, each with the command that helps.
+    """
+
+    def __init__(
+        self, kind: str, known: Sequence[str], needs: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.name, self.known, self.needs = kind, list(known), needs
 
     def convert(self, value: str, param: Parameter, ctx: Context) -> str:
         if value in self.known:
             return value
+        if value in self.needs:
+            raise click.UsageError(f"{self.name} {value!r} needs: {self.needs[value]}")
         near = difflib.get_close_matches(value, self.known, n=1, cutoff=0.3)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.known)}"
         raise click.UsageError(f"unknown {self.name} {value!r}: {hint}")
@@ -81,7 +89,7 @@ class SettingOf(click.ParamType):
         return name, Positive().convert(setting, param, ctx) if equals else None
 
 
-SYSTEM = Name("system", list(TASKS))
+SYSTEM = Name("system", list(TASKS), NEEDS)
 ESTIMATOR = Name("estimator", list(ESTIMATORS))
 PRESET = Name("preset", sorted({preset for task in TASKS.values() for preset in task.presets}))
 

@@ -48,6 +48,19 @@ EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
     ("quadrotor", "ctpg-scipy"): ((1e-1, 1e-3, 1e-5, 1e-7, 1e-9), 2),
     ("differential_drive", "ctpg-scipy"): (TOLERANCES[::2], 4),
     ("lqr", "ctpg-scipy"): (TOLERANCES[::2], 4),
+    # 2 (4 + 4545) solves a sample; a tolerance is dear where ELU's kinks hold the step.
+    **{
+        (system, estimator): held
+        for system in ("cartpole", "mujoco_cartpole")
+        for estimator, held in {
+            "finite_difference": (_steps(3.0, (4, 8, 16, 32)), 1),
+            "ctpg-scipy": ((1e-1, 1e-3, 1e-5, 1e-7), 2),
+            "ctpg": (TOLERANCES[:8], SAMPLES),
+            "ctpg-dop853": (TOLERANCES[:8], SAMPLES),
+            "neural_ode": (TOLERANCES[:8], SAMPLES),
+            "neural_ode-checkpointed": (TOLERANCES[:8], SAMPLES),
+        }.items()
+    },
     # At 1e-9 or with nothing more to show.
     ("lqr", "ctpg-rk4"): (_steps(10.0, [2**k for k in range(11)]), SAMPLES),
     ("lqr", "bptt-heun"): (_steps(10.0, [2**k for k in range(12)]), SAMPLES),

@@ -37,9 +37,7 @@ class Bptt(Estimator):
         return 1 if self.semi_implicit else self.tableau.order
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        sweep = _Sweep(
-            problem, self.tableau, np.arange(len(x0)), x0, setting, self.semi_implicit
-        )
+        sweep = _Sweep(problem, self.tableau, np.arange(len(x0)), x0, setting, self.semi_implicit)
         stages = np.empty((len(sweep.lengths), self.tableau.stages, *x0.shape), sweep.precision)
         loss, x_end = sweep.forward(stages)
         grad_x0, grad_theta = sweep.reverse(stages, problem.terminal_gradient(x_end))

@@ -3,7 +3,16 @@
 from importlib import import_module
 from importlib.util import find_spec
 
-from systems import differential_drive, electric, heat, lorenz, lqr, quadrotor, stiff
+from systems import (
+    cartpole,
+    differential_drive,
+    electric,
+    heat,
+    lorenz,
+    lqr,
+    quadrotor,
+    stiff,
+)
 from systems.lqr import LQR
 from systems.policy import Factors, Policy
 from systems.problem import Problem
@@ -14,13 +23,14 @@ TASKS: dict[str, Task] = {
     "lqr": lqr.TASK,
     "differential_drive": differential_drive.TASK,
     "quadrotor": quadrotor.TASK,
+    "electric": electric.TASK,
+    "cartpole": cartpole.TASK,
     "stiff": stiff.TASK,
     "lorenz": lorenz.TASK,
     "heat": heat.TASK,
-    "electric": electric.TASK,
 }
 
-OPTIONAL: dict[str, str] = {"taichi_electric": "taichi"}
+OPTIONAL: dict[str, str] = {"mujoco_cartpole": "mujoco", "taichi_electric": "taichi"}
 """Systems over a third party's simulator: the name of the system to that of its extra, which is the
 simulator's package."""
 

@@ -17,7 +17,8 @@ class System(ABC):
     Every method works on R rows at once: times t (R,), states x (R, state_dim), controls u
     (R, control_dim), observations (R, observation_dim). They are pure, and analytic wherever they
     are smooth, so that a complex step goes through `flow`, `observe` and `terminal`. They do not
-    validate: a state off the rails yields non-finite numbers, never an exception.
+    validate: a state off the rails yields non-finite numbers, never an exception, unless it is a
+    simulator that warns.
     """
 
     state_dim: int

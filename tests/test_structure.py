@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "reference": {"reference", "systems"},
     "bench": {"bench", "estimators", "reference", "systems"},
 }
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = sorted(path for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py"))
 MOST_LINES = 320
 SAYS_NOTHING = re.compile(r"^_?(util|helper|manager|misc|common)", re.IGNORECASE)
@@ -35,12 +36,12 @@ def imported(path: Path) -> set[str]:
 
 
 def declared() -> set[str]:
-    """Import names of the run-time dependencies, and of what the optional systems need (each here
-    is imported by its own name)."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = (project["optional-dependencies"][extra] for extra in OPTIONAL.values())
-    lines = (line for group in (project["dependencies"], *extras) for line in group)
-    found = (re.match(r"[\w.-]+", line) for line in lines)
+    """Import names of the run-time dependencies (each here is imported by its own name)."""
+    return names_of(PROJECT["dependencies"])
+
+
+def names_of(requirements: list[str]) -> set[str]:
+    found = (re.match(r"[\w.-]+", line) for line in requirements)
     return {match[0].lower().replace("-", "_") for match in found if match}
 
 
@@ -59,7 +60,15 @@ def test_imports_follow_the_arrows(path: Path) -> None:
 @every_module
 def test_third_parties_are_declared(path: Path) -> None:
     others = imported(path) - set(MAY_IMPORT) - set(sys.stdlib_module_names)
-    assert others <= declared()
+    simulator = OPTIONAL.get(path.stem)
+    assert others <= declared() | ({simulator} if simulator else set())
+
+
+def test_the_extra_of_a_simulator_installs_it_and_the_tests_bring_it_along() -> None:
+    extras = PROJECT["optional-dependencies"]
+    for simulator in OPTIONAL.values():
+        assert names_of(extras[simulator]) == {simulator}
+        assert f"gradpareto[{simulator}]" in extras["test"]
 
 
 @every_module

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-SYSTEMS = ["lqr", "differential_drive", "quadrotor", "electric"]
+SYSTEMS = ["lqr", "differential_drive", "quadrotor"]
 ESTIMATORS = [
     "bptt",
     "bptt-heun",

@@ -27,11 +27,11 @@ class Row:
     """One iteration of N trials, each (N,). Sums and means are over the batch of a trial.
 
     `status` indexes STATUS; `loss` and `grad_norm` are the estimator's own; `heldout_loss`, on
-    initial states that never change, is solved alike for every estimator; `rel_error` is that of the
-    first sample's gradient against its certified reference; both are NaN where not taken.
-    `f_evals` and `vjp_evals` are sums; `wall_s` is the batch's time over the trials in it; `failures`
-    counts samples without a finite gradient. `reconstruction` is |x(0) - its reconstruction|, for
-    estimators that make one.
+    initial states that never change, is solved alike for every estimator; `rel_error` is that of
+    the first sample's gradient against its certified reference; both are NaN where not taken.
+    `f_evals` and `vjp_evals` are sums; `wall_s` is the batch's time over the trials in it;
+    `failures` counts samples without a finite gradient. `reconstruction` is |x(0) - its
+    reconstruction|, for estimators that make one.
     """
 
     status: Array

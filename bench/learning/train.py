@@ -17,8 +17,8 @@ from reference import NotSolved, certify
 from systems import Array, Problem
 
 Rule = Literal["skip", "stop"]
-"""What samples whose loss or gradient is not finite do to their trial: they are left out of its mean
-(and its step is, if none is left), or the trial ends there as `diverged`."""
+"""What samples whose loss or gradient is not finite do to their trial: they are left out of its
+mean (and its step is, if none is left), or the trial ends there as `diverged`."""
 Report = Callable[[str, int, int], None]
 
 CHECKPOINT_SECONDS = 20.0
@@ -57,9 +57,9 @@ class Run:
         every = f"{self.heldout_every} {self.reference_every} {self.snapshot_every}"
         spend = "" if self.allowance is None else f" {self.unit} {self.allowance.sum():.9g}"
         return (
-            f"{type(setup.system).__name__} {self.estimator} {self.setting:g}, {self.trials} trials, "
-            f"seed {self.seed}, {optimiser}, scale {setup.scale:g}, {self.iterations} iterations"
-            f"{spend}, {self.rule}, every {every}"
+            f"{type(setup.system).__name__} {self.estimator} {self.setting:g}, "
+            f"{self.trials} trials, seed {self.seed}, {optimiser}, scale {setup.scale:g}, "
+            f"{self.iterations} iterations{spend}, {self.rule}, every {every}"
         )
 
 
@@ -183,7 +183,7 @@ def _moved(run: Run, state: State, row: Row, gradient: Array) -> State:
 
 
 def _first_error(problem: Problem, x0: Array, outcome: Outcome) -> float:
-    """The relative error of the first sample's gradient; NaN if it, or its reference, is not had."""
+    """The relative error of the first sample's gradient; NaN without it or its reference."""
     first = problem.take(np.array([0]))
     theta = problem.theta if problem.trial is None else problem.theta[problem.trial[0]]
     if outcome.estimate is None:

@@ -23,6 +23,7 @@ from bench.options import (
     measuring,
 )
 from bench.overhead import measure_overhead
+from bench.paper.verbs import reproduce_verb
 from bench.plan import DEFAULT_ESTIMATORS, Plan
 from bench.progress import progress
 from bench.records import RunFolder
@@ -205,6 +206,7 @@ def overhead(
 
 
 cli.add_command(learn_verb)
+cli.add_command(reproduce_verb)
 
 
 def main() -> None:

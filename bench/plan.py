@@ -44,6 +44,10 @@ EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
     ("quadrotor", "finite_difference"): (_steps(5.0, (4, 8)), 1),
     ("differential_drive", "finite_difference"): (_steps(5.0, (1, 2, 4, 8)), 2),
     ("lqr", "finite_difference"): (_steps(10.0, (8, 16, 32, 64, 128, 256)), 4),
+    **{
+        (system, "finite_difference"): (_steps(15.36, (1, 2, 4, 8)), 2)
+        for system in ("electric", "taichi_electric")
+    },
     # Lane by lane, with all P components of the gradient in SciPy's state.
     ("quadrotor", "ctpg-scipy"): ((1e-1, 1e-3, 1e-5, 1e-7, 1e-9), 2),
     ("differential_drive", "ctpg-scipy"): (TOLERANCES[::2], 4),
@@ -61,6 +65,8 @@ EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
             "neural_ode-checkpointed": (TOLERANCES[:8], SAMPLES),
         }.items()
     },
+    ("electric", "ctpg-scipy"): (TOLERANCES[::2], 4),
+    ("taichi_electric", "ctpg-scipy"): (TOLERANCES[::2], 4),
     # At 1e-9 or with nothing more to show.
     ("lqr", "ctpg-rk4"): (_steps(10.0, [2**k for k in range(11)]), SAMPLES),
     ("lqr", "bptt-heun"): (_steps(10.0, [2**k for k in range(12)]), SAMPLES),

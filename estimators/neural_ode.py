@@ -46,7 +46,8 @@ class NeuralOde(Estimator):
             return np.hstack([slope, -gx]), factors
 
         def reset(index: int, y: Array) -> None:
-            if (knot := len(times) - 1 - index) in stored:
+            # Not at 0, where nothing is left to integrate: what arrives there is the reconstruction.
+            if (knot := len(times) - 1 - index) and knot in stored:
                 y[:, :width] = stored[knot]
 
         backward = solve(

@@ -65,7 +65,7 @@ class Electric(System):
         dx = np.empty_like(x, dtype=np.result_type(x, u))
         dx[:, POSITION] = x[:, VELOCITY]
         dx[:, VELOCITY] = force - self.damping * x[:, VELOCITY]
-        missed = x[:, POSITION] - self.goal(t)[0]
+        missed = np.subtract(x[:, POSITION], self.goal(t)[0], dtype=x.dtype)
         return dx, (missed * missed).sum(axis=1)
 
     def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
@@ -73,7 +73,7 @@ class Electric(System):
         pushed = a[:, VELOCITY]
         gu = reach * np.einsum("prk,rp->rk", away, pushed)
         turned = bent * u * gu
-        missed = x[:, POSITION] - self.goal(t)[0]
+        missed = np.subtract(x[:, POSITION], self.goal(t)[0], dtype=x.dtype)
         gx = np.empty_like(x)
         gx[:, POSITION] = (
             (reach * u).sum(axis=1)[:, None] * pushed
@@ -84,7 +84,7 @@ class Electric(System):
         return gx, gu
 
     def observe(self, t: Array, x: Array) -> Array:
-        return np.concatenate([x, *self.goal(t)], axis=1)
+        return np.concatenate([x, *self.goal(t)], axis=1, dtype=x.dtype)
 
     def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:
         return o[:, :4]
@@ -102,11 +102,12 @@ class Electric(System):
     def _fields(self, x: Array) -> tuple[Array, Array, Array]:
         """Of each electrode, r = |r_i| at least `nearest`: r_i (2, R, 8), 3 / r^2 where |r_i| is
         more, else 0, and K / r^3 (R, 8)."""
-        away = x[:, POSITION].T[:, :, None] - ELECTRODES.T[:, None]
+        place = x[:, POSITION].T[:, :, None]
+        away = np.subtract(place, ELECTRODES.T[:, None], dtype=x.dtype)
         squares = np.einsum("prk,prk->rk", away, away)
         outside = squares.real > self.nearest**2
         squares = np.where(outside, squares, self.nearest**2)
-        return away, outside * 3 / squares, self.strength / (squares * np.sqrt(squares))
+        return away, np.where(outside, 3 / squares, 0), self.strength / (squares * np.sqrt(squares))
 
 
 def _points(rng: np.random.Generator, samples: int, count: int) -> Array:

@@ -23,21 +23,22 @@ INPUTS, OUTPUTS = 14, 5
 class TaichiElectric(Electric):
     """`Electric` with flow and pullback by Taichi (Hu et al. 2020), on one thread of the CPU.
 
-    Arrays come and go in float64 and are float32 inside, which is all that its derivatives lack:
-    they are those of Taichi's own reverse mode. It is not analytic, so no complex step goes through
-    it. The first call in a process starts Taichi, which forgets what else was done with it there,
-    and takes a second to compile. Nothing is written to disk, or asked of the network.
+    Arrays come and go in the caller's precision and are float32 inside, which is all that the
+    derivatives lack: they are those of Taichi's own reverse mode. It is not analytic, so a complex
+    step raises TypeError. The first call in a process starts Taichi, which forgets what else was
+    done with it there, and takes a second to compile. Nothing is written to disk, or asked of the
+    network.
     """
 
     truth = Electric()
 
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
         found = _simulator()([x, u, self.goal(t)[0]], self._constants, False)
-        return found[:, :4], found[:, 4]
+        return found[:, :4].astype(x.dtype), found[:, 4].astype(x.dtype)
 
     def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
         found = _simulator()([x, u, self.goal(t)[0], a, c[:, None]], self._constants, True)
-        return found[:, :4], found[:, 4:12]
+        return found[:, :4].astype(x.dtype), found[:, 4:12].astype(x.dtype)
 
     @property
     def _constants(self) -> tuple[float, float, float]:
@@ -77,7 +78,7 @@ def _simulator() -> Callable[[list[Array], tuple[float, ...], bool], Array]:
             put(values[part])
             kernel(len(values[part]), *constants)
             get(field, found[part])
-        return found.astype(float)
+        return found
 
     return run
 

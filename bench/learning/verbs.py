@@ -1,5 +1,6 @@
 """The verb `learn` of the command line."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from bench.learning.compare import Comparison, best_theta, learn, summary
 from bench.learning.setups import SETUPS, setting_of
-from bench.options import ESTIMATOR, SYSTEM, Count, SettingOf
+from bench.options import ESTIMATOR, SYSTEM, Count, Positive, SettingOf
 from bench.progress import progress
 from bench.terminal import print_json, print_learning
 from systems.task import trained_path
@@ -37,6 +38,7 @@ DEFAULT = Path("results/runs/learn")
     show_default=True,
     help="What the others may spend: as much as the first did.",
 )
+@click.option("--horizon", type=Positive(), help="Of the training; default: the set-up's.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help=f"Default: {DEFAULT}/SYSTEM.")
 @click.option(
@@ -81,6 +83,8 @@ def _comparison(system: str, chosen: dict[str, Any]) -> Comparison:
     if system not in SETUPS:
         raise ValueError(f"{system} has no learning set-up; known: {', '.join(SETUPS)}")
     setup, settings = SETUPS[system], dict(chosen["estimators"])
+    if chosen["horizon"]:
+        setup = replace(setup, horizon=chosen["horizon"])
     iterations = chosen["iterations"] or setup.iterations
     return Comparison(
         name=system,
@@ -99,8 +103,9 @@ def _comparison(system: str, chosen: dict[str, Any]) -> Comparison:
 def _store(comparison: Comparison, theta: np.ndarray, path: Path) -> None:
     """The preset `trained`, in float32, with the command that makes it again."""
     settings = " ".join(f"--estimator {n}={v:g}" for n, v in comparison.settings.items())
+    horizon = f"--horizon {comparison.setup.horizon:g} " if comparison.setup.horizon else ""
     command = (
-        f"gradpareto learn {comparison.name} {settings} --trials {comparison.trials} "
+        f"gradpareto learn {comparison.name} {settings} {horizon}--trials {comparison.trials} "
         f"--iterations {comparison.iterations} --seed {comparison.seed} --store-trained"
     )
     path.parent.mkdir(exist_ok=True)

@@ -29,7 +29,7 @@ Where there is a `Path`, its values (R, k) at those times are the fourth argumen
 Path = Callable[[Array, Array], Array]
 """lane (R,), t (S, R) -> values (S, R, k) that do not depend on y, known for all stages at once."""
 
-MAX_ATTEMPTS = 100_000
+MAX_ATTEMPTS = 20_000
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,22 @@ def test_a_lane_s_goal_stays_with_it_when_lanes_are_taken() -> None:
     assert whole[1][0] != whole[1][1]
 
 
+@pytest.mark.parametrize("name", [name for name in TASKS if "electric" in name])
+def test_single_precision_stays_single(name: str) -> None:
+    """Truth: the same rows in float64; times and contexts are."""
+    problem, x0 = TASKS[name].problem("initial").sample(np.random.default_rng(0), 3)
+    system, t, u = problem.system.within(problem.context), np.full(3, 9.0), np.tile(CHARGES, (3, 1))
+    double = x0, u, x0, x0[:, 0]
+    single = [part.astype(np.float32) for part in double]
+
+    def everything(x: Array, u: Array, a: Array, c: Array) -> list[Array]:
+        return [*system.flow(t, x, u), *system.pullback(t, x, u, a, c), system.observe(t, x)]
+
+    for found, truth in zip(everything(*single), everything(*double), strict=True):
+        assert (found.dtype, truth.dtype) == (np.float32, np.float64)
+        np.testing.assert_allclose(found, truth, rtol=1e-4, atol=1e-6)
+
+
 def test_without_a_context_there_is_no_goal() -> None:
     problem = TASKS["electric"].problem("initial")
     assert np.isnan(problem.flow(np.arange(1), np.zeros(1), np.ones((1, 4)))[1]).all()

@@ -120,6 +120,11 @@ def test_gradients_agree_to_float32(estimator: str) -> None:
         assert 0 < np.linalg.norm(one - other) <= 1e-5 * np.linalg.norm(other), part
 
 
+def test_a_complex_step_is_refused() -> None:
+    with pytest.raises(TypeError, match="complex128"):
+        TaichiElectric().flow(np.zeros(1), np.zeros((1, 4), complex), np.zeros((1, 8)))
+
+
 def python(code: str, where: Path) -> str:
     """What a fresh process prints, on either stream."""
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"]

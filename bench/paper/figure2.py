@@ -1,0 +1,117 @@
+"""Figure 2: accuracy against evaluations on the optimal LQR, in float32 and float64."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from bench.figures import ERROR, EVALS, sheet, style_of
+from bench.learning.train import Report
+from bench.measure import attempt
+from bench.paper.reproduction import Found, Scale
+from bench.provenance import session
+from bench.records import RunFolder, write_whole
+from estimators import ESTIMATORS
+from reference import default_folder, load_or_certify
+from systems import TASKS, Array, Problem
+
+SAMPLES = 2500
+STEPS = tuple(float(step) for step in np.logspace(0, -5, 11))
+TOLERANCES = tuple(10.0**-k for k in range(10))
+SETTINGS = {
+    "bptt": STEPS,
+    "bptt-dop853": tuple(10.0 / 2**k for k in range(9)),
+    "neural_ode": TOLERANCES,
+    "neural_ode-checkpointed": TOLERANCES,
+    "ctpg": TOLERANCES,
+}
+"""The paper's four and its settings, and the rival that it left out."""
+LANE_STEPS = 4_000_000
+"""Of a fixed-step estimator: a step of 1e-5 sees as many samples as that allows, the first ones."""
+PRECISIONS = ("float32", "float64")
+
+
+def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
+    """`scale` counts samples instead of trials."""
+    samples = scale.trials or (32 if scale.quick else SAMPLES)
+    problem, x0 = TASKS["lqr"].problem("optimal").sample(np.random.default_rng(0), samples)
+    # Drawn in float32, so that both precisions start from the same states.
+    x0 = x0.astype(np.float32).astype(float)
+    truth = load_or_certify(problem, x0, default_folder()).gradient
+    settings = {
+        name: values[: len(values) // 2] if scale.quick else values
+        for name, values in SETTINGS.items()
+    }
+    cells = [(p, name, value) for p in PRECISIONS for name in settings for value in settings[name]]
+    rows = []
+    for done, (precision, name, setting) in enumerate(cells, 1):
+        rows.append(_measure(problem, x0, truth, precision, name, setting))
+        report(f"{name} {setting:g} {precision}", done, len(cells))
+    table = pd.concat(rows, ignore_index=True)
+    held = RunFolder(folder)
+    held.open({"figure": 2, "samples": samples})
+    provenance = held.provenance()
+    provenance["sessions"].append(session({}))
+    held.write_provenance(provenance)
+    medians = table.groupby(["precision", "estimator", "setting"]).median().reset_index()
+    medians["samples"] = table.groupby(["precision", "estimator", "setting"]).size().to_numpy()
+    write_whole(held.records_path, medians.to_csv(index=False))
+    with sheet(13, 5) as figure:
+        axes: list[Axes] = list(figure.subplots(1, 2, sharey=True, sharex=True))
+        for panel, precision in zip(axes, PRECISIONS, strict=True):
+            _draw(
+                panel, table[table.precision == precision], medians[medians.precision == precision]
+            )
+            panel.set(xscale="log", yscale="log", xlabel=EVALS.label, title=precision)
+        axes[0].set_ylabel(ERROR.replace("relative", "absolute"))
+        axes[1].legend()
+    return Found(figure, _sentences(medians))
+
+
+def _measure(
+    problem: Problem, x0: Array, truth: Array, precision: str, name: str, setting: float
+) -> pd.DataFrame:
+    """A row a sample: its evaluations and its absolute error."""
+    estimator, own = ESTIMATORS[name], x0
+    if estimator.knob == "step":
+        calls = problem.horizon / setting * estimator.calls_per_step / 2
+        own = x0[: max(1, int(LANE_STEPS / calls))]
+    cast = problem.with_theta(problem.theta.astype(precision))
+    with np.errstate(all="ignore"):
+        outcome = attempt(estimator, cast, own.astype(precision), setting)
+    count = outcome.meter.f_evals + outcome.meter.vjp_evals
+    error = np.full(len(own), np.nan)
+    if outcome.estimate is not None:
+        found = np.hstack([outcome.estimate.grad_x0, outcome.estimate.grad_theta])
+        error = np.linalg.norm(found.astype(float) - truth[: len(own)], axis=1)
+    return pd.DataFrame(
+        {
+            "precision": precision,
+            "estimator": name,
+            "setting": setting,
+            "evals": count,
+            "abs_error": error,
+        }
+    )
+
+
+def _draw(axes: Axes, table: pd.DataFrame, medians: pd.DataFrame) -> None:
+    for name in SETTINGS:
+        style, own = style_of(name), table[table.estimator == name]
+        shown = own.groupby("setting").head(100)
+        axes.plot(shown.evals, shown.abs_error, ".", ms=2, color=style.color, alpha=0.2, mew=0)
+        middle = medians[medians.estimator == name].sort_values("setting")
+        axes.plot(middle.evals, middle.abs_error, label=name, **style.median())
+
+
+def _sentences(medians: pd.DataFrame) -> list[str]:
+    """The least median error of each estimator, and what it cost."""
+    lines = []
+    for (precision, name), own in medians.groupby(["precision", "estimator"], sort=False):
+        best = own.sort_values("abs_error").iloc[0]
+        lines.append(
+            f"{precision} {name}: least median error {best.abs_error:.1e} at {best.evals:,.0f} "
+            f"evaluations, setting {best.setting:g} ({best.samples:.0f} samples)."
+        )
+    return lines

@@ -1,0 +1,44 @@
+"""Figure 4: a differential drive learns to go to the origin, stage by stage."""
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.figures import sheet, style_of
+from bench.learning.curves import draw_curves
+from bench.learning.paths import paths
+from bench.learning.setups import SETUPS
+from bench.learning.train import Report
+from bench.paper.reproduction import Experiment, Found, Scale
+
+ESTIMATORS = ("ctpg", "bptt")
+STAGES = (0.0, 0.1, 0.4, 1.0)
+"""Parts of the whole training."""
+SHOWN = 16
+
+
+def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
+    setup = SETUPS["differential_drive"]
+    iterations, trials = scale.of(setup.iterations, 1, quick=(30, 1))
+    experiment = Experiment("differential_drive", setup, ESTIMATORS, iterations, trials)
+    histories = experiment.learn(folder, report)
+    with sheet(15.5, 6.4) as figure:
+        grid = figure.add_gridspec(2, len(STAGES) + 2)
+        for row, name in enumerate(ESTIMATORS):
+            snapshots = histories[name].snapshots
+            made = np.array(list(snapshots))
+            for column, stage in enumerate(STAGES):
+                number = int(made[np.abs(made - stage * made.max()).argmin()])
+                axes = figure.add_subplot(grid[row, column])
+                problem, x0 = setup.heldout(snapshots[number][None])
+                _, states = paths(problem, x0[:SHOWN])
+                axes.plot(states[..., 0], states[..., 1], color=style_of(name).color, lw=0.9)
+                axes.plot(x0[:SHOWN, 0], x0[:SHOWN, 1], ".", color="0.5", ms=4)
+                axes.plot(0, 0, "+", color="black", ms=9, mew=1.6, zorder=5)
+                axes.set(xlim=(-8, 8), ylim=(-8, 8), aspect="equal")
+                axes.set_title(f"{name}, {number:,} iterations", size="medium")
+        axes = figure.add_subplot(grid[:, len(STAGES) :])
+        draw_curves(axes, histories, "evals")
+        axes.set(ylabel="held-out loss", yscale="log")
+        axes.legend()
+    return Found(figure, experiment.sentences(histories))

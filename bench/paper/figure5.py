@@ -1,0 +1,47 @@
+"""Figure 5: the electric task, against evaluations and against wall time."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bench.figures import sheet, style_of
+from bench.learning.curves import draw_curves
+from bench.learning.history import History
+from bench.learning.paths import paths
+from bench.learning.setups import SETUPS, Setup
+from bench.learning.train import Report
+from bench.paper.reproduction import Experiment, Found, Scale
+from systems.electric import ELECTRODES
+
+ESTIMATORS = ("ctpg", "bptt-semi-implicit")
+WINDOW, BAND = 64, (0.05, 0.95)
+
+
+def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
+    setup = SETUPS["electric"]
+    iterations, trials = scale.of(setup.iterations, 32, quick=(6, 2))
+    experiment = Experiment("electric", setup, ESTIMATORS, iterations, trials)
+    histories = experiment.learn(folder, report)
+    with sheet(15.5, 4.6) as figure:
+        for index, cost in enumerate(("evals", "seconds")):
+            axes = figure.add_subplot(1, 3, index + 1)
+            draw_curves(axes, histories, cost, "loss", WINDOW, BAND)
+            axes.set_ylabel("" if index else f"loss, mean of {WINDOW} iterations")
+        axes.legend()
+        _draw_task(figure.add_subplot(1, 3, 3), setup, histories["ctpg"])
+    return Found(figure, experiment.sentences(histories))
+
+
+def _draw_task(axes: Axes, setup: Setup, history: History) -> None:
+    """One held-out task: electrodes, the goal's path, and where the learned policy goes."""
+    problem, x0 = setup.heldout(history.state.theta[:1])
+    assert problem.context is not None
+    _, states = paths(problem.take(np.zeros(1, dtype=int)), x0[:1])
+    goal = problem.context[0].reshape(3, 2)
+    axes.plot(*ELECTRODES.T, "o", color="#e0b700", ms=11, label="electrodes")
+    axes.plot(*goal.T, color="#1b4189", lw=3, alpha=0.4, label="the goal's path")
+    axes.plot(*states[:, 0, :2].T, color=style_of("ctpg").color, label="the charge, after ctpg")
+    axes.plot(*x0[0, :2], ".", color="black", ms=10)
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.legend(loc="center")

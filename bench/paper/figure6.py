@@ -1,0 +1,52 @@
+"""Figure 6: the cartpole's swing-up, states asked for while learning, and learning curves."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bench.figures import sheet, style_of
+from bench.learning.curves import draw_curves
+from bench.learning.history import History
+from bench.learning.paths import visited
+from bench.learning.setups import SETUPS, Setup, setting_of
+from bench.learning.train import Report
+from bench.paper.reproduction import Experiment, Found, Scale
+from systems import NEEDS
+
+ESTIMATORS = ("ctpg", "bptt-semi-implicit")
+SYSTEMS = {"cartpole": 5, "mujoco_cartpole": 2}
+"""Trials in each."""
+
+
+def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
+    here = {name: trials for name, trials in SYSTEMS.items() if name not in NEEDS}
+    sentences = [f"{name} needs: {NEEDS[name]}" for name in SYSTEMS if name in NEEDS]
+    with sheet(14.5, 4.4 * len(here)) as figure:
+        for row, (name, seeds) in enumerate(here.items()):
+            setup = SETUPS[name]
+            iterations, trials = scale.of(setup.iterations, seeds, quick=(4, 1))
+            experiment = Experiment(name, setup, ESTIMATORS, iterations, trials, snapshots=20)
+            histories = experiment.learn(folder / name, report)
+            sentences += experiment.sentences(histories)
+            for column, estimator in enumerate(reversed(ESTIMATORS)):
+                axes = figure.add_subplot(len(here), 3, 3 * row + column + 1)
+                _draw_visited(axes, setup, estimator, histories[estimator])
+            axes = figure.add_subplot(len(here), 3, 3 * row + 3)
+            draw_curves(axes, histories, "evals")
+            axes.set(ylabel="held-out loss", title=f"{name}, {trials} trials")
+            axes.legend()
+    return Found(figure, sentences)
+
+
+def _draw_visited(axes: Axes, setup: Setup, estimator: str, history: History) -> None:
+    setting = setting_of(setup, estimator)
+    seen = [
+        visited(setup, estimator, setting, theta, 0, iteration)
+        for iteration, theta in history.snapshots.items()
+    ]
+    states = np.concatenate(seen)
+    color = style_of(estimator).color
+    axes.plot(states[:, 1], states[:, 3], ",", color=color, alpha=0.5)
+    axes.set(xlabel="pole angle (rad, 0 upright)", ylabel="angular velocity (rad/s)")
+    axes.set_title(f"{estimator}: {len(states):,} states in {len(seen)} iterations", size="medium")

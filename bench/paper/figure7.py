@@ -1,0 +1,40 @@
+"""Figure 7: the quadrotor, CTPG against Euler at the same number of evaluations."""
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.figures import sheet, style_of
+from bench.learning.curves import draw_curves
+from bench.learning.paths import paths
+from bench.learning.setups import SETUPS
+from bench.learning.train import Report
+from bench.paper.reproduction import Experiment, Found, Scale
+
+ESTIMATORS = ("ctpg", "bptt")
+
+
+def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
+    setup = SETUPS["quadrotor"]
+    iterations, trials = scale.of(setup.iterations, 1, quick=(2, 1))
+    experiment = Experiment("quadrotor", setup, ESTIMATORS, iterations, trials)
+    histories = experiment.learn(folder, report)
+    sentences = experiment.sentences(histories)
+    with sheet(14.5, 4.4) as figure:
+        for column, name in enumerate(ESTIMATORS):
+            axes = figure.add_subplot(1, 3, column + 1)
+            problem, x0 = setup.heldout(histories[name].state.theta)
+            t, states = paths(problem, x0)
+            distance = np.linalg.norm(states[..., :3], axis=2)
+            axes.plot(t, distance, color=style_of(name).color, lw=0.8, alpha=0.7)
+            axes.set(yscale="log", xlabel="time (s)", ylabel="distance from the origin (m)")
+            axes.set_title(f"{name}, {len(x0)} held-out starts", size="medium")
+            sentences.append(
+                f"{name}: median distance from the origin at T "
+                f"{np.nanmedian(distance[-1]):.3g} m, worst {np.nanmax(distance[-1]):.3g} m."
+            )
+        axes = figure.add_subplot(1, 3, 3)
+        draw_curves(axes, histories, "evals")
+        axes.set(yscale="log", ylabel="held-out loss")
+        axes.legend()
+    return Found(figure, sentences)

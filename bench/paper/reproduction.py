@@ -1,0 +1,98 @@
+"""What every reproduced figure has: its scale, its learning runs, and what it found."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bench.learning.compare import Budget, Comparison, learn, summary
+from bench.learning.history import History
+from bench.learning.setups import Setup, setting_of
+from bench.learning.train import Report
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the paper's experiment is run; None means all of it."""
+
+    quick: bool = False
+    iterations: int | None = None
+    trials: int | None = None
+
+    def of(self, iterations: int, trials: int, quick: tuple[int, int]) -> tuple[int, int]:
+        """Iterations and trials, given the paper's and those of the quick form."""
+        least_iterations, least_trials = quick if self.quick else (iterations, trials)
+        return self.iterations or least_iterations, self.trials or least_trials
+
+
+@dataclass(frozen=True)
+class Found:
+    """A figure and the sentences that say what it shows, with the numbers."""
+
+    figure: Figure
+    sentences: list[str] = field(default_factory=list)
+
+
+Reproduce = Callable[[Scale, Path, Report], Found]
+"""Make a figure at a scale, keeping what is measured in a folder."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One comparison of a figure: who learns what, at which settings."""
+
+    name: str
+    setup: Setup
+    estimators: tuple[str, ...]
+    iterations: int
+    trials: int
+    budget: Budget = "evals"
+    snapshots: int = 20
+
+    @property
+    def comparison(self) -> Comparison:
+        return Comparison(
+            name=self.name,
+            setup=self.setup,
+            settings={name: setting_of(self.setup, name) for name in self.estimators},
+            trials=self.trials,
+            iterations=self.iterations,
+            budget=self.budget,
+            heldout_every=max(1, self.iterations // 200),
+            reference_every=max(1, self.iterations // 5),
+            snapshot_every=max(1, self.iterations // self.snapshots),
+        )
+
+    def learn(self, folder: Path, report: Report) -> dict[str, History]:
+        return learn(self.comparison, folder, report)
+
+    def sentences(self, histories: Mapping[str, History]) -> list[str]:
+        """What each estimator came to, and what it took to get as far as the worst of them did."""
+        rows = summary(self.comparison, histories)
+        lines = [
+            f"{self.name}, {row['estimator']} at {row['setting']:g}: held-out loss "
+            f"{row['heldout_before']:.4g} -> {row['heldout_after']:.4g} in {row['iterations']:,} "
+            f"iterations, {row['evals']:,.0f} evaluations and {row['seconds']:.3g} s a trial "
+            f"(medians of {self.trials}); {row['failures']} samples without a gradient."
+            for row in rows
+        ]
+        return lines + _catching_up(self.name, histories)
+
+
+def _catching_up(name: str, histories: Mapping[str, History]) -> list[str]:
+    """Evaluations and seconds until the first trial median is as good as everybody's best."""
+    best = {
+        key: np.nanmedian(history.column("heldout_loss"), axis=1)
+        for key, history in histories.items()
+    }
+    reached = max(float(np.nanmin(losses)) for losses in best.values())
+    parts = []
+    for key, losses in best.items():
+        at = int(np.flatnonzero(losses <= reached)[0])
+        evals, seconds = (
+            np.median(v[max(at - 1, 0)]) for v in (histories[key].evals, histories[key].seconds)
+        )
+        parts.append(f"{key} {evals:,.0f} evaluations and {seconds:.3g} s")
+    return [f"{name}: to a held-out loss of {reached:.4g} it took {', '.join(parts)}."]

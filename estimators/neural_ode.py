@@ -46,7 +46,7 @@ class NeuralOde(Estimator):
             return np.hstack([slope, -gx]), factors
 
         def reset(index: int, y: Array) -> None:
-            # Not at 0, where nothing is left to integrate: what arrives there is the reconstruction.
+            # Not at 0: nothing is left to integrate, and what arrives is the reconstruction.
             if (knot := len(times) - 1 - index) and knot in stored:
                 y[:, :width] = stored[knot]
 

@@ -58,7 +58,8 @@ class Run:
         spend = "" if self.allowance is None else f" {self.unit} {self.allowance.sum():.9g}"
         return (
             f"{type(setup.system).__name__} {self.estimator} {self.setting:g}, "
-            f"{self.trials} trials, horizon {setup.horizon}, seed {self.seed}, {optimiser}, scale {setup.scale:g}, "
+            f"{self.trials} trials, horizon {setup.horizon}, seed {self.seed}, {optimiser}, "
+            f"scale {setup.scale:g}, "
             f"{self.iterations} iterations{spend}, {self.rule}, every {every}"
         )
 

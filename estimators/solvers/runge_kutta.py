@@ -177,9 +177,11 @@ class _Engine:
         def whole(slope: Array, node: Factors) -> Array:
             if not controlled:
                 return slope
-            integrand = np.empty((1, len(slope), self.quadrature.size), slope.dtype)
-            self.quadrature.contract([node], np.ones((1, 1, 1), slope.dtype), integrand)
-            return np.hstack([slope, integrand[0]])
+            width = slope.shape[1]
+            both = np.empty((1, len(slope), width + self.quadrature.size), slope.dtype)
+            both[0, :, :width] = slope
+            self.quadrature.contract([node], np.ones((1, 1, 1), slope.dtype), both[..., width:])
+            return np.asarray(both[0])
 
         def after(h: Array) -> Array:
             return whole(*self._evaluate(active, t + h, y + _column(h, y) * slope))

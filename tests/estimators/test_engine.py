@@ -149,7 +149,7 @@ def test_stops_are_hit_exactly(control: Adaptive | Fixed) -> None:
 @pytest.mark.parametrize("control", [Adaptive(1e-8, 1e-11), Fixed(0.05)])
 @pytest.mark.parametrize("name", ADAPTIVE)
 def test_a_path_is_read_at_the_times_of_the_stages(name: str, control: Adaptive | Fixed) -> None:
-    """Truth: the same solve by a right-hand side that works the path out itself, to the last bit."""
+    """Truth: the same solve where the right-hand side works the path out, to the last bit."""
     asked: list[int] = []
 
     def path(lane: Array, t: Array) -> Array:

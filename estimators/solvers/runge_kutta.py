@@ -21,10 +21,8 @@ from estimators.solvers.tableaus import Tableau, combine
 from systems import Array, Factors
 
 Rhs = Callable[..., tuple[Array, Factors]]
-"""lane (R,), t (R,), y (R, m) -> slopes (R, m) and an integrand, in factors of R rows each.
-
-Where there is a `Path`, its values (R, k) at those times are the fourth argument.
-"""
+"""lane (R,), t (R,), y (R, m), and a `Path`'s values (R, k) if there is one -> slopes (R, m) and an
+integrand, in factors of R rows each."""
 
 Path = Callable[[Array, Array], Array]
 """lane (R,), t (S, R) -> values (S, R, k) that do not depend on y, known for all stages at once."""
@@ -172,14 +170,15 @@ class _Engine:
     def _first_step(self, active: Array) -> Array:
         """A first step from the state, and from the integral where that is controlled."""
         t, y, slope = self.t[active], self.y[active], self.slope[active]
-        controlled = self.quadrature.controlled
+        controlled, width = self.quadrature.controlled, y.shape[1]
 
         def whole(slope: Array, node: Factors) -> Array:
             if not controlled:
                 return slope
-            integrand = np.empty((1, len(slope), self.quadrature.size), slope.dtype)
-            self.quadrature.contract([node], np.ones((1, 1, 1), slope.dtype), integrand)
-            return np.hstack([slope, integrand[0]])
+            both = np.empty((1, len(slope), width + self.quadrature.size), slope.dtype)
+            both[0, :, :width] = slope
+            self.quadrature.contract([node], np.ones((1, 1, 1), slope.dtype), both[..., width:])
+            return np.asarray(both[0])
 
         def after(h: Array) -> Array:
             return whole(*self._evaluate(active, t + h, y + _column(h, y) * slope))
@@ -222,7 +221,7 @@ class _Engine:
         nodes: list[Factors],
     ) -> Array:
         """Try the step on the integral as well, and scale the error estimates of both: (R,)."""
-        used = len(nodes)
+        used = len(nodes)  # f(t + h, y+) among them or not
         self.integral.try_step(column[:, 0], nodes, self.weights[:, :used])
         if not self.control.adaptive or self.tableau.error is None:
             return np.where(np.isfinite(y_new).all(axis=1), 0.0, np.nan)

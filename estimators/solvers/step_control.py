@@ -93,7 +93,8 @@ class Adaptive:
         scale = self.scale(probe.y, probe.y)
 
         def norm(v: Array) -> Array:
-            return np.asarray(np.sqrt(np.mean(np.square(v / scale), axis=1))).astype(float)
+            scaled = v / scale
+            return np.asarray(np.sqrt(np.einsum("rm,rm->r", scaled, scaled) / v.shape[1]), float)
 
         size, speed = norm(probe.y), norm(probe.slope)
         at_rest = (size < 1e-5) | (speed < 1e-5)

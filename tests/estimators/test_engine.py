@@ -146,6 +146,36 @@ def test_stops_are_hit_exactly(control: Adaptive | Fixed) -> None:
     assert max(asked) < 2
 
 
+@pytest.mark.parametrize("control", [Adaptive(1e-8, 1e-11), Fixed(0.05)])
+@pytest.mark.parametrize("name", ADAPTIVE)
+def test_a_path_is_read_at_the_times_of_the_stages(name: str, control: Adaptive | Fixed) -> None:
+    """Truth: the closed form; and to the last bit, a right-hand side that works the path out."""
+    asked: list[int] = []
+
+    def path(lane: Array, t: Array) -> Array:
+        asked.append(len(t))
+        return np.cos(FREQUENCY[lane] * t)[..., None]
+
+    def pulled(lane: Array, t: Array, y: Array, force: Array) -> tuple[Array, Factors]:
+        return force - y, (y[:, :1],)
+
+    def alone(lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
+        return pulled(lane, t, y, np.cos(FREQUENCY[lane] * t)[..., None])
+
+    times = (0.0, 1.1, 2.0)
+    found = run(pulled, START, times, TABLEAUS[name], control, path=path, dense=True)
+    truth = run(alone, START, times, TABLEAUS[name], control, dense=True)
+    np.testing.assert_array_equal(found.y, truth.y)
+    np.testing.assert_array_equal(found.integral, truth.integral)
+    assert found.steps.tolist() == truth.steps.tolist()
+    assert max(asked) >= TABLEAUS[name].stages - 1
+    forced = np.stack(
+        [np.cos(FREQUENCY * 2) + FREQUENCY * np.sin(FREQUENCY * 2), 1 + 0 * FREQUENCY]
+    )
+    end, start = (forced / (1 + FREQUENCY**2))[..., None]
+    np.testing.assert_allclose(found.y, end + (START - start) * np.exp(-2), atol=1e-6)
+
+
 def test_a_state_overwritten_at_a_stop_is_where_it_goes_on() -> None:
     """Truth: the rotation from the new state."""
 

@@ -16,14 +16,13 @@ from systems import Array, Problem
 
 FIRST_STEPS = 32
 """Collocation steps a smooth segment where the doubling starts."""
-FINEST = 4
-"""The doubling ends at the latest at this many times the steps of the adaptive solves."""
 AGREED = 2e-14
-"""Relative disagreement of N steps and 2N at which the doubling ends."""
-STALLED = 1e-9
-"""The same where it ends once it no longer falls fourfold: what is left is rounding. Above it, that
-is believed if a rounding of x0 does nearly as much, or on steps as short as the adaptive solves':
-before, a kink may be unresolved."""
+"""Relative disagreement of N steps and 2N at which the doubling ends.
+
+It also ends where the disagreement no longer falls fourfold. That is believed if a rounding of x0
+does nearly as much, or where 2N are as many steps as the adaptive solves took: before, a kink may
+be unresolved.
+"""
 ROUNDINGS = 100
 """What the roundings of a whole solve may add up to, in roundings of x0."""
 UNSOLVED = 1e-3
@@ -105,7 +104,7 @@ def _converged(
     adaptive = max(len(mesh) - 1 for segment in meshes for mesh in segment)
     coarse: Solution | None = None
     previous, steps = np.inf, FIRST_STEPS
-    while steps <= max(FINEST * adaptive, 4 * FIRST_STEPS):
+    while steps <= 4 * max(adaptive, FIRST_STEPS):
         mesh = [_sampled(segment, steps) for segment in meshes]
         try:
             fine = collocation(problem, x0, mesh)
@@ -117,8 +116,7 @@ def _converged(
             if worst <= AGREED:
                 return fine, coarse
             if previous / 4 <= worst <= UNSOLVED and (
-                worst <= STALLED
-                or steps >= 2 * adaptive
+                steps >= adaptive
                 or worst <= ROUNDINGS * _change(collocation(problem, x0 * (1 + _EPS), mesh), fine)
             ):
                 return fine, coarse

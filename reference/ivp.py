@@ -15,6 +15,8 @@ ATOL = 1e-4
 """In units of RTOL times the size of what is integrated: a component near zero may rest there."""
 MAX_STEP = 1 / 64
 """In units of the interval: bounds the error of the dense output where steps could be long."""
+SHORTEST = 16
+"""In units of t's rounding. A step so short across a jump of the slope is as good as exact."""
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
 _SLIVER = 1.01
 """A step is stretched by this much at most to reach the end."""
@@ -71,7 +73,7 @@ def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array
 
     `start` may be the later of the two times. The method, its dense output and its step control are
     those of Hairer, Norsett and Wanner (1993), II.5 and II.10, with SciPy's coefficients. Raises
-    NotSolved if a step falls to rounding.
+    NotSolved if steps fall to rounding, and not only to step across a jump.
     """
     lanes, span = np.arange(len(y)), end - start
     slope = _inside(slope, start, end)
@@ -81,20 +83,27 @@ def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array
     # What starts and stays at zero has no size; any tolerance will do.
     atol = RTOL * ATOL * np.where(size > 0, size, 1)[:, None]
     y, grow, going = y.copy(), np.full(len(y), _GROW), lanes
+    jumped = np.zeros(len(y), dtype=bool)
     taken: list[tuple[Array, ...]] = []
     while len(going):
         now, left = t[going], end - t[going]
         step = np.where(_SLIVER * np.abs(h[going]) >= np.abs(left), left, h[going])
-        if not (np.abs(step) > 10 * np.spacing(np.abs(now))).all():
-            lane = int(np.abs(step).argmin())
-            raise NotSolved(f"DOP853 falls to steps of {step[lane]:.0e} at t = {now[lane]:g}")
+        shortest = np.abs(step) <= SHORTEST * np.spacing(np.abs(now))
+        stuck = shortest & jumped[going]
+        if stuck.any():
+            raise NotSolved(
+                f"DOP853 falls to steps of {step[stuck][0]:.0e} at t = {now[stuck][0]:g}"
+            )
         with np.errstate(over="ignore", invalid="ignore"):
             k, new = _stages(slope, going, now, step, y[going], f[going])
             scale = atol[going] + RTOL * np.maximum(np.abs(y[going]), np.abs(new))
             error = _error(k, step, scale)
-        accepted = error < 1
+        jumps = shortest & (error >= 1) & np.isfinite(error)
+        accepted = (error < 1) | jumps
         with np.errstate(divide="ignore"):
             factor = np.clip(_SAFETY * error ** (-1 / 8), _SHRINK, grow[going])
+        factor[jumps] = _GROW
+        jumped[going] = np.where(accepted, jumps, jumped[going])
         h[going] = np.clip(step * factor, -MAX_STEP * abs(span), MAX_STEP * abs(span))
         # After a rejection, steps do not grow at once.
         grow[going] = np.where(accepted, _GROW, 1.0)

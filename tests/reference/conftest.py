@@ -1,6 +1,6 @@
 """Problems small enough that their truth is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -9,6 +9,8 @@ import pytest
 from systems import LQR, TASKS, Array, Policy, Problem, System
 
 LINEAR = ("identity",)
+HORIZONS = {"stiff": 0.02, "lorenz": 4.0}
+"""Shorter than the systems' own: 200 of stiff's fast time constants, 4 of Lorenz's slow ones."""
 
 
 def lqr_problem(seed: int, n: int, k: int, horizon: float) -> Problem:
@@ -46,6 +48,54 @@ class Switched(System):
         return rng.standard_normal((samples, 1))
 
 
+@dataclass(frozen=True)
+class Clamped(System):
+    """A particle drawn to the origin, x'' = u - x / max(|x|, 0.3)^3, w = x^2 + x'^2 + u^2.
+
+    The force is continuous, its derivative jumps from -1/0.027 to 2/0.027 where |x| grows past 0.3.
+    """
+
+    horizon: float = 2.0
+    state_dim = 2
+    control_dim = 1
+    observation_dim = 2
+
+    def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
+        force = u[:, 0] - x[:, 0] / self.distance(x) ** 3
+        return np.stack([x[:, 1], force], axis=1), (x * x).sum(axis=1) + u[:, 0] * u[:, 0]
+
+    def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
+        distance = self.distance(x)
+        stiffness = np.where(distance > 0.3, 2, -1) / distance**3
+        gx = 2 * c[:, None] * x + np.stack([stiffness * a[:, 1], a[:, 0]], axis=1)
+        return gx, a[:, 1:] + 2 * c[:, None] * u
+
+    def distance(self, x: Array) -> Array:
+        place = x[:, 0]
+        return np.where(np.abs(place.real) > 0.3, np.sign(place.real) * place, 0.3)
+
+    def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
+        return rng.uniform(0.5, 1.0, (samples, 2))
+
+
+@pytest.fixture
+def clamped() -> tuple[Problem, Array]:
+    """Crosses the clamp's edges, where the force has a kink, more than once."""
+    policy = Policy((2, 8, 1), ("tanh", "identity"))
+    problem = Problem(Clamped(), policy, policy.glorot(np.random.default_rng(1)), 2.0)
+    return problem, problem.system.sample_x0(np.random.default_rng(2), 2)
+
+
+@pytest.fixture
+def exponential_linear() -> tuple[Problem, Array]:
+    """An oscillator with ELU in the policy: its second derivative jumps, unit by unit."""
+    policy = Policy((2, 8, 8, 1), ("elu", "elu", "identity"))
+    A, B, eye = np.array([[0.0, 1.0], [-1.0, 0.0]]), np.array([[0.0], [1.0]]), np.eye(2)
+    system = LQR(A, B, eye, np.eye(1), 0 * eye, horizon=3.0)
+    problem = Problem(system, policy, policy.glorot(np.random.default_rng(1)), 3.0)
+    return problem, problem.system.sample_x0(np.random.default_rng(2), 2)
+
+
 @pytest.fixture
 def switched() -> Problem:
     """W = 0 and u = b = 0.5, so that x(t) is known, whatever the gradient in W."""
@@ -60,6 +110,7 @@ def registered(request: pytest.FixtureRequest) -> tuple[Problem, Array]:
     """Every registered problem that has references of its own, with two samples."""
     name, preset = request.param
     problem = TASKS[name].problem(preset)
+    problem = replace(problem, horizon=HORIZONS.get(name, problem.horizon))
     return problem.sample(np.random.default_rng(0), 2)
 
 

@@ -80,7 +80,10 @@ def test_against_high_precision(four_by_two: Problem) -> None:
 def test_three_methods_agree(four_by_two: Problem) -> None:
     x0 = four_by_two.system.sample_x0(np.random.default_rng(2), 2)
     truth = closed_form(four_by_two, x0)
-    for solution in collocation(four_by_two, x0, 64), continuous(four_by_two, x0)[0]:
+    for solution in (
+        collocation(four_by_two, x0, [np.linspace(0, four_by_two.horizon, 64 + 1)]),
+        continuous(four_by_two, x0)[0],
+    ):
         assert relative(solution.gradient, truth.gradient) < 1e-13
         assert solution.loss == pytest.approx(truth.loss, rel=1e-13)
 
@@ -98,7 +101,10 @@ def test_stiff_closed_loop(cost: float) -> None:
     )
     problem = Problem(system, Policy((2, 1), ("identity",)), np.array([0.3, -200.0, 5.0]), 3.0)
     x0 = np.array([[1.0, -2.0], [0.1, 3.0]])
-    truth, checked = closed_form(problem, x0), collocation(problem, x0, 1024)
+    truth, checked = (
+        closed_form(problem, x0),
+        collocation(problem, x0, [np.linspace(0, problem.horizon, 1024 + 1)]),
+    )
     assert relative(truth.gradient, checked.gradient) < 1e-13
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reference import limit as limit_module
-from reference.continuous import continuous, trajectory
+from reference.continuous import continuous, trajectories
 from reference.limit import MAX_VJPS, quadrature_limit
 from reference.quadrature import gauss
 from systems import LQR, TASKS, Array, Policy, Problem
@@ -51,7 +51,7 @@ def meshes(a: float, b: float, nodes: int, depth: int) -> Iterator[Array]:
 def test_every_point_is_an_actual_mesh(scalar: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limit_module, "LEAST_DEPTH", 2)
     monkeypatch.setattr(limit_module, "MOST_DEPTH", 2)
-    curve = quadrature_limit([trajectory(scalar, np.array([X0]))]).abs_error[0]
+    curve = quadrature_limit(trajectories(scalar, np.array([[X0]]))).abs_error[0]
     exact = sum(rule(a, b, 20) for a, b in pairwise(np.linspace(0, T, 17)))
     reached: list[float] = []
     for k in range(5):
@@ -62,7 +62,7 @@ def test_every_point_is_an_actual_mesh(scalar: Problem, monkeypatch: pytest.Monk
 
 
 def test_no_uniform_rule_does_better(scalar: Problem) -> None:
-    limit = quadrature_limit([trajectory(scalar, np.array([X0]))])
+    limit = quadrature_limit(trajectories(scalar, np.array([[X0]])))
     curve = limit.abs_error[0]
     assert list(limit.vjps) == list(range(1, MAX_VJPS + 1))
     assert (np.diff(curve) <= 0).all()
@@ -80,7 +80,7 @@ def test_no_uniform_rule_does_better(scalar: Problem) -> None:
 
 def test_breakpoints_are_roots(switched: Problem) -> None:
     """A rule across the jump would need far more nodes."""
-    limit = quadrature_limit([trajectory(switched, np.array([1.0]))])
+    limit = quadrature_limit(trajectories(switched, np.array([[1.0]])))
     assert limit.abs_error[0, 19] < 1e-11
 
 

@@ -15,6 +15,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "bptt-rk4": Bptt(RK4, tight=0.01),
     "bptt-dop853": Bptt(DOP853, tight=0.05),
     "ctpg": Ctpg(TSIT5),
+    "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
     "ctpg-dop853": Ctpg(DOP853),
     "ctpg-rk4": Ctpg(RK4, tight=0.01),
     "ctpg-scipy": CtpgScipy("RK45"),

@@ -60,11 +60,14 @@ class Ctpg(Estimator):
     """Solve forward, store the dense output, solve the adjoint backward along it.
 
     The parameter gradient is part of the backward solve's state (Eqs. 7 and 8), so its error
-    estimate controls the step as well; it is kept in factors and contracted once a step.
+    estimate controls the step as well; it is kept in factors and contracted once a step. With
+    `seminorm`, the adjoint alone controls it (Kidger, Chen and Lyons 2021): an integral needs no
+    step that its integrand does not.
     """
 
     tableau: Tableau
     tight: float = 1e-10
+    seminorm: bool = False
 
     @property
     def knob(self) -> Knob:  # type: ignore[override]
@@ -97,7 +100,7 @@ class Ctpg(Estimator):
             times[::-1],
             self.tableau,
             control,
-            Quadrature(problem.policy.size, problem.contract, controlled=True),
+            Quadrature(problem.policy.size, problem.contract, controlled=not self.seminorm),
             path=trajectory,
             lost=lost,
         )

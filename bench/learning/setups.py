@@ -106,6 +106,17 @@ _GIVEN: dict[str, dict[str, Any]] = {
         "scale": 1.0,
         "settings": {"bptt": 0.01, "bptt-semi-implicit": 0.01},
     },
+    "stiff": {"optimiser": Adam(1e-2), "batch": 4, "iterations": 100, "scale": 1.0},
+    # The policy of a fifth of the horizon: over all of it the gradient is a million times larger
+    # than what a step should follow.
+    "lorenz": {
+        "optimiser": Adam(1e-2),
+        "batch": 16,
+        "iterations": 300,
+        "scale": 1.0,
+        "horizon": 4.0,
+    },
+    "heat": {"optimiser": Adam(1e-2), "batch": 8, "iterations": 300, "scale": 1.0},
 }
 _GIVEN["mujoco_cartpole"] = _GIVEN["cartpole"]
 SETUPS: dict[str, Setup] = {

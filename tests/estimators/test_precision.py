@@ -57,8 +57,8 @@ def test_single_precision_throughout(
     They differ by what the steps round, which is far above float64's own, and where steps adapt, by
     the tolerance, since each takes its own.
     """
-    problem = in_single(short(preset, 0.6, estimator))
-    x0 = problem.system.sample_x0(np.random.default_rng(8), 3).astype(np.float32)
+    problem, x0 = short(preset, 0.6, estimator).sample(np.random.default_rng(8), 3)
+    problem, x0 = in_single(problem), x0.astype(np.float32)
     setting = problem.horizon / 12 if estimator.knob == "step" else 1e-5
     found = estimator(problem, x0, setting)
     for part in (found.loss, found.grad_x0, found.grad_theta):

@@ -18,7 +18,11 @@ MOST_PARAMETERS = 200
 
 RATE = 4.0
 """1 / time: costs and adjoints of the registered systems decay at most twice as fast as the states
-of the perturbed LQR do, at 1.75."""
+of the perturbed LQR do, at 1.75. Those that are faster are in RATES."""
+RATES = {"stiff": 2e4, "lorenz": 40.0, "heat": 440.0}
+"""Twice the fastest rate: the current's; Lorenz's on the attractor; 4 diffusivity (points + 1)^2.
+Horizons and steps of these systems are shorter in proportion: an explicit method of fixed steps is
+unstable on longer ones, whatever estimates a gradient by it."""
 ACCUMULATION = 10.0
 """A tolerance bounds the error of one step; over the short horizons here, this many add up."""
 
@@ -44,7 +48,7 @@ def estimator(name: str) -> Estimator:
 def short() -> Callable[..., Problem]:
     """A task's preset over its own horizon, or over a shorter one.
 
-    An estimator that pays for every parameter gets the same system under a small perceptron; at
+    The horizon is in units of a system of rate RATE. An estimator that pays for every parameter gets the same system under a small perceptron; at
     full size, `test_discrete_adjoint` checks it over a single step.
     """
 
@@ -56,9 +60,20 @@ def short() -> Callable[..., Problem]:
         if isinstance(estimator, COST_GROWS_WITH_P) and policy.size > MOST_PARAMETERS:
             policy = Policy((policy.sizes[0], 4, policy.sizes[-1]), ("tanh", "identity"))
             theta = policy.glorot(np.random.default_rng(4), 0.3)
-        return Problem(whole.system, policy, theta, min(horizon, whole.horizon))
+        return Problem(whole.system, policy, theta, min(horizon * pace(preset[0]), whole.horizon))
 
     return problem
+
+
+def pace(system: str) -> float:
+    """A step of a registered system over one of the same accuracy at rate RATE."""
+    return RATE / RATES.get(system, RATE)
+
+
+@pytest.fixture
+def paced(preset: tuple[str, str]) -> Callable[[Estimator, float], float]:
+    """An estimator's setting for the preset's system: a step goes by its rate, a tolerance not."""
+    return lambda e, setting: setting * pace(preset[0]) if e.knob == "step" else setting
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def off_preset(problem: Problem) -> Problem:
 def test_against_complex_step(tableau: Tableau, preset: tuple[str, str], short: Callable) -> None:
     """Truth: complex step of the loss in every entry of x0 and along random theta, to 1e-12."""
     problem = off_preset(short(preset, 0.5))
-    step = 0.19  # does not divide the horizon
+    step = 0.38 * problem.horizon  # does not divide the horizon
     rng = np.random.default_rng(6)
     x0 = problem.system.sample_x0(rng, len(LANES))
     estimate = Bptt(tableau)(problem, x0, step)
@@ -70,8 +70,8 @@ def test_finite_differences_of_every_parameter(
     assert isinstance(method, FiniteDifference)
     problem = off_preset(short(preset, 0.2))
     x0 = problem.system.sample_x0(np.random.default_rng(3), 1)
-    truth = Bptt(method.tableau)(problem, x0, 0.2)
-    found = method(problem, x0, 0.2)
+    truth = Bptt(method.tableau)(problem, x0, problem.horizon)
+    found = method(problem, x0, problem.horizon)
     for half in ("grad_x0", "grad_theta"):
         exact = getattr(truth, half)
         # Central differences at eps^(1/3) leave eps^(2/3) = 4e-11 of the loss an entry.

@@ -19,12 +19,13 @@ def test_gradient_and_loss_at_the_tight_setting(
     reference_of: Callable,
     relative_error: Callable,
     required: Callable,
+    paced: Callable,
 ) -> None:
     """Truth: collocation, the closed form and the continuous adjoint, agreeing to 1e-12."""
     problem = short(preset, HORIZON, estimator)
     x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
-    estimate = estimator(problem, x0, estimator.tight)
+    estimate = estimator(problem, x0, paced(estimator, estimator.tight))
     bound = required(estimator, estimator.tight)
     assert (relative_error(estimate, reference) <= bound).all()
     np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
@@ -36,12 +37,13 @@ def test_each_half_of_the_gradient_by_itself(
     short: Callable,
     reference_of: Callable,
     required: Callable,
+    paced: Callable,
 ) -> None:
     """Truth as above: neither dL/dx0 nor dL/dtheta hides behind the other's size."""
     problem = short(preset, HORIZON, estimator)
     x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
-    estimate = estimator(problem, x0, 10 * estimator.tight)
+    estimate = estimator(problem, x0, paced(estimator, 10 * estimator.tight))
     bound = required(estimator, 10 * estimator.tight)
     for half in ("grad_x0", "grad_theta"):
         found, truth = getattr(estimate, half), getattr(reference, half)

@@ -9,6 +9,7 @@ import pytest
 
 from estimators import ESTIMATORS, Estimate, Estimator
 from estimators.finite_difference import FiniteDifference
+from estimators.neural_ode import NeuralOde
 from reference import Reference, load_or_certify
 from systems import TASKS, Array, Policy, Problem
 
@@ -23,6 +24,9 @@ RATES = {"stiff": 2e4, "lorenz": 40.0, "heat": 440.0}
 """Twice the fastest rate: the current's; Lorenz's on the attractor; 4 diffusivity (points + 1)^2.
 Horizons and steps of these systems are shorter in proportion: an explicit method of fixed steps is
 unstable on longer ones, whatever estimates a gradient by it."""
+SETTLING = {"stiff": 200.0, "heat": 50.0}
+"""How much longer adaptive methods may go, and must where a gradient is to outgrow their absolute
+tolerances. Not if they solve the state backward: that multiplies errors by exp(rate T)."""
 ACCUMULATION = 10.0
 """A tolerance bounds the error of one step; over the short horizons here, this many add up."""
 
@@ -48,19 +52,27 @@ def estimator(name: str) -> Estimator:
 def short() -> Callable[..., Problem]:
     """A task's preset over its own horizon, or over a shorter one.
 
-    The horizon is in units of a system of rate RATE. An estimator that pays for every parameter gets the same system under a small perceptron; at
+    The horizon is in units of a system of rate RATE. An estimator that pays for every parameter
+    gets the same system under a small perceptron; at
     full size, `test_discrete_adjoint` checks it over a single step.
     """
 
     def problem(
-        preset: tuple[str, str], horizon: float, estimator: Estimator | None = None
+        preset: tuple[str, str],
+        horizon: float,
+        estimator: Estimator | None = None,
+        settled: bool = False,
     ) -> Problem:
         whole = TASKS[preset[0]].problem(preset[1])
         policy, theta = whole.policy, whole.theta
         if isinstance(estimator, COST_GROWS_WITH_P) and policy.size > MOST_PARAMETERS:
             policy = Policy((policy.sizes[0], 4, policy.sizes[-1]), ("tanh", "identity"))
             theta = policy.glorot(np.random.default_rng(4), 0.3)
-        return Problem(whole.system, policy, theta, min(horizon * pace(preset[0]), whole.horizon))
+        horizon *= pace(preset[0])
+        adaptive = estimator and estimator.knob == "tolerance"
+        if settled and adaptive and not isinstance(estimator, NeuralOde):
+            horizon *= SETTLING.get(preset[0], 1.0)
+        return Problem(whole.system, policy, theta, min(horizon, whole.horizon))
 
     return problem
 

@@ -22,7 +22,7 @@ def test_gradient_and_loss_at_the_tight_setting(
     paced: Callable,
 ) -> None:
     """Truth: collocation, the closed form and the continuous adjoint, agreeing to 1e-12."""
-    problem = short(preset, HORIZON, estimator)
+    problem = short(preset, HORIZON, estimator, settled=True)
     x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
     estimate = estimator(problem, x0, paced(estimator, estimator.tight))
@@ -40,7 +40,7 @@ def test_each_half_of_the_gradient_by_itself(
     paced: Callable,
 ) -> None:
     """Truth as above: neither dL/dx0 nor dL/dtheta hides behind the other's size."""
-    problem = short(preset, HORIZON, estimator)
+    problem = short(preset, HORIZON, estimator, settled=True)
     x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
     estimate = estimator(problem, x0, paced(estimator, 10 * estimator.tight))

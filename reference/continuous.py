@@ -1,4 +1,4 @@
-"""Optimise first: the continuous adjoint equation, solved tight by SciPy's DOP853."""
+"""Optimise first: the continuous adjoint equation, solved tight by DOP853."""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -15,8 +15,9 @@ ATOL = 1e-4
 """In units of RTOL times the size of what is integrated: a component near zero may rest there."""
 MAX_STEP = 1 / 64
 """In units of the interval: bounds the error of the dense output where steps could be long."""
-SHORTEST = 16
-"""In units of t's rounding. A step so short across a jump of the slope is as good as exact."""
+SHORTEST, MOST_SHORTEST = 16, 8
+"""In units of t's rounding: a step so short, across a jump of the slope, is as good as exact. And
+how many of them follow each other before there is no end to them in sight."""
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
 _SLIVER = 1.01
 """A step is stretched by this much at most to reach the end."""
@@ -83,13 +84,13 @@ def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array
     # What starts and stays at zero has no size; any tolerance will do.
     atol = RTOL * ATOL * np.where(size > 0, size, 1)[:, None]
     y, grow, going = y.copy(), np.full(len(y), _GROW), lanes
-    jumped = np.zeros(len(y), dtype=bool)
+    short = np.zeros(len(y), dtype=int)
     taken: list[tuple[Array, ...]] = []
     while len(going):
         now, left = t[going], end - t[going]
         step = np.where(_SLIVER * np.abs(h[going]) >= np.abs(left), left, h[going])
-        shortest = np.abs(step) <= SHORTEST * np.spacing(np.abs(now))
-        stuck = shortest & jumped[going]
+        shortest = (np.abs(step) <= SHORTEST * np.spacing(np.abs(now))) & (step != left)
+        stuck = shortest & (short[going] == MOST_SHORTEST)
         if stuck.any():
             raise NotSolved(
                 f"DOP853 falls to steps of {step[stuck][0]:.0e} at t = {now[stuck][0]:g}"
@@ -98,12 +99,11 @@ def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array
             k, new = _stages(slope, going, now, step, y[going], f[going])
             scale = atol[going] + RTOL * np.maximum(np.abs(y[going]), np.abs(new))
             error = _error(k, step, scale)
-        jumps = shortest & (error >= 1) & np.isfinite(error)
-        accepted = (error < 1) | jumps
+        accepted = (error < 1) | (shortest & np.isfinite(error))
+        short[going] = np.where(shortest, short[going] + 1, np.where(accepted, 0, short[going]))
         with np.errstate(divide="ignore"):
             factor = np.clip(_SAFETY * error ** (-1 / 8), _SHRINK, grow[going])
-        factor[jumps] = _GROW
-        jumped[going] = np.where(accepted, jumps, jumped[going])
+        factor[shortest] = _GROW
         h[going] = np.clip(step * factor, -MAX_STEP * abs(span), MAX_STEP * abs(span))
         # After a rejection, steps do not grow at once.
         grow[going] = np.where(accepted, _GROW, 1.0)

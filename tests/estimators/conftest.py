@@ -9,27 +9,33 @@ import pytest
 
 from estimators import ESTIMATORS, Estimate, Estimator
 from estimators.finite_difference import FiniteDifference
+from estimators.neural_ode import NeuralOde
 from reference import Reference, load_or_certify
 from systems import TASKS, Array, Policy, Problem
 
-EXACT = [name for name, task in TASKS.items() if task.system.truth is None]
-PRESETS = [(name, preset) for name in EXACT for preset in TASKS[name].presets]
+PRESETS = [(name, preset) for name, task in TASKS.items() for preset in task.presets]
 COST_GROWS_WITH_P = (FiniteDifference,)
 MOST_PARAMETERS = 200
 
 RATE = 4.0
 """1 / time: costs and adjoints of the registered systems decay at most twice as fast as the states
-of the perturbed LQR do, at 1.75."""
-RATES = {"cartpole": 20.0}
-"""Of systems that are faster: with a gear of 10 and a policy at full scale, the norm of the closed
-loop's Jacobian is 18."""
+of the perturbed LQR do, at 1.75. Those that are faster are in RATES."""
+RATES = {"stiff": 2e4, "lorenz": 40.0, "heat": 440.0}
+"""Twice the fastest rate: the current's; Lorenz's on the attractor; 4 diffusivity (points + 1)^2.
+Horizons and steps of these systems are shorter in proportion: an explicit method of fixed steps is
+unstable on longer ones, whatever estimates a gradient by it."""
+SETTLING = {"stiff": 200.0, "heat": 50.0}
+"""How much longer adaptive methods may go, and must where a gradient is to outgrow their absolute
+tolerances. Not if they solve the state backward: that multiplies errors by exp(rate T)."""
 ACCUMULATION = 10.0
 """A tolerance bounds the error of one step; over the short horizons here, this many add up."""
+BDF_ACCUMULATION = 30.0
+"""Of a multistep method, whose consecutive local errors share their sign, between two layers."""
 
 
 @pytest.fixture(params=PRESETS, ids="-".join)
 def preset(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """Every registered task whose own derivatives are exact, at each of its presets."""
+    """Every registered task at each of its presets."""
     return request.param
 
 
@@ -48,23 +54,40 @@ def estimator(name: str) -> Estimator:
 def short() -> Callable[..., Problem]:
     """A task's preset over its own horizon, or over a shorter one.
 
-    An estimator that pays for every parameter gets the same system under a small perceptron; at
-    full size, `test_discrete_adjoint` checks it over a single step. Error bounds derive from a flow
-    that is smooth, so tanh stands in for ELU, whose second derivative jumps.
+    The horizon is in units of a system of rate RATE. An estimator that pays for every parameter
+    gets the same system under a small perceptron; at full size, `test_discrete_adjoint` checks it
+    over a single step. `settled` is for SETTLING.
     """
 
     def problem(
-        preset: tuple[str, str], horizon: float, estimator: Estimator | None = None
+        preset: tuple[str, str],
+        horizon: float,
+        estimator: Estimator | None = None,
+        settled: bool = False,
     ) -> Problem:
         whole = TASKS[preset[0]].problem(preset[1])
-        smooth = ("tanh" if name == "elu" else name for name in whole.policy.activations)
-        policy, theta = Policy(whole.policy.sizes, tuple(smooth)), whole.theta
+        policy, theta = whole.policy, whole.theta
         if isinstance(estimator, COST_GROWS_WITH_P) and policy.size > MOST_PARAMETERS:
             policy = Policy((policy.sizes[0], 4, policy.sizes[-1]), ("tanh", "identity"))
             theta = policy.glorot(np.random.default_rng(4), 0.3)
+        horizon *= pace(preset[0])
+        adaptive = estimator and estimator.knob == "tolerance"
+        if settled and adaptive and not isinstance(estimator, NeuralOde):
+            horizon *= SETTLING.get(preset[0], 1.0)
         return Problem(whole.system, policy, theta, min(horizon, whole.horizon))
 
     return problem
+
+
+def pace(system: str) -> float:
+    """A step of a registered system over one of the same accuracy at rate RATE."""
+    return RATE / RATES.get(system, RATE)
+
+
+@pytest.fixture
+def paced(preset: tuple[str, str]) -> Callable[[Estimator, float], float]:
+    """An estimator's setting for the preset's system: a step goes by its rate, a tolerance not."""
+    return lambda e, setting: setting * pace(preset[0]) if e.knob == "step" else setting
 
 
 @pytest.fixture(scope="session")
@@ -93,18 +116,18 @@ def relative_error() -> Callable[[Estimate, Reference], Array]:
 
 
 @pytest.fixture(scope="session")
-def required() -> Callable[..., float]:
+def required() -> Callable[[Estimator, float], float]:
     """The relative error that an estimator may make at a setting.
 
-    A step h of a method of order p leaves a Taylor remainder of (rate h)^p / (p + 1)! a unit of
+    A step h of a method of order p leaves a Taylor remainder of (RATE h)^p / (p + 1)! a unit of
     time; a tolerance leaves itself, ACCUMULATION times. Differencing and rounding leave 1e-12.
     """
 
-    def bound(estimator: Estimator, setting: float, system: str = "") -> float:
+    def bound(estimator: Estimator, setting: float) -> float:
         if estimator.knob == "tolerance":
-            return ACCUMULATION * setting
+            multistep = getattr(estimator, "method", None) == "BDF"
+            return (BDF_ACCUMULATION if multistep else ACCUMULATION) * setting
         assert estimator.order is not None
-        per_step = RATES.get(system, RATE) * setting
-        return per_step**estimator.order / factorial(estimator.order + 1) + 1e-12
+        return (RATE * setting) ** estimator.order / factorial(estimator.order + 1) + 1e-12
 
     return bound

@@ -9,9 +9,6 @@ from estimators import ESTIMATORS, Estimator
 from estimators.neural_ode import NeuralOde
 
 HORIZON = 1.0
-HORIZONS = {"electric": 4.0}
-"""A charge that starts at rest on its goal: over a unit of time its gradient in theta, which grows
-with the fourth power, is 7e-5, and a tolerance's absolute part all that a solver looks at."""
 SAMPLES = 1  # batches are what test_lanes is about
 
 
@@ -22,13 +19,14 @@ def test_gradient_and_loss_at_the_tight_setting(
     reference_of: Callable,
     relative_error: Callable,
     required: Callable,
+    paced: Callable,
 ) -> None:
     """Truth: collocation, the closed form and the continuous adjoint, agreeing to 1e-12."""
-    problem = short(preset, HORIZONS.get(preset[0], HORIZON), estimator)
-    problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
+    problem = short(preset, HORIZON, estimator, settled=True)
+    x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
-    estimate = estimator(problem, x0, estimator.tight)
-    bound = required(estimator, estimator.tight, preset[0])
+    estimate = estimator(problem, x0, paced(estimator, estimator.tight))
+    bound = required(estimator, estimator.tight)
     assert (relative_error(estimate, reference) <= bound).all()
     np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
 
@@ -39,13 +37,14 @@ def test_each_half_of_the_gradient_by_itself(
     short: Callable,
     reference_of: Callable,
     required: Callable,
+    paced: Callable,
 ) -> None:
     """Truth as above: neither dL/dx0 nor dL/dtheta hides behind the other's size."""
-    problem = short(preset, HORIZONS.get(preset[0], HORIZON), estimator)
-    problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
+    problem = short(preset, HORIZON, estimator, settled=True)
+    x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
-    estimate = estimator(problem, x0, 10 * estimator.tight)
-    bound = required(estimator, 10 * estimator.tight, preset[0])
+    estimate = estimator(problem, x0, paced(estimator, 10 * estimator.tight))
+    bound = required(estimator, 10 * estimator.tight)
     for half in ("grad_x0", "grad_theta"):
         found, truth = getattr(estimate, half), getattr(reference, half)
         size = np.linalg.norm(truth, axis=1)
@@ -65,7 +64,7 @@ def test_checkpoints_divide_what_the_backsolve_multiplies(
     """
     tolerance = 1e-6
     problem = short(("lqr", "perturbed"), 8.0)
-    problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
+    x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
     error = relative_error(estimator(problem, x0, tolerance), reference_of(problem, x0))
     growth = np.exp(1.75 * problem.horizon / estimator.checkpoints)
     assert (error <= 10 * tolerance * growth).all()

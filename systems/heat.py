@@ -38,7 +38,7 @@ class Heat(System):
         return self.points
 
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
-        away = x - np.sin(np.pi * self._places())
+        away = np.subtract(x, np.sin(np.pi * self._places()), dtype=x.dtype)
         cost = self._spacing * (away * away).sum(axis=1) + 0.01 * (u * u).sum(axis=1)
         dx = -2 * x.astype(np.result_type(x, u))
         dx[:, 1:] += x[:, :-1]
@@ -47,7 +47,7 @@ class Heat(System):
         return self._conductance * dx, cost
 
     def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
-        away = x - np.sin(np.pi * self._places())
+        away = np.subtract(x, np.sin(np.pi * self._places()), dtype=x.dtype)
         gx = -2 * a
         gx[:, 1:] += a[:, :-1]
         gx[:, :-1] += a[:, 1:]
@@ -56,11 +56,11 @@ class Heat(System):
         return gx, self._conductance * a[:, [0, -1]] + 0.02 * c[:, None] * u
 
     def observe(self, t: Array, x: Array) -> Array:
-        left, weight = self._sensors()
+        left, weight = self._sensors(x)
         return (1 - weight) * x[:, left] + weight * x[:, left + 1]
 
     def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:
-        left, weight = self._sensors()
+        left, weight = self._sensors(o)
         gx = np.zeros_like(x, dtype=o.dtype)
         gx[:, left] += (1 - weight) * o
         gx[:, left + 1] += weight * o
@@ -82,11 +82,11 @@ class Heat(System):
     def _places(self) -> Array:
         return self._spacing * np.arange(1, self.points + 1)
 
-    def _sensors(self) -> tuple[Array, Array]:
+    def _sensors(self, like: Array) -> tuple[Array, Array]:
         """Index of the point at or left of each sensor, and the weight of the one after it."""
         position = _SENSORS / self._spacing - 1
         left = position.astype(int)
-        return left, position - left
+        return left, (position - left).astype(like.dtype)
 
 
 TASK = Task(

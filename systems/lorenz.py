@@ -30,13 +30,13 @@ class Lorenz(System):
     observation_dim = 3
 
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
-        away = x - self._equilibrium()
+        away = self._away(x)
         cost = 0.01 * ((away * away).sum(axis=1) + u[:, 0] * u[:, 0])
         return self._drift(x, self.strength * u[:, 0]), cost
 
     def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
         X, Y, Z = x.T
-        gx = 0.02 * c[:, None] * (x - self._equilibrium())
+        gx = 0.02 * c[:, None] * self._away(x)
         gx[:, 0] += a[:, 1] * (self.rho - Z) - self.sigma * a[:, 0] + a[:, 2] * Y
         gx[:, 1] += self.sigma * a[:, 0] - a[:, 1] + a[:, 2] * X
         gx[:, 2] -= a[:, 1] * X + self.beta * a[:, 2]
@@ -63,6 +63,9 @@ class Lorenz(System):
         X, Y, Z = x.T
         rates = self.sigma * (Y - X), X * (self.rho - Z) - Y + push, X * Y - self.beta * Z
         return np.stack(rates, axis=1)
+
+    def _away(self, x: Array) -> Array:
+        return np.subtract(x, self._equilibrium(), dtype=x.dtype)
 
     def _equilibrium(self) -> Array:
         across = np.sqrt(self.beta * (self.rho - 1))

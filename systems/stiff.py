@@ -49,7 +49,7 @@ class Stiff(System):
         return x[:, :2]
 
     def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:
-        return np.concatenate([o, np.zeros((len(o), 1))], axis=1)
+        return np.concatenate([o, np.zeros_like(o[:, :1])], axis=1)
 
     def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
         return rng.uniform(-1, 1, (samples, 3))

@@ -18,7 +18,7 @@ def test_engine_agrees_with_scipy(
 ) -> None:
     """Truth: a second implementation, with the running cost in the state and its own control."""
     problem = short(preset, 2.0, ESTIMATORS[own], settled=True)
-    x0 = problem.system.sample_x0(np.random.default_rng(12), 1)
+    problem, x0 = problem.sample(np.random.default_rng(12), 1)
     one = ESTIMATORS[own](problem, x0, TOLERANCE)
     other = ESTIMATORS[scipys](problem, x0, TOLERANCE)
     for part in ("loss", "grad_x0", "grad_theta"):

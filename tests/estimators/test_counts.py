@@ -98,6 +98,7 @@ BY_HAND: dict[str, Callable[[Log], tuple[int, int]]] = {
     "bptt-rk4": bptt(4),
     "bptt-dop853": bptt(12),
     "ctpg": ctpg,
+    "ctpg-seminorm": ctpg,
     "ctpg-dop853": ctpg_dop853,
     "ctpg-rk4": ctpg_rk4,
     "neural_ode": neural_ode(1),

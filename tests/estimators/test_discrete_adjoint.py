@@ -8,8 +8,8 @@ import pytest
 from estimators import ESTIMATORS
 from estimators.bptt import Bptt, discretised_loss
 from estimators.finite_difference import FiniteDifference
-from estimators.solvers.tableaus import TABLEAUS, Tableau
-from systems import TASKS, Problem
+from estimators.solvers.tableaus import TABLEAUS
+from systems import TASKS, Array, Problem
 
 STEP = 1e-30  # complex step has no rounding to balance
 LANES = np.arange(2)
@@ -21,28 +21,34 @@ def off_preset(problem: Problem) -> Problem:
     return problem.with_theta(problem.theta + 0.1 * rng.standard_normal(problem.theta.shape))
 
 
-@pytest.mark.parametrize("tableau", TABLEAUS.values(), ids=TABLEAUS)
-def test_against_complex_step(tableau: Tableau, preset: tuple[str, str], short: Callable) -> None:
+METHODS = {name: Bptt(tableau) for name, tableau in TABLEAUS.items()}
+METHODS["semi-implicit"] = Bptt(TABLEAUS["Euler"], semi_implicit=True)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_against_complex_step(method: Bptt, preset: tuple[str, str], short: Callable) -> None:
     """Truth: complex step of the loss in every entry of x0 and along random theta, to 1e-12."""
     problem = off_preset(short(preset, 0.5))
     step = 0.38 * problem.horizon  # does not divide the horizon
     rng = np.random.default_rng(6)
-    x0 = problem.system.sample_x0(rng, len(LANES))
-    estimate = Bptt(tableau)(problem, x0, step)
+    problem, x0 = problem.sample(rng, len(LANES))
+
+    def discrete(problem: Problem, x0: Array) -> Array:
+        return discretised_loss(problem, method.tableau, LANES, x0, step, method.semi_implicit)
+
+    estimate = method(problem, x0, step)
     assert (estimate.steps == 3).all()
-    np.testing.assert_allclose(
-        estimate.loss, discretised_loss(problem, tableau, LANES, x0, step), rtol=1e-14
-    )
+    np.testing.assert_allclose(estimate.loss, discrete(problem, x0), rtol=1e-14)
     size = np.linalg.norm(estimate.grad_x0, axis=1)
     for entry in range(x0.shape[1]):
         moved = x0.astype(complex)
         moved[:, entry] += 1j * STEP
-        truth = discretised_loss(problem, tableau, LANES, moved, step).imag / STEP
+        truth = discrete(problem, moved).imag / STEP
         assert (np.abs(estimate.grad_x0[:, entry] - truth) <= 1e-12 * size).all()
     for _ in range(4):
         v = rng.standard_normal(problem.theta.shape)
         moved_problem = problem.with_theta(problem.theta + 1j * STEP * v)
-        truth = discretised_loss(moved_problem, tableau, LANES, x0, step).imag / STEP
+        truth = discrete(moved_problem, x0).imag / STEP
         size = np.linalg.norm(estimate.grad_theta, axis=1) * np.linalg.norm(v)
         assert (np.abs(estimate.grad_theta @ v - truth) <= 1e-12 * size).all()
 
@@ -50,7 +56,7 @@ def test_against_complex_step(tableau: Tableau, preset: tuple[str, str], short: 
 def test_contraction_in_chunks_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Truth: the same sweep contracted at once; the reverse pass holds factors in chunks."""
     problem = TASKS["lqr"].problem("perturbed")
-    x0 = problem.system.sample_x0(np.random.default_rng(0), 2)
+    problem, x0 = problem.sample(np.random.default_rng(0), 2)
     method = Bptt(TABLEAUS["RK4"])
     whole = method(problem, x0, 0.5)
     monkeypatch.setattr("estimators.bptt.CHUNK_BYTES", 500)
@@ -69,7 +75,7 @@ def test_finite_differences_of_every_parameter(
     method = ESTIMATORS[differences]
     assert isinstance(method, FiniteDifference)
     problem = off_preset(short(preset, 0.2))
-    x0 = problem.system.sample_x0(np.random.default_rng(3), 1)
+    problem, x0 = problem.sample(np.random.default_rng(3), 1)
     truth = Bptt(method.tableau)(problem, x0, problem.horizon)
     found = method(problem, x0, problem.horizon)
     for half in ("grad_x0", "grad_theta"):

@@ -23,10 +23,10 @@ def test_gradient_and_loss_at_the_tight_setting(
 ) -> None:
     """Truth: collocation, the closed form and the continuous adjoint, agreeing to 1e-12."""
     problem = short(preset, HORIZON, estimator, settled=True)
-    x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
+    problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
     estimate = estimator(problem, x0, paced(estimator, estimator.tight))
-    bound = required(estimator, estimator.tight)
+    bound = required(estimator, estimator.tight, preset[0])
     assert (relative_error(estimate, reference) <= bound).all()
     np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
 
@@ -41,10 +41,10 @@ def test_each_half_of_the_gradient_by_itself(
 ) -> None:
     """Truth as above: neither dL/dx0 nor dL/dtheta hides behind the other's size."""
     problem = short(preset, HORIZON, estimator, settled=True)
-    x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
+    problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
     estimate = estimator(problem, x0, paced(estimator, 10 * estimator.tight))
-    bound = required(estimator, 10 * estimator.tight)
+    bound = required(estimator, 10 * estimator.tight, preset[0])
     for half in ("grad_x0", "grad_theta"):
         found, truth = getattr(estimate, half), getattr(reference, half)
         size = np.linalg.norm(truth, axis=1)
@@ -64,7 +64,7 @@ def test_checkpoints_divide_what_the_backsolve_multiplies(
     """
     tolerance = 1e-6
     problem = short(("lqr", "perturbed"), 8.0)
-    x0 = problem.system.sample_x0(np.random.default_rng(1), SAMPLES)
+    problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
     error = relative_error(estimator(problem, x0, tolerance), reference_of(problem, x0))
     growth = np.exp(1.75 * problem.horizon / estimator.checkpoints)
     assert (error <= 10 * tolerance * growth).all()

@@ -55,7 +55,8 @@ def test_single_precision_throughout(
     """Truth: the same estimator in float64, from the same rounded x0 and theta.
 
     They differ by what the steps round, which is far above float64's own, and where steps adapt, by
-    the tolerance, since each takes its own.
+    the tolerance, since each takes its own. The loss, where a goal is near and far from the origin,
+    is smaller than what x0's own rounding does to it: hence its condition number.
     """
     problem, x0 = short(preset, 0.6, estimator).sample(np.random.default_rng(8), 3)
     problem, x0 = in_single(problem), x0.astype(np.float32)
@@ -71,7 +72,9 @@ def test_single_precision_throughout(
     allowed = EPS * found.steps.max() + (setting if estimator.knob == "tolerance" else 0)
     assert (missed <= ACCUMULATION * allowed).all()
     assert (missed > 1e-9).all()
-    np.testing.assert_allclose(found.loss, truth.loss, rtol=ACCUMULATION * allowed)
+    moved = np.linalg.norm(truth.grad_x0, axis=1) * np.linalg.norm(x0, axis=1)
+    missed = np.abs(found.loss - truth.loss)
+    assert (missed <= ACCUMULATION * allowed * np.maximum(np.abs(truth.loss), moved)).all()
 
 
 @pytest.mark.parametrize("name", [name for name in ESTIMATORS if name not in FOLLOWING])

@@ -11,8 +11,8 @@ import pytest
 
 from bench.frontier import Front, median_front
 from bench.plan import DEFAULT_ESTIMATORS
-from bench.tracked import metrics
-from systems import OPTIONAL, TASKS
+from bench.tracked import PROBLEMS, metrics
+from systems import TASKS
 from tests.bench.conftest import MakeRecords
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +38,10 @@ def constants() -> dict[str, list[str]]:
     }  # type: ignore[attr-defined]
 
 
-def test_the_suite_measures_what_is_registered() -> None:
+def test_the_suite_measures_what_is_tracked() -> None:
     found = constants()
-    assert found["SYSTEMS"] == [name for name in TASKS if name not in OPTIONAL]
+    assert found["SYSTEMS"] == list(PROBLEMS)
+    assert all(preset in TASKS[system].presets for system, preset in PROBLEMS.items())
     assert found["ESTIMATORS"] == list(DEFAULT_ESTIMATORS)
 
 

@@ -76,7 +76,7 @@ def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array
 
     `start` may be the later of the two times. The method, its dense output and its step control are
     those of Hairer, Norsett and Wanner (1993), II.5 and II.10, with SciPy's coefficients. Raises
-    NotSolved if steps fall to rounding, and not only to step across a jump, or if they are too many.
+    NotSolved if steps fall to rounding, and not only to step across a jump, or never arrive.
     """
     lanes, span = np.arange(len(y)), end - start
     slope = _inside(slope, start, end)

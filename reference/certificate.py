@@ -21,7 +21,7 @@ AGREED = 2e-14
 
 It also ends where the disagreement no longer falls fourfold. That is believed if a rounding of x0
 does nearly as much, or where 2N are as many steps as the adaptive solves took: before, a kink may
-be unresolved.
+be unresolved. At four times those it ends, even if the disagreement still falls.
 """
 ROUNDINGS = 100
 """What the roundings of a whole solve may add up to, in roundings of x0."""
@@ -103,8 +103,8 @@ def _converged(
     """Collocation at 2N steps and at N, the first N at which they agree or stop improving."""
     adaptive = max(len(mesh) - 1 for segment in meshes for mesh in segment)
     coarse: Solution | None = None
-    previous, steps = np.inf, FIRST_STEPS
-    while steps <= 4 * max(adaptive, FIRST_STEPS):
+    previous, steps, most = np.inf, FIRST_STEPS, 4 * max(adaptive, FIRST_STEPS)
+    while steps <= most:
         mesh = [_sampled(segment, steps) for segment in meshes]
         try:
             fine = collocation(problem, x0, mesh)
@@ -113,7 +113,7 @@ def _converged(
             continue
         if coarse is not None:
             worst = _change(coarse, fine)
-            if worst <= AGREED:
+            if worst <= (AGREED if 2 * steps <= most else UNSOLVED):
                 return fine, coarse
             if previous / 4 <= worst <= UNSOLVED and (
                 steps >= adaptive

@@ -21,8 +21,9 @@ AGREED = 2e-14
 
 It also ends where the disagreement no longer falls fourfold. That is believed if a rounding of x0
 does nearly as much, or where 2N are as many steps as the adaptive solves took: before, a kink may
-be unresolved. And below ENOUGH where it falls less than ALGEBRAIC, since at a kink more steps buy
-little: away from kinks it would fall 2^16-fold.
+be unresolved. At four times those it ends, even if the disagreement still falls. And below ENOUGH
+where it falls less than ALGEBRAIC, since at a kink more steps buy little: away from kinks it would
+fall 2^16-fold.
 """
 ENOUGH, ALGEBRAIC = 1e-10, 2.0**8
 ROUNDINGS = 100
@@ -105,28 +106,27 @@ def _converged(
     """Collocation at 2N steps and at N, the first N at which they agree or stop improving."""
     adaptive = max(len(mesh) - 1 for segment in meshes for mesh in segment)
     coarse: Solution | None = None
-    pair: tuple[Solution, Solution] | None = None
-    previous, steps = np.inf, FIRST_STEPS
-    while steps <= 4 * max(adaptive, FIRST_STEPS):
+    previous, steps, most = np.inf, FIRST_STEPS, 4 * max(adaptive, FIRST_STEPS)
+    while steps <= most:
         mesh = [_sampled(segment, steps) for segment in meshes]
         try:
             fine = collocation(problem, x0, mesh)
         except NotSolved:
-            coarse, pair, steps = None, None, 2 * steps
+            coarse, steps = None, 2 * steps
             continue
         if coarse is not None:
-            worst, pair = _change(coarse, fine), (fine, coarse)
-            if worst <= AGREED or previous / ALGEBRAIC <= worst <= ENOUGH:
-                return pair
+            worst = _change(coarse, fine)
+            if worst <= (AGREED if 2 * steps <= most else UNSOLVED):
+                return fine, coarse
+            if previous / ALGEBRAIC <= worst <= ENOUGH:
+                return fine, coarse
             if previous / 4 <= worst <= UNSOLVED and (
                 steps >= adaptive
                 or worst <= ROUNDINGS * _change(collocation(problem, x0 * (1 + _EPS), mesh), fine)
             ):
-                return pair
+                return fine, coarse
             previous = worst
         coarse, steps = fine, 2 * steps
-    if pair is not None and previous <= UNSOLVED:
-        return pair
     raise NotSolved(f"collocation moves by {previous:.0e} of the gradient up to {steps // 2} steps")
 
 

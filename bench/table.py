@@ -80,6 +80,27 @@ def markdown(table: pd.DataFrame) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def markdown_at(table: pd.DataFrame, target: float) -> str:
+    """A row a problem, a column an estimator: evaluations for one of TARGETS, the fewest in bold."""
+    shown = table.assign(problem=table.system + " (" + table.theta + ")").pivot(
+        index="problem", columns="estimator", values=f"evals_{target:.0e}"
+    )
+    rows = [["problem", *shown.columns], ["---", *["---:"] * len(shown.columns)]]
+    for name, values in zip(shown.index, shown.to_numpy(), strict=True):
+        texts = [f"{v:,.0f}" if np.isfinite(v) else "-" for v in values]
+        fewest = np.nanmin(values)
+        rows.append(
+            [
+                str(name),
+                *(
+                    f"**{text}**" if value == fewest and np.isfinite(value) else text
+                    for text, value in zip(texts, values, strict=True)
+                ),
+            ]
+        )
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
 def sentences(records: pd.DataFrame) -> list[str]:
     """One sentence a problem: who is dominated by nobody, and whom each of those dominates."""
     texts = []

@@ -81,7 +81,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def markdown_at(table: pd.DataFrame, target: float) -> str:
-    """A row a problem, a column an estimator: evaluations for one of TARGETS, the fewest in bold."""
+    """A row a problem, a column an estimator: evaluations for a target, the fewest in bold."""
     shown = table.assign(problem=table.system + " (" + table.theta + ")").pivot(
         index="problem", columns="estimator", values=f"evals_{target:.0e}"
     )

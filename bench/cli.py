@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from bench.dimension import dimension_verb
 from bench.learning.verbs import learn_verb
 from bench.options import (
     ESTIMATOR,
@@ -205,6 +206,7 @@ def overhead(
     )
 
 
+cli.add_command(dimension_verb)
 cli.add_command(learn_verb)
 cli.add_command(reproduce_verb)
 

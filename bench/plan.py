@@ -31,7 +31,7 @@ DEFAULT_ESTIMATORS = (
 
 TOLERANCES = tuple(10.0**-k for k in range(1, 10))
 
-DEAREST = {"lqr": 2**14, "mujoco_cartpole": 2**11}
+DEAREST = {"lqr": 2**14, "mujoco_cartpole": 2**11, "stiff": 2**17}
 """Oracle calls of a fixed-step estimator's dearest setting, where not 2^13."""
 
 
@@ -63,6 +63,18 @@ EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
             "ctpg-dop853": (TOLERANCES[:decades], SAMPLES),
             "neural_ode": (TOLERANCES[:decades], SAMPLES),
             "neural_ode-checkpointed": (TOLERANCES[:decades], SAMPLES),
+        }.items()
+    },
+    # Ten thousand evaluations a solve, whatever the tolerance; backward, the fast mode explodes.
+    **{
+        ("stiff", estimator): (settings, 2)
+        for estimator, settings in {
+            "finite_difference": _steps(1.0, (2**12,)),
+            "ctpg": TOLERANCES[::2],
+            "ctpg-dop853": TOLERANCES[::2],
+            "ctpg-scipy": TOLERANCES[::4],
+            "neural_ode": TOLERANCES[::4],
+            "neural_ode-checkpointed": TOLERANCES[::4],
         }.items()
     },
     ("electric", "ctpg-scipy"): (TOLERANCES[::2], 4),

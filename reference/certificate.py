@@ -21,8 +21,11 @@ AGREED = 2e-14
 
 It also ends where the disagreement no longer falls fourfold. That is believed if a rounding of x0
 does nearly as much, or where 2N are as many steps as the adaptive solves took: before, a kink may
-be unresolved. At four times those it ends, even if the disagreement still falls.
+be unresolved. At four times those it ends, even if the disagreement still falls. And below ENOUGH
+where it falls less than ALGEBRAIC, since at a kink more steps buy little: away from kinks it would
+fall 2^16-fold.
 """
+ENOUGH, ALGEBRAIC = 1e-10, 2.0**8
 ROUNDINGS = 100
 """What the roundings of a whole solve may add up to, in roundings of x0."""
 UNSOLVED = 1e-3
@@ -114,6 +117,8 @@ def _converged(
         if coarse is not None:
             worst = _change(coarse, fine)
             if worst <= (AGREED if 2 * steps <= most else UNSOLVED):
+                return fine, coarse
+            if previous / ALGEBRAIC <= worst <= ENOUGH:
                 return fine, coarse
             if previous / 4 <= worst <= UNSOLVED and (
                 steps >= adaptive

@@ -18,6 +18,8 @@ MAX_STEP = 1 / 64
 SHORTEST, MOST_SHORTEST = 16, 8
 """In units of t's rounding: a step so short, across a jump of the slope, is as good as exact. And
 how many of them follow each other before there is no end to them in sight."""
+MOST_ATTEMPTS = 60_000
+"""Steps tried in a segment; the stiff system takes a tenth of that."""
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
 _SLIVER = 1.01
 """A step is stretched by this much at most to reach the end."""
@@ -74,7 +76,7 @@ def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array
 
     `start` may be the later of the two times. The method, its dense output and its step control are
     those of Hairer, Norsett and Wanner (1993), II.5 and II.10, with SciPy's coefficients. Raises
-    NotSolved if steps fall to rounding, and not only to step across a jump.
+    NotSolved if steps fall to rounding, and not only to step across a jump, or never arrive.
     """
     lanes, span = np.arange(len(y)), end - start
     slope = _inside(slope, start, end)
@@ -86,7 +88,9 @@ def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array
     y, grow, going = y.copy(), np.full(len(y), _GROW), lanes
     short = np.zeros(len(y), dtype=int)
     taken: list[tuple[Array, ...]] = []
-    while len(going):
+    for _ in range(MOST_ATTEMPTS):
+        if not len(going):
+            break
         now, left = t[going], end - t[going]
         step = np.where(_SLIVER * np.abs(h[going]) >= np.abs(left), left, h[going])
         shortest = (np.abs(step) <= SHORTEST * np.spacing(np.abs(now))) & (step != left)
@@ -115,6 +119,8 @@ def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array
             t[done] = np.where(step == left[accepted], end, now + step)
             y[done], f[done] = new, k[12]
         going = going[t[going] != end]
+    else:
+        raise NotSolved(f"DOP853 is at t = {t[going[0]]:g} after {MOST_ATTEMPTS} attempts")
     steps = [np.concatenate(parts) for parts in zip(*taken, strict=True)]
     order = np.lexsort((steps[1], steps[0]))
     lane_of, starts, lengths, values, coefficients = (part[order] for part in steps)

@@ -9,7 +9,7 @@ import numpy as np
 
 from systems.policy import Policy
 from systems.system import Array, System
-from systems.task import INITIAL_SEED, Task
+from systems.task import Task, initial, trained
 
 
 @dataclass(frozen=True)
@@ -113,5 +113,5 @@ class CartPole(System):
 TASK = Task(
     system=CartPole(),
     policy=Policy(sizes=(4, 64, 64, 1), activations=("elu", "elu", "tanh")),
-    presets={"initial": lambda policy: policy.glorot(np.random.default_rng(INITIAL_SEED))},
+    presets={"initial": initial(), "trained": trained("cartpole")},
 )

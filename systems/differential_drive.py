@@ -6,7 +6,7 @@ import numpy as np
 
 from systems.policy import Policy
 from systems.system import Array, System
-from systems.task import INITIAL_SEED, Task
+from systems.task import Task, initial, trained
 
 
 @dataclass(frozen=True)
@@ -67,5 +67,5 @@ class DifferentialDrive(System):
 TASK = Task(
     system=DifferentialDrive(),
     policy=Policy(sizes=(7, 32, 32, 2), activations=("tanh", "tanh", "identity")),
-    presets={"initial": lambda policy: policy.glorot(np.random.default_rng(INITIAL_SEED), 0.1)},
+    presets={"initial": initial(0.1), "trained": trained("differential_drive")},
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from systems.policy import Policy
 from systems.system import Array, System
-from systems.task import INITIAL_SEED, Task
+from systems.task import Task, initial, trained
 
 PAD = 0.1
 ELECTRODES = np.array(
@@ -118,5 +118,5 @@ def _points(rng: np.random.Generator, samples: int, count: int) -> Array:
 TASK = Task(
     system=Electric(),
     policy=Policy(sizes=(8, 64, 8), activations=("tanh", "tanh")),
-    presets={"initial": lambda policy: policy.glorot(np.random.default_rng(INITIAL_SEED), 0.1)},
+    presets={"initial": initial(0.1), "trained": trained("electric")},
 )

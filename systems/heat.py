@@ -6,7 +6,7 @@ import numpy as np
 
 from systems.policy import Policy
 from systems.system import Array, System
-from systems.task import INITIAL_SEED, Task
+from systems.task import Task, initial, trained
 
 _SENSORS = np.array([0.2, 0.4, 0.6, 0.8])
 _MODES = np.arange(1, 5)
@@ -92,5 +92,5 @@ class Heat(System):
 TASK = Task(
     system=Heat(),
     policy=Policy(sizes=(len(_SENSORS), 16, 2), activations=("tanh", "identity")),
-    presets={"initial": lambda policy: policy.glorot(np.random.default_rng(INITIAL_SEED))},
+    presets={"initial": initial(), "trained": trained("heat")},
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from systems.policy import Policy
 from systems.system import Array, System
-from systems.task import INITIAL_SEED, Task
+from systems.task import Task, initial, trained
 
 _ORBIT_STEPS, _ORBIT_STEP = 1000, 0.01
 
@@ -75,6 +75,6 @@ class Lorenz(System):
 TASK = Task(
     system=Lorenz(),
     policy=Policy(sizes=(3, 16, 1), activations=("tanh", "tanh")),
-    presets={"initial": lambda policy: policy.glorot(np.random.default_rng(INITIAL_SEED))},
+    presets={"initial": initial(), "trained": trained("lorenz")},
 )
 """Bounded by its last tanh."""

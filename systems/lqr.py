@@ -6,7 +6,7 @@ import numpy as np
 
 from systems.policy import Policy
 from systems.system import Array, System
-from systems.task import Task
+from systems.task import Task, trained
 
 
 def _times(rows: Array, matrix: Array) -> Array:
@@ -80,5 +80,6 @@ TASK = Task(
         "optimal": lambda policy: np.array([-1.0, 0.0, 0.0, -1.0, 0.0, 0.0]),
         # Closed-loop eigenvalues -1.75 +- 0.37i: stable, faster than optimal, x(T) off the origin.
         "perturbed": lambda policy: np.array([-2.0, 0.5, -0.4, -1.5, 0.3, -0.2]),
+        "trained": trained("lqr"),
     },
 )

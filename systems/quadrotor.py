@@ -6,7 +6,7 @@ import numpy as np
 
 from systems.policy import Policy
 from systems.system import Array, System
-from systems.task import INITIAL_SEED, Task
+from systems.task import Task, initial, trained
 
 POSITION, ANGLES, VELOCITY, RATES = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 
@@ -131,5 +131,5 @@ class Quadrotor(System):
 TASK = Task(
     system=Quadrotor(),
     policy=Policy(sizes=(32, 64, 64, 4), activations=("tanh", "tanh", "identity")),
-    presets={"initial": lambda policy: policy.glorot(np.random.default_rng(INITIAL_SEED), 0.1)},
+    presets={"initial": initial(0.1), "trained": trained("quadrotor")},
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from systems.policy import Policy
 from systems.system import Array, System
-from systems.task import INITIAL_SEED, Task
+from systems.task import Task, initial, trained
 
 
 @dataclass(frozen=True)
@@ -58,5 +58,5 @@ class Stiff(System):
 TASK = Task(
     system=Stiff(),
     policy=Policy(sizes=(2, 16, 1), activations=("tanh", "identity")),
-    presets={"initial": lambda policy: policy.glorot(np.random.default_rng(INITIAL_SEED))},
+    presets={"initial": initial(), "trained": trained("stiff")},
 )

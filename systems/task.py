@@ -15,6 +15,11 @@ INITIAL_SEED = 20211
 _TRAINED = Path(__file__).parent / "trained"
 
 
+def initial(scale: float = 1.0) -> Callable[[Policy], Array]:
+    """The preset that learning starts from: a Glorot-uniform draw times `scale`."""
+    return lambda policy: policy.glorot(np.random.default_rng(INITIAL_SEED), scale)
+
+
 def trained_path(name: str) -> Path:
     """Where the preset `trained` of a system is kept: `theta` in float32, and the `command`."""
     return _TRAINED / f"{name}.npz"

@@ -93,13 +93,17 @@ class History:
         return np.cumsum(self.column("wall_s"), axis=0)
 
     def table(self) -> pd.DataFrame:
-        """A row an iteration and trial, without those of trials that had ended."""
+        """A row an iteration and trial, without those of trials that had ended.
+
+        `evals` and `seconds` are what the trial has spent after it.
+        """
         iterations, trials = self.column("status").shape
         columns: dict[str, Any] = {
             "iteration": np.repeat(np.arange(iterations), trials),
             "trial": np.tile(np.arange(trials), iterations),
         }
         columns |= {name: self.column(name).ravel() for name in COLUMNS}
+        columns |= {"evals": self.evals.ravel(), "seconds": self.seconds.ravel()}
         columns["status"] = np.array(STATUS)[columns["status"]]
         table = pd.DataFrame(columns)
         return table[table.status != "done"]

@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bench.learning.compare import Comparison, best_theta, learn, summary
+from bench.learning.optimiser import Adam
 from bench.learning.setups import SETUPS, setting_of
 from bench.options import ESTIMATOR, SYSTEM, Count, Positive, SettingOf
 from bench.progress import progress
@@ -38,6 +39,7 @@ DEFAULT = Path("results/runs/learn")
     show_default=True,
     help="What the others may spend: as much as the first did.",
 )
+@click.option("--adam", type=Positive(), help="Adam at this rate; default: the set-up's optimiser.")
 @click.option("--horizon", type=Positive(), help="Of the training; default: the set-up's.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help=f"Default: {DEFAULT}/SYSTEM.")
@@ -70,7 +72,7 @@ def learn_verb(system: str, **chosen: Any) -> None:
             histories = learn(comparison, folder, report)
         rows = summary(comparison, histories)
         if chosen["store_trained"]:
-            _store(comparison, best_theta(comparison, histories), store)
+            _store(comparison, best_theta(comparison, histories), chosen, store)
     learning_curves(histories).savefig(folder / "learning.png", dpi=150)
     if chosen["as_json"]:
         print_json(rows)
@@ -85,6 +87,8 @@ def _comparison(system: str, chosen: dict[str, Any]) -> Comparison:
     setup, settings = SETUPS[system], dict(chosen["estimators"])
     if chosen["horizon"]:
         setup = replace(setup, horizon=chosen["horizon"])
+    if chosen["adam"]:
+        setup = replace(setup, optimiser=Adam(chosen["adam"]))
     iterations = chosen["iterations"] or setup.iterations
     return Comparison(
         name=system,
@@ -100,13 +104,12 @@ def _comparison(system: str, chosen: dict[str, Any]) -> Comparison:
     )
 
 
-def _store(comparison: Comparison, theta: np.ndarray, path: Path) -> None:
+def _store(comparison: Comparison, theta: np.ndarray, chosen: dict[str, Any], path: Path) -> None:
     """The preset `trained`, in float32, with the command that makes it again."""
-    settings = " ".join(f"--estimator {n}={v:g}" for n, v in comparison.settings.items())
-    horizon = f"--horizon {comparison.setup.horizon:g} " if comparison.setup.horizon else ""
-    command = (
-        f"gradpareto learn {comparison.name} {settings} {horizon}--trials {comparison.trials} "
-        f"--iterations {comparison.iterations} --seed {comparison.seed} --store-trained"
-    )
+    settings = [f"--estimator {name}={value:g}" for name, value in comparison.settings.items()]
+    given = [f"--{name} {chosen[name]:g}" for name in ("adam", "horizon") if chosen[name]]
+    counts = [f"--{name} {getattr(comparison, name)}" for name in ("trials", "iterations", "seed")]
+    options = " ".join([*settings, *given, *counts])
+    command = f"gradpareto learn {comparison.name} {options} --store-trained"
     path.parent.mkdir(exist_ok=True)
     np.savez_compressed(path, theta=theta.astype(np.float32), command=np.array(command))

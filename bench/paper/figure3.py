@@ -45,14 +45,14 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
     with sheet(10.5, 4.2) as figure:
         for index, name in enumerate(ESTIMATORS):
             axes, history = figure.add_subplot(1, 2, index + 1), histories[name]
-            axes.plot(history.column("heldout_loss")[:, 0], color=BLUE, label="loss")
+            axes.plot(history.column("loss")[:, 0], color=BLUE, label="loss")
             axes.axhline(OPTIMAL, color=GREY, ls="--", label="optimal loss")
             missed = history.column("reconstruction")[:, 0] ** 2
             if np.isfinite(missed).any():
                 axes.plot(missed, color=RED, lw=1, label="|x(0) - reconstruction|²")
             else:
                 axes.plot([], [], color=RED, label="|x(0) - reconstruction|²: 0, x is stored")
-            axes.set(yscale="log", xlabel="iterations", title=name)
+            axes.set(yscale="log", ylim=(1e-6, 1e7), xlabel="iterations", title=name)
             axes.legend()
     missed = histories["neural_ode"].column("reconstruction")[:, 0] ** 2
     sentences.append(

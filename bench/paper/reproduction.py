@@ -50,6 +50,8 @@ class Experiment:
     trials: int
     budget: Budget = "evals"
     snapshots: int = 20
+    references: int = 5
+    """Times a run that the first trial's gradient is held to a reference."""
 
     @property
     def comparison(self) -> Comparison:
@@ -61,7 +63,7 @@ class Experiment:
             iterations=self.iterations,
             budget=self.budget,
             heldout_every=max(1, self.iterations // 200),
-            reference_every=max(1, self.iterations // 5),
+            reference_every=-(-self.iterations // self.references) if self.references else 0,
             snapshot_every=max(1, self.iterations // self.snapshots),
         )
 

@@ -50,7 +50,7 @@ def quadratic(optimiser: Momentum | Adam, steps: int) -> Array:
 
 
 def test_momentum_is_the_two_term_recurrence() -> None:
-    """Truth: theta_n+1 - theta_n = decay (theta_n - theta_n-1) - rate H theta_n, as a matrix power."""
+    """Truth: x+ - x = decay (x - x-) - rate h x, as a matrix power."""
     rate, decay, h = 0.05, 0.9, 10.0
     step = np.array([[1 + decay - rate * h, -decay], [1.0, 0.0]])
     first = quadratic(Momentum(rate, decay), 30)[0, 1]
@@ -59,7 +59,7 @@ def test_momentum_is_the_two_term_recurrence() -> None:
 
 
 def test_adam_moves_by_its_rate_whatever_the_gradient_s_size() -> None:
-    """Truth: at first its mean is g and its spread |g|, so the step is the rate; and it converges."""
+    """Truth: at first its mean is g and its spread |g|, so the step is the rate."""
     start = np.array([[1.0, -2.0], [0.5, 3.0]])
     moved = quadratic(Adam(0.1), 1) - start
     np.testing.assert_allclose(moved, -0.1 * np.sign(start), rtol=1e-6)
@@ -67,8 +67,8 @@ def test_adam_moves_by_its_rate_whatever_the_gradient_s_size() -> None:
 
 
 def test_learning_finds_the_optimal_gain(tmp_path: Path) -> None:
-    """Truth: the Riccati equation. Far from T the best gain is -1 whatever x0, and b is zero; over a
-    finite horizon the best constant gain is weaker, but its loss is within that of W = -1."""
+    """Truth: the Riccati equation. Far from T the best gain is -1 whatever x0, and b is zero; over
+    a finite horizon the best constant gain is weaker, but no worse than W = -1."""
     setup = replace(SMALL, system=replace(SMALL.system, horizon=6.0), batch=16)
     run = Run(setup, "bptt-dop853", 0.5, iterations=150, heldout_every=0)
     theta = train(run, tmp_path / "h.npz", silent).state.theta

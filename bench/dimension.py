@@ -1,0 +1,111 @@
+"""The verb `dimension`: what an accuracy costs as the heat equation's grid is refined."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, ScalarFormatter
+from threadpoolctl import threadpool_limits
+
+from bench.measure import attempt
+from bench.options import Count, Positive
+from bench.plan import TOLERANCES
+from bench.progress import progress
+from bench.provenance import session
+from bench.records import RunFolder, write_whole
+from bench.sweep import Report
+from bench.terminal import print_json
+from estimators import ESTIMATORS
+from reference import default_folder, load_or_certify
+from systems import TASKS
+from systems.heat import Heat
+
+GRIDS = (8, 16, 32, 64, 128, 256, 512)
+RIVALS = ("bptt", "bptt-rk4", "bptt-dop853", "ctpg", "ctpg-dop853", "ctpg-scipy-radau")
+MOST_STEPS = 2**18
+DEFAULT = Path("results/runs/dimension")
+
+
+@click.command("dimension")
+@click.option("--points", "grids", type=click.IntRange(8, 512), multiple=True, default=GRIDS)
+@click.option("--error", type=Positive(), default=1e-4, show_default=True, help="Relative.")
+@click.option("--samples", type=Count(), default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=DEFAULT, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def dimension_verb(
+    grids: tuple[int, ...], error: float, samples: int, out: Path, as_json: bool
+) -> None:
+    """Evaluations and time for an accuracy on the heat equation, against its dimension.
+
+    Example: gradpareto dimension --points 8 --points 32
+    """
+    folder = RunFolder(out)
+    folder.open({"dimension": sorted(grids), "error": error, "samples": samples})
+    provenance = folder.provenance()
+    provenance["sessions"].append(session({}))
+    folder.write_provenance(provenance)
+    with threadpool_limits(1), np.errstate(all="ignore"), progress() as report:
+        table = measure_dimension(sorted(grids), error, samples, report)
+    write_whole(folder.records_path, table.to_csv(index=False))
+    dimension_figure(table, error).savefig(out / "dimension.png", dpi=150)
+    if as_json:
+        print_json(table.to_dict("records"))
+    else:
+        click.echo(table.to_string(index=False))
+
+
+def measure_dimension(grids: list[int], error: float, samples: int, report: Report) -> pd.DataFrame:
+    """A row a grid and estimator: the cheapest setting whose median relative error is `error`."""
+    task, rows = TASKS["heat"], []
+    for number, points in enumerate(grids):
+        problem = replace(task, system=Heat(points)).problem("initial")
+        problem, x0 = problem.sample(np.random.default_rng(0), samples)
+        truth = load_or_certify(problem, x0, default_folder()).gradient
+        size = np.linalg.norm(truth, axis=1)
+        for k, name in enumerate(RIVALS):
+            report(
+                f"{points} points, {name}", number * len(RIVALS) + k + 1, len(grids) * len(RIVALS)
+            )
+            for setting in _settings(name, problem.horizon):
+                outcome = attempt(ESTIMATORS[name], problem, x0, setting)
+                if outcome.estimate is None:
+                    continue
+                found = np.hstack([outcome.estimate.grad_x0, outcome.estimate.grad_theta])
+                missed = np.median(np.linalg.norm(found - truth, axis=1) / size)
+                if missed <= error:
+                    meter = outcome.meter
+                    evals = np.median(meter.f_evals + meter.vjp_evals)
+                    spent = outcome.seconds / samples
+                    rows.append((points, name, setting, missed, evals, spent))
+                    break
+    columns = ["points", "estimator", "setting", "rel_error", "evals", "wall_s"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _settings(name: str, horizon: float) -> list[float]:
+    """From the cheapest up."""
+    if ESTIMATORS[name].knob == "tolerance":
+        return list(TOLERANCES)
+    most = MOST_STEPS // ESTIMATORS[name].calls_per_step
+    return [horizon / 2**k for k in range(most.bit_length()) if 2**k <= most]
+
+
+def dimension_figure(table: pd.DataFrame, error: float) -> Figure:
+    """Evaluations and seconds against the number of points."""
+    from bench.figures import sheet, style_of  # noqa: PLC0415 (a second to import)
+
+    with sheet(10.5, 4.4) as figure:
+        for index, (column, label) in enumerate(
+            [("evals", "oracle evaluations (f + vjp)"), ("wall_s", "seconds a sample")]
+        ):
+            axes = figure.add_subplot(1, 2, index + 1)
+            for name, own in table.groupby("estimator", sort=False):
+                axes.plot(own.points, own[column], label=name, **style_of(str(name)).median())
+            axes.set(xscale="log", yscale="log", xlabel="grid points", ylabel=label)
+            axes.xaxis.set_major_locator(LogLocator(base=2))
+            axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.legend(title=f"relative error {error:g}")
+    return figure

@@ -1,0 +1,106 @@
+"""The verbs `learn` and `reproduce`, and every figure in its quick form."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.learning.curves import curve
+from bench.learning.paths import paths
+from bench.paper import figure3
+from bench.paper.figures import FIGURES
+from bench.paper.reproduction import Scale
+from systems import TASKS
+from tests.bench.test_cli import assert_refused, run  # noqa: F401 (a fixture)
+from tests.bench.test_learning import RUN, silent, train
+
+
+@pytest.mark.parametrize("number", FIGURES)
+def test_every_figure_has_a_quick_form(
+    number: int, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADPARETO_CACHE", str(cache))
+    found = FIGURES[number](Scale(quick=True), tmp_path / "run", silent)
+    found.figure.savefig(tmp_path / "figure.png")
+    assert all(axes.has_data() for axes in found.figure.axes)
+    assert found.sentences
+    assert not any("nan" in sentence for sentence in found.sentences)
+    records = [pd.read_csv(path) for path in (tmp_path / "run").rglob("records.csv")]
+    assert all(len(table) for table in records)
+    assert len(records) == (2 if number == 6 else 1)
+
+
+def test_the_optimal_loss_of_figure_3_is_the_riccati_equation_s() -> None:
+    """Truth: P' = P^2 - I backward from P(T) = 0, whose solution is tanh(T - t) I."""
+    P, h = 0.0, 1e-4
+    for _ in range(int(figure3.HORIZON / h)):
+        P += h * (1 - (P + 0.5 * h * (1 - P * P)) ** 2)
+    assert pytest.approx(2 * P, rel=1e-7) == figure3.OPTIMAL
+
+
+def test_curves_are_against_what_was_spent_before(tmp_path: Path) -> None:
+    history = train(RUN, tmp_path / "h.npz", silent)
+    x, y = curve(history, "evals", "loss")
+    assert x[0] == 0
+    np.testing.assert_allclose(y[0], history.column("loss")[0])
+    np.testing.assert_allclose(x[-1], history.evals[-2].max())
+
+
+def test_paths_start_at_x0_and_follow_the_closed_form() -> None:
+    """Truth: x' = -x under the optimal gain."""
+    problem, x0 = TASKS["lqr"].problem("optimal").sample(np.random.default_rng(0), 3)
+    t, states = paths(problem, x0, 11)
+    np.testing.assert_allclose(states, np.exp(-t)[:, None, None] * x0, rtol=1e-5, atol=1e-5)
+
+
+LEARN = ("learn", "lqr", "--iterations", "3")
+
+
+def test_learn_prints_and_keeps(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+    folder = tmp_path / "run"
+    options = (*LEARN, "--estimator", "ctpg", "--estimator", "bptt=0.25", "--trials", "2")
+    result = run(*options, "--out", folder, "--json")
+    assert result.returncode == 0, result.stderr
+    ctpg, bptt = json.loads(result.stdout)
+    assert (ctpg["iterations"], bptt["setting"]) == (3, 0.25)
+    assert bptt["evals"] >= ctpg["evals"]
+    records = pd.read_csv(folder / "records.csv")
+    assert len(records[records.estimator == "ctpg"]) == 6
+    assert (folder / "learning.png").stat().st_size > 10_000
+    again = run(*options, "--out", folder, "--json")
+    assert json.loads(again.stdout) == [ctpg, bptt]
+    shown = run(*options, "--out", folder)
+    assert "held-out" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("learn", "lqrr"), ("'lqrr'", "'lqr'")),
+        ((*LEARN, "--estimator", "btpt"), ("'btpt'", "'bptt'")),
+        ((*LEARN, "--estimator", "bptt=fast"), ("positive", "'fast'")),
+        ((*LEARN, "--estimator", "bptt=-1"), ("positive", "'-1'")),
+        ((*LEARN, "--budget", "euros"), ("--budget", "euros")),
+        ((*LEARN, "--trials", "0"), ("--trials",)),
+        ((*LEARN, "--on-divergence", "crash"), ("crash",)),
+        ((*LEARN, "--out", "pyproject.toml"), ("pyproject.toml",)),
+        ((*LEARN, "--store-trained"), ("lqr.npz", "delete")),
+        (("reproduce", "8"), ("8",)),
+        (("reproduce", "four"), ("four",)),
+        (("reproduce", "3", "--quick", "--out", "tests"), ("tests",)),
+        (("reproduce", "2", "--trials", "x"), ("--trials",)),
+    ],
+)
+def test_mistakes_are_one_line(run, arguments: tuple, words: tuple) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+    assert_refused(run(*arguments), *words)
+
+
+def test_another_comparison_s_folder_is_refused(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+    folder = tmp_path / "run"
+    assert run(*LEARN, "--estimator", "bptt=1", "--out", folder).returncode == 0
+    before = (folder / "bptt.npz").read_bytes()
+    assert_refused(run(*LEARN, "--estimator", "bptt=2", "--out", folder), "bptt.npz", "another")
+    assert_refused(run(*LEARN, "--trials", "2", "--out", folder), "trials")
+    assert (folder / "bptt.npz").read_bytes() == before

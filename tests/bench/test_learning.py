@@ -98,6 +98,7 @@ def test_a_trial_draws_alike_whoever_else_is_there(name: str) -> None:
         assert together.context is not None
         assert alone.context is not None
         np.testing.assert_array_equal(together.context[2 * setup.batch :], alone.context)
+    assert not np.array_equal(x0[: setup.batch], own)
     for changed in ((6, 7), (5, 8)):
         assert not np.array_equal(setup.batch_of(theta, np.arange(3), *changed)[1], x0)
 

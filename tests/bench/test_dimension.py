@@ -1,0 +1,23 @@
+"""Cost against the heat equation's grid."""
+
+import numpy as np
+import pytest
+
+from bench.dimension import RIVALS, dimension_figure, measure_dimension
+
+
+def test_an_explicit_method_pays_for_the_grid_and_an_implicit_one_does_not(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Truth: stability. The fastest rate is 4 diffusivity (points + 1)^2, so a fixed explicit step
+    falls 14-fold from 8 points to 32 and its evaluations grow as much, to a power of two."""
+    monkeypatch.setenv("GRADPARETO_CACHE", str(tmp_path_factory.mktemp("references")))
+    with np.errstate(all="ignore"):
+        table = measure_dimension([8, 32], 1e-3, 1, lambda name, done, total: None)
+    evals = table.pivot(index="estimator", columns="points", values="evals")
+    assert set(evals.index) == set(RIVALS)
+    growth = evals[32] / evals[8]
+    assert growth["bptt-dop853"] in (8, 16)
+    assert growth["ctpg-scipy-radau"] < 3
+    assert (table.rel_error <= 1e-3).all()
+    assert len(dimension_figure(table, 1e-3).axes) == 2

@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BIN = .venv/bin
 RUN ?= results/runs/default
+FIRST = $(patsubst %,--system %,lqr differential_drive quadrotor) \
+	$(patsubst %,--theta %,optimal perturbed initial)
 
 .PHONY: pareto test lint
 pareto: .venv/runs
-	$(BIN)/gradpareto pareto --out $(RUN)
+	$(BIN)/gradpareto pareto --out $(RUN) $(FIRST)
 
 test: .venv/tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -7,7 +7,7 @@ import click
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, ScalarFormatter
+from matplotlib.ticker import NullLocator
 from threadpoolctl import threadpool_limits
 
 from bench.measure import attempt
@@ -105,7 +105,12 @@ def dimension_figure(table: pd.DataFrame, error: float) -> Figure:
             for name, own in table.groupby("estimator", sort=False):
                 axes.plot(own.points, own[column], label=name, **style_of(str(name)).median())
             axes.set(xscale="log", yscale="log", xlabel="grid points", ylabel=label)
-            axes.xaxis.set_major_locator(LogLocator(base=2))
-            axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.legend(title=f"relative error {error:g}")
+            axes.set_xticks(sorted(set(table.points)), sorted(set(table.points)), minor=False)
+            axes.xaxis.set_minor_locator(NullLocator())
+        figure.legend(
+            *axes.get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=len(RIVALS),
+            title=f"to a relative error of {error:g}",
+        )
     return figure

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reference import certify
-from reference.certificate import AGREED
+from reference.certificate import AGREED, ENOUGH
 from reference.certificate import _converged as converged
 from reference.collocation import collocation
 from reference.continuous import continuous, trajectories
@@ -25,10 +25,10 @@ def test_registered_problems_are_certified(registered: tuple[Problem, Array]) ->
     problem, x0 = registered
     reference = certify(problem, x0)
     linear = isinstance(problem.system, LQR)
-    kinked = "elu" in problem.policy.activations  # as far as `test_kinks_are_resolved` goes
+    kinked = "elu" in problem.policy.activations
     # The chaotic one multiplies roundings: `test_chaos_shows_in_the_uncertainty`.
     conditioning = 1e3 if isinstance(problem.system, Lorenz) else 1.0
-    threshold = conditioning * (1e-14 if linear else 1e-11 if kinked else 1e-13)
+    threshold = conditioning * (1e-14 if linear else ENOUGH if kinked else 1e-13)
     assert (reference.rel_uncertainty <= threshold).all()
     assert (reference.uncertainty > 0).all()
     assert reference.gradient.shape == (2, x0.shape[1] + problem.policy.size)
@@ -41,15 +41,15 @@ def test_registered_problems_are_certified(registered: tuple[Problem, Array]) ->
     assert kinked or (reference.limit.abs_error[:, -1] < conditioning * 1e-12 * norms).all()
 
 
-@pytest.mark.parametrize(("kinked", "most"), [("clamped", 5e-11), ("exponential_linear", 1e-11)])
-def test_kinks_are_resolved(kinked: str, most: float, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("kinked", ["clamped", "exponential_linear"])
+def test_kinks_are_resolved(kinked: str, request: pytest.FixtureRequest) -> None:
     """Truth: the methods, where 1024 equal steps of collocation are far from it.
 
     The clamped force's derivative jumps by 111 a second squared.
     """
     problem, x0 = request.getfixturevalue(kinked)
     reference = certify(problem, x0)
-    assert (reference.rel_uncertainty <= most).all()
+    assert (reference.rel_uncertainty <= ENOUGH).all()
     equal = collocation(problem, x0, [np.linspace(0, problem.horizon, 1025)]).gradient
     missed = np.linalg.norm(equal - reference.gradient, axis=1)
     assert missed.max() > 100 * reference.uncertainty.max()

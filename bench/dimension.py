@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 from threadpoolctl import threadpool_limits
 
 from bench.measure import attempt
@@ -22,6 +21,9 @@ from estimators import ESTIMATORS
 from reference import default_folder, load_or_certify
 from systems import TASKS
 from systems.heat import Heat
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GRIDS = (8, 16, 32, 64, 128, 256, 512)
 RIVALS = ("bptt", "bptt-rk4", "bptt-dop853", "ctpg", "ctpg-dop853", "ctpg-scipy-radau")
@@ -93,9 +95,11 @@ def _settings(name: str, horizon: float) -> list[float]:
     return [horizon / 2**k for k in range(most.bit_length()) if 2**k <= most]
 
 
-def dimension_figure(table: pd.DataFrame, error: float) -> Figure:
+def dimension_figure(table: pd.DataFrame, error: float) -> "Figure":
     """Evaluations and seconds against the number of points."""
-    from bench.figures import sheet, style_of  # noqa: PLC0415 (a second to import)
+    from matplotlib.ticker import NullLocator  # noqa: PLC0415 (a second to import)
+
+    from bench.figures import sheet, style_of  # noqa: PLC0415
 
     with sheet(10.5, 4.4) as figure:
         for index, (column, label) in enumerate(

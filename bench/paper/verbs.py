@@ -7,7 +7,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bench.options import Count
-from bench.paper.reproduction import Scale
 from bench.progress import progress
 from bench.records import write_whole
 from bench.terminal import print_json
@@ -37,6 +36,7 @@ def reproduce_verb(
     Example: gradpareto reproduce 4 --quick
     """
     from bench.paper.figures import FIGURES  # noqa: PLC0415 (a second to import)
+    from bench.paper.reproduction import Scale  # noqa: PLC0415
 
     folder = out or DEFAULT / f"figure{number}{'-quick' * quick}"
     with threadpool_limits(1), np.errstate(all="ignore"), progress() as report:

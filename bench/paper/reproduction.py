@@ -75,12 +75,16 @@ class Experiment:
         rows = summary(self.comparison, histories)
         lines = [
             f"{self.name}, {row['estimator']} at {row['setting']:g}: held-out loss "
-            f"{row['heldout_before']:.4g} -> {row['heldout_after']:.4g} in {row['iterations']:,} "
+            f"{row['heldout_before']:.4g} -> {_loss(row['heldout_after'])} in {row['iterations']:,} "
             f"iterations, {row['evals']:,.0f} evaluations and {row['seconds']:.3g} s a trial "
             f"(medians of {self.trials}); {row['failures']} samples without a gradient."
             for row in rows
         ]
         return lines + _catching_up(self.name, histories)
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4g}" if np.isfinite(value) else "not solved"
 
 
 def _catching_up(name: str, histories: Mapping[str, History]) -> list[str]:

@@ -75,9 +75,10 @@ class Experiment:
         rows = summary(self.comparison, histories)
         lines = [
             f"{self.name}, {row['estimator']} at {row['setting']:g}: held-out loss "
-            f"{row['heldout_before']:.4g} -> {_loss(row['heldout_after'])} in {row['iterations']:,} "
-            f"iterations, {row['evals']:,.0f} evaluations and {row['seconds']:.3g} s a trial "
-            f"(medians of {self.trials}); {row['failures']} samples without a gradient."
+            f"{row['heldout_before']:.4g} -> {_loss(row['heldout_after'])} in "
+            f"{row['iterations']:,} iterations, {row['evals']:,.0f} evaluations and "
+            f"{row['seconds']:.3g} s a trial (medians of {self.trials}); {row['failures']} samples "
+            "without a gradient."
             for row in rows
         ]
         return lines + _catching_up(self.name, histories)

@@ -59,7 +59,7 @@ def draw_curves(
 
 
 def curve(history: History, cost: str, column: str, window: int = 1) -> tuple[Array, Array]:
-    """Costs (K,) and the column of every trial there (K, N), NaN beyond a trial's end.
+    """Costs (K,), up to where the first trial ends, and the column of every trial there (K, N).
 
     Each trial's values are averaged over `window` of those taken, and interpolated.
     """
@@ -72,11 +72,10 @@ def curve(history: History, cost: str, column: str, window: int = 1) -> tuple[Ar
         if window > 1:
             own = uniform_filter1d(own, window, mode="nearest")
         columns.append((at, own))
-        ends.append(at[-1] if len(at) else 0.0)
-    grid = np.linspace(0, max(ends), POINTS)
+        ends += at[-1:].tolist()
+    grid = np.linspace(0, min(ends, default=0.0), POINTS)
     drawn = [
-        np.interp(grid, at, own, right=np.nan) if len(at) else np.full(POINTS, np.nan)
-        for at, own in columns
+        np.interp(grid, at, own) if len(at) else np.full(POINTS, np.nan) for at, own in columns
     ]
     return grid, np.array(drawn).T
 

@@ -90,7 +90,7 @@ class History:
     @property
     def seconds(self) -> Array:
         """The same in seconds."""
-        return np.cumsum(self.column("wall_s"), axis=0)
+        return np.cumsum(np.nan_to_num(self.column("wall_s")), axis=0)
 
     def table(self) -> pd.DataFrame:
         """A row an iteration and trial, without those of trials that had ended.

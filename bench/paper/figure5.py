@@ -44,4 +44,4 @@ def _draw_task(axes: Axes, setup: Setup, history: History) -> None:
     axes.plot(*states[:, 0, :2].T, color=style_of("ctpg").color, label="the charge, after ctpg")
     axes.plot(*x0[0, :2], ".", color="black", ms=10)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    axes.legend(loc="center")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3, fontsize="small")

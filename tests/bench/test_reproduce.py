@@ -45,7 +45,7 @@ def test_curves_are_against_what_was_spent_before(tmp_path: Path) -> None:
     x, y = curve(history, "evals", "loss")
     assert x[0] == 0
     np.testing.assert_allclose(y[0], history.column("loss")[0])
-    np.testing.assert_allclose(x[-1], history.evals[-2].max())
+    np.testing.assert_allclose(x[-1], history.evals[-2].min())
 
 
 def test_paths_start_at_x0_and_follow_the_closed_form() -> None:

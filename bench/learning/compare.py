@@ -98,10 +98,16 @@ def records(comparison: Comparison, histories: Mapping[str, History]) -> pd.Data
 
 
 def summary(comparison: Comparison, histories: Mapping[str, History]) -> list[dict[str, Any]]:
-    """What each estimator came to; medians over the trials, sums of what was skipped."""
+    """What each estimator came to; medians over the trials, sums of what was skipped.
+
+    `rel_error` is the median of the `checks` in which the first sample's gradient was held to its
+    reference.
+    """
     rows = []
     for estimator, history in histories.items():
         state, status = history.state, history.column("status")
+        errors = history.column("rel_error")[:, 0]
+        errors = errors[np.isfinite(errors)]
         final = heldout_loss(comparison.setup, state.theta)
         start = heldout_loss(comparison.setup, comparison.setup.initial_theta(comparison.trials))
         rows.append(
@@ -113,6 +119,8 @@ def summary(comparison: Comparison, histories: Mapping[str, History]) -> list[di
                 "seconds": float(np.median(state.seconds)),
                 "heldout_before": float(np.median(start)),
                 "heldout_after": float(np.median(final)),
+                "rel_error": float(np.median(errors)) if len(errors) else np.nan,
+                "checks": len(errors),
                 "skipped": int((status == 2).sum()),
                 "failures": int(history.column("failures").sum()),
                 "diverged": int((state.status == 3).sum()),

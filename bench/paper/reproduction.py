@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -78,10 +79,15 @@ class Experiment:
             f"{row['heldout_before']:.4g} -> {_loss(row['heldout_after'])} in "
             f"{row['iterations']:,} iterations, {row['evals']:,.0f} evaluations and "
             f"{row['seconds']:.3g} s a trial (medians of {self.trials}); {row['failures']} samples "
-            "without a gradient."
+            f"without a gradient{_error(row)}."
             for row in rows
         ]
         return lines + _catching_up(self.name, histories)
+
+
+def _error(row: Mapping[str, Any]) -> str:
+    checks = "" if row["checks"] == 1 else f" in the median of {row['checks']} checks"
+    return f"; a gradient off by {row['rel_error']:.1e}{checks}" if row["checks"] else ""
 
 
 def _loss(value: float) -> str:

@@ -1,7 +1,7 @@
 """A task: a system as it is registered, with the policy that controls it and its presets."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +37,18 @@ def trained(name: str) -> Callable[[Policy], Array]:
 
 @dataclass(frozen=True)
 class Task:
-    """A system, its policy, and named parameter vectors (made on demand from the policy)."""
+    """A system, its policy, and named parameter vectors (made on demand from the policy).
+
+    `horizons` has those of presets that are measured over another than the system's.
+    """
 
     system: System
     policy: Policy
     presets: Mapping[str, Callable[[Policy], Array]]
+    horizons: Mapping[str, float] = field(default_factory=dict)
 
     def problem(self, preset: str) -> Problem:
         """The problem at a preset's parameters. Raises KeyError if there is no such preset."""
         theta = self.presets[preset](self.policy)
-        return Problem(self.system, self.policy, theta, self.system.horizon)
+        horizon = self.horizons.get(preset, self.system.horizon)
+        return Problem(self.system, self.policy, theta, horizon)

@@ -130,9 +130,12 @@ def summary(comparison: Comparison, histories: Mapping[str, History]) -> list[di
 
 
 def best_theta(comparison: Comparison, histories: Mapping[str, History]) -> np.ndarray:
-    """Parameters (P,) of the first estimator's trial whose held-out loss is smallest at the end."""
+    """Parameters (P,) of the first estimator's trial whose held-out loss is smallest at the end.
+
+    Over the system's own horizon, even if it was trained on another.
+    """
     theta = next(iter(histories.values())).state.theta
-    losses = heldout_loss(comparison.setup, theta)
+    losses = heldout_loss(replace(comparison.setup, horizon=None), theta)
     if not np.isfinite(losses).any():
         raise ValueError("no trial ended with a finite held-out loss")
     return theta[np.nanargmin(losses)]

@@ -132,7 +132,7 @@ TASK = Task(
     system=Quadrotor(),
     policy=Policy(sizes=(32, 64, 64, 4), activations=("tanh", "tanh", "identity")),
     presets={"initial": initial(0.1), "trained": trained("quadrotor")},
-    # That of its training. The cost does not hold the yaw: at t = 3 its rate comes to the pole of the
-    # tangent that the policy observes, where the control jumps and there is no gradient.
+    # That of its training. The cost does not hold the yaw: at t = 3 its rate comes to the pole of
+    # the tangent that the policy observes: there the control jumps, and there is no gradient.
     horizons={"trained": 2.0},
 )

@@ -51,8 +51,10 @@ class Experiment:
     trials: int
     budget: Budget = "evals"
     snapshots: int = 20
+    heldouts: int = 200
     references: int = 5
-    """Times a run that the first trial's gradient is held to a reference."""
+    """Times a run that the held-out loss is taken, and that the first trial's gradient is held to a
+    reference."""
 
     @property
     def comparison(self) -> Comparison:
@@ -63,7 +65,7 @@ class Experiment:
             trials=self.trials,
             iterations=self.iterations,
             budget=self.budget,
-            heldout_every=max(1, self.iterations // 200),
+            heldout_every=max(1, self.iterations // self.heldouts),
             reference_every=-(-self.iterations // self.references) if self.references else 0,
             snapshot_every=max(1, self.iterations // self.snapshots),
         )

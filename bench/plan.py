@@ -78,7 +78,18 @@ EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
         }.items()
     },
     ("electric", "ctpg-scipy"): (TOLERANCES[::2], 4),
-    ("taichi_electric", "ctpg-scipy"): (TOLERANCES[::2], 4),
+    # Below 1e-5, adaptive steps fall to nothing over what float32 rounds.
+    **{
+        ("taichi_electric", estimator): (TOLERANCES[:5], 4)
+        for estimator in (
+            "ctpg",
+            "ctpg-seminorm",
+            "ctpg-dop853",
+            "ctpg-scipy",
+            "neural_ode",
+            "neural_ode-checkpointed",
+        )
+    },
     # At 1e-9 or with nothing more to show.
     ("lqr", "ctpg-rk4"): (_steps(10.0, [2**k for k in range(11)]), SAMPLES),
     ("lqr", "bptt-heun"): (_steps(10.0, [2**k for k in range(12)]), SAMPLES),

@@ -16,6 +16,9 @@ from systems import Array
 FLOOR_FACTOR = 10.0
 """Errors below so many times the reference's uncertainty are not ranked."""
 
+NO_ESTIMATE = 1.0
+"""A relative error above this, as an unstable step's, is no estimate: what lies between it and the
+next setting is a cliff, and nothing is interpolated across it."""
 
 MEDIANS = ["evals", "rel_error", "stored_bytes", "peak_bytes", "wall_ratio"]
 
@@ -74,10 +77,10 @@ def attainment(records: pd.DataFrame) -> Attainment:
     groups = {
         sample: usable[usable["sample"] == sample] for sample in records["sample"].unique().tolist()
     }
-    fronts = {
-        sample: front(part.evals.to_numpy(), part.rel_error.to_numpy())
-        for sample, part in groups.items()
-    }
+    fronts = {}
+    for sample, part in groups.items():
+        estimates = part[part.rel_error <= NO_ESTIMATE]
+        fronts[sample] = front(estimates.evals.to_numpy(), estimates.rel_error.to_numpy())
     return Attainment(fronts, frozenset(at_floor["sample"].tolist()))
 
 

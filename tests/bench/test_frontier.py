@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from bench.frontier import (
     FLOOR_FACTOR,
     Front,
+    attained,
+    attainment,
     evals_at,
     front,
     limit_at,
@@ -18,7 +20,7 @@ from bench.frontier import (
     ranked,
     weighted,
 )
-from tests.bench.conftest import record, table
+from tests.bench.conftest import MakeRecords, record, table
 
 POSITIVE = st.integers(-96, 48).map(lambda k: 10.0 ** (k / 8))
 POINTS = st.lists(st.tuples(st.integers(1, 10**6), POSITIVE), min_size=1, max_size=40)
@@ -123,3 +125,13 @@ def test_the_limit_is_the_median_sample_s_first_count() -> None:
         {"sample": [0, 0, 1, 1, 2], "vjps": [1, 5, 1, 9, 1], "rel_error": [1, 1e-6, 1, 1e-6, 1]}
     )
     np.testing.assert_array_equal(limit_at(limit, np.array([1.0, 1e-6, 1e-7])), [1, 9, np.inf])
+
+
+def test_nothing_is_interpolated_from_what_is_no_estimate(power_law: MakeRecords) -> None:
+    """An explicit method on a stiff system: wildly wrong, then, where it is stable, accurate."""
+    records = power_law("bptt", constant=1e-2, order=1.0, rungs=8)
+    cheap = records.evals < 200
+    records.loc[cheap, "rel_error"] = 1e60
+    reached = attained(attainment(records), [0, 1], np.array([1e-3, 1e-6]))
+    first = records.evals[~cheap].min()
+    np.testing.assert_allclose(reached, [[first, np.inf]] * 2, rtol=1e-12)

@@ -3,14 +3,17 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from bench.plan import problems_of
 from bench.records import RunFolder, read_records
-from bench.table import markdown, sentences, summarise
+from bench.table import markdown, markdown_at, sentences, summarise
 from bench.terminal import describe
 from bench.verdict import judge_all
+from systems import OPTIONAL, TASKS
+from systems.task import trained_path
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = RunFolder(ROOT / "results" / "default")
@@ -51,6 +54,29 @@ def test_the_verdicts_are_the_published_run_s(
     assert shown.strip() == describe(verdicts).strip()
     if (new, baseline) == ("ctpg", "bptt"):
         assert {verdict.answer for verdict in verdicts[1.0]} == {"dominates"}
+
+
+def test_the_table_of_all_systems_is_the_published_run_s() -> None:
+    folder = RunFolder(ROOT / "results" / "systems")
+    held = read_records(folder.records_path)
+    limits = {problem: folder.read_limit(*problem) for problem in problems(held)}
+    assert set(limits) == set(problems_of((), ()))
+    assert block("systems").strip() == markdown_at(summarise(held, limits), 1e-4).strip()
+
+
+@pytest.mark.parametrize("number", range(2, 8))
+def test_the_findings_are_the_published_figures(number: int) -> None:
+    found = (ROOT / "results" / f"figure{number}" / "findings.txt").read_text().splitlines()
+    assert block(f"figure {number}").strip().splitlines() == [f"- {line}" for line in found]
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in OPTIONAL])
+def test_trained_presets_say_how_they_were_made(name: str) -> None:
+    with np.load(trained_path(name), allow_pickle=False) as file:
+        command, theta = str(file["command"]), file["theta"]
+    assert command.startswith(f"gradpareto learn {name} --estimator ")
+    assert command.endswith("--store-trained")
+    assert theta.shape == (TASKS[name].policy.size,)
 
 
 def test_every_figure_and_file_that_the_readme_names_is_there() -> None:

@@ -65,7 +65,10 @@ def cheapest(finished: pd.DataFrame, error: float) -> pd.Series | None:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A row an estimator, a column a problem: evaluations for each target ("-": never)."""
+    """A row an estimator, a column a problem: evaluations for each target ("-": never).
+
+    Empty where an estimator was not measured.
+    """
     shown = table.assign(
         problem=table.system + " (" + table.theta + ")",
         evals=[
@@ -73,6 +76,7 @@ def markdown(table: pd.DataFrame) -> str:
             for row in table[[f"evals_{target:.0e}" for target in TARGETS]].to_numpy()
         ],
     ).pivot(index="estimator", columns="problem", values="evals")
+    shown = shown.fillna("")
     rows = [["estimator", *shown.columns], ["---", *["---:"] * len(shown.columns)]]
     rows += [
         [str(name), *values] for name, values in zip(shown.index, shown.to_numpy(), strict=True)
@@ -87,7 +91,7 @@ def markdown_at(table: pd.DataFrame, target: float) -> str:
     )
     rows = [["problem", *shown.columns], ["---", *["---:"] * len(shown.columns)]]
     for name, values in zip(shown.index, shown.to_numpy(), strict=True):
-        texts = [f"{v:,.0f}" if np.isfinite(v) else "-" for v in values]
+        texts = ["" if np.isnan(v) else f"{v:,.0f}" if np.isfinite(v) else "-" for v in values]
         fewest = np.nanmin(values)
         rows.append(
             [

@@ -1,0 +1,28 @@
+"""Tables: what is never reached, what was not measured, and what is fewest."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.table import TARGETS, markdown, markdown_at
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """`ctpg` on two problems, `bptt` on one, where it never gets there."""
+    rows = [("lqr", "ctpg", 120.0), ("heat", "ctpg", 2000.0), ("lqr", "bptt", np.inf)]
+    columns = {f"evals_{target:.0e}": [row[2] for row in rows] for target in TARGETS}
+    names = {"system": [row[0] for row in rows], "estimator": [row[1] for row in rows]}
+    return pd.DataFrame({**names, "theta": "initial", **columns})
+
+
+def test_a_row_a_problem(table: pd.DataFrame) -> None:
+    lines = markdown_at(table, 1e-4).splitlines()
+    assert lines[0] == "| problem | bptt | ctpg |"
+    assert lines[2:] == ["| heat (initial) |  | **2,000** |", "| lqr (initial) | - | **120** |"]
+
+
+def test_a_row_an_estimator(table: pd.DataFrame) -> None:
+    lines = markdown(table).splitlines()
+    assert lines[0] == "| estimator | heat (initial) | lqr (initial) |"
+    assert lines[2] == "| bptt |  | - / - / - / - |"

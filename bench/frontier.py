@@ -104,7 +104,9 @@ def median_points(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def median_front(records: pd.DataFrame) -> Front:
+    """The front of the medians that are estimates at all."""
     points = median_points(records)
+    points = points[points.rel_error <= NO_ESTIMATE]
     return front(points.evals.to_numpy(), points.rel_error.to_numpy())
 
 

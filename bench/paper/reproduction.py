@@ -1,5 +1,6 @@
 """What every reproduced figure has: its scale, its learning runs, and what it found."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +66,7 @@ class Experiment:
             trials=self.trials,
             iterations=self.iterations,
             budget=self.budget,
-            heldout_every=max(1, self.iterations // self.heldouts),
+            heldout_every=max(1, self.iterations // self.heldouts) if self.heldouts else 0,
             reference_every=-(-self.iterations // self.references) if self.references else 0,
             snapshot_every=max(1, self.iterations // self.snapshots),
         )
@@ -97,17 +98,19 @@ def _loss(value: float) -> str:
 
 
 def _catching_up(name: str, histories: Mapping[str, History]) -> list[str]:
-    """Evaluations and seconds until the first trial median is as good as everybody's best."""
-    best = {
-        key: np.nanmedian(history.column("heldout_loss"), axis=1)
-        for key, history in histories.items()
-    }
-    reached = max(float(np.nanmin(losses)) for losses in best.values())
+    """What each needed until its median held-out loss was as low as everybody's gets."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # an iteration without a held-out loss
+        medians = {
+            key: np.nanmedian(history.column("heldout_loss"), axis=1)
+            for key, history in histories.items()
+        }
+    if not all(np.isfinite(losses).any() for losses in medians.values()):
+        return []
+    reached = max(float(np.nanmin(losses)) for losses in medians.values())
     parts = []
-    for key, losses in best.items():
-        at = int(np.flatnonzero(losses <= reached)[0])
-        evals, seconds = (
-            np.median(v[max(at - 1, 0)]) for v in (histories[key].evals, histories[key].seconds)
-        )
-        parts.append(f"{key} {evals:,.0f} evaluations and {seconds:.3g} s")
+    for key, losses in medians.items():
+        before = max(int(np.flatnonzero(losses <= reached)[0]) - 1, 0)
+        evals, seconds = histories[key].evals[before], histories[key].seconds[before]
+        parts.append(f"{key} {np.median(evals):,.0f} evaluations and {np.median(seconds):.3g} s")
     return [f"{name}: to a held-out loss of {reached:.4g} it took {', '.join(parts)}."]

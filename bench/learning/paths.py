@@ -14,9 +14,11 @@ TOLERANCE = 1e-6
 POINTS = 200
 
 
-def paths(problem: Problem, x0: Array, points: int = POINTS) -> tuple[Array, Array]:
+def paths(
+    problem: Problem, x0: Array, points: int = POINTS, tolerance: float = TOLERANCE
+) -> tuple[Array, Array]:
     """Times (points,) and states (points, B, state_dim) of the closed loop from x0."""
-    forward = solve_forward(problem, x0, problem.segments, TSIT5, adaptive(TOLERANCE), dense=True)
+    forward = solve_forward(problem, x0, problem.segments, TSIT5, adaptive(tolerance), dense=True)
     times = np.linspace(0, problem.horizon, points)
     assert forward.dense is not None
     lanes = np.array([k for k in range(len(x0)) if k not in forward.failed], dtype=int)

@@ -1,8 +1,6 @@
 """What a learning run leaves: a row an iteration and trial, and where the parameters went."""
 
 import io
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.records import write_whole
 from systems import Array
 
 STATUS = ("done", "ok", "skipped", "diverged")
@@ -110,22 +109,14 @@ class History:
 
 
 def save(path: Path, key: str, history: History) -> None:
-    """Under a temporary name first; `key` says which run the history belongs to."""
+    """Keep a history; `key` says which run it belongs to."""
     arrays: dict[str, Any] = {f"row_{name}": history.column(name) for name in COLUMNS}
     arrays |= {f"state_{f.name}": getattr(history.state, f.name) for f in fields(State)}
     arrays["snapshot_iterations"] = np.array(list(history.snapshots))
     arrays["snapshot_theta"] = np.array(list(history.snapshots.values()))
     content = io.BytesIO()
     np.savez_compressed(content, key=np.array(key), **arrays)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.getbuffer())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, content.getvalue())
 
 
 def load(path: Path, key: str) -> History:

@@ -183,9 +183,16 @@ def reference(system: str, **chosen: Any) -> None:
 @click.option("--estimator", type=ESTIMATOR, default="ctpg", show_default=True)
 @click.option("--setting", type=Positive(), default=1e-3, show_default=True)
 @click.option("--samples", type=Count(), default=32, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def overhead(
-    system: str, theta: str | None, estimator: str, setting: float, samples: int, as_json: bool
+    system: str,
+    theta: str | None,
+    estimator: str,
+    setting: float,
+    samples: int,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """What an estimator adds to the time of the oracle calls it makes, on one core.
 
@@ -193,7 +200,7 @@ def overhead(
     """
     task = TASKS[system]
     problem = task.problem(_preset_of(system, theta))
-    problem, x0 = problem.sample(np.random.default_rng(0), samples)
+    problem, x0 = problem.sample(np.random.default_rng(seed), samples)
     with threadpool_limits(1):
         found = measure_overhead(problem, ESTIMATORS[estimator], x0, setting)
     if as_json:

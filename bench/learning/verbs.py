@@ -51,7 +51,7 @@ DEFAULT = Path("results/runs/learn")
     show_default=True,
     help="Leave samples without a finite gradient out, or end the trial as diverged.",
 )
-@click.option("--heldout-every", type=Count(), help="Iterations; default: 200 times a run.")
+@click.option("--heldout-every", type=Count(), default=1, show_default=True, help="Iterations.")
 @click.option("--reference-every", type=Count(), help="Iterations; default: 5 times a run.")
 @click.option("--store-trained", is_flag=True, help="Make the first's best policy the preset.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -99,7 +99,7 @@ def _comparison(system: str, chosen: dict[str, Any]) -> Comparison:
         iterations=iterations,
         budget=chosen["budget"],
         rule=chosen["rule"],
-        heldout_every=chosen["heldout_every"] or max(1, iterations // 200),
+        heldout_every=chosen["heldout_every"],
         reference_every=chosen["reference_every"] or max(1, iterations // 5),
     )
 

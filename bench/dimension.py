@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from bench.measure import attempt
 from bench.options import Count, Positive
-from bench.plan import TOLERANCES
+from bench.plan import settings_up_to
 from bench.progress import progress
 from bench.provenance import session
 from bench.records import RunFolder, write_whole
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 GRIDS = (8, 16, 32, 64, 128, 256, 512)
 RIVALS = ("bptt", "bptt-rk4", "bptt-dop853", "ctpg", "ctpg-dop853", "ctpg-scipy-radau")
-MOST_STEPS = 2**18
+MOST_CALLS = 2**18
 DEFAULT = Path("results/runs/dimension")
 
 
@@ -46,9 +46,7 @@ def dimension_verb(
     """
     folder = RunFolder(out)
     folder.open({"dimension": sorted(grids), "error": error, "samples": samples})
-    provenance = folder.provenance()
-    provenance["sessions"].append(session({}))
-    folder.write_provenance(provenance)
+    folder.add_session(session({}))
     with threadpool_limits(1), np.errstate(all="ignore"), progress() as report:
         table = measure_dimension(sorted(grids), error, samples, report)
     write_whole(folder.records_path, table.to_csv(index=False))
@@ -71,28 +69,19 @@ def measure_dimension(grids: list[int], error: float, samples: int, report: Repo
             report(
                 f"{points} points, {name}", number * len(RIVALS) + k + 1, len(grids) * len(RIVALS)
             )
-            for setting in _settings(name, problem.horizon):
+            for setting in settings_up_to(name, problem.horizon, MOST_CALLS):
                 outcome = attempt(ESTIMATORS[name], problem, x0, setting)
                 if outcome.estimate is None:
                     continue
-                found = np.hstack([outcome.estimate.grad_x0, outcome.estimate.grad_theta])
-                missed = np.median(np.linalg.norm(found - truth, axis=1) / size)
+                away = np.linalg.norm(outcome.estimate.gradient - truth, axis=1)
+                missed = np.median(away / size)
                 if missed <= error:
-                    meter = outcome.meter
-                    evals = np.median(meter.f_evals + meter.vjp_evals)
+                    evals = np.median(outcome.meter.evals)
                     spent = outcome.seconds / samples
                     rows.append((points, name, setting, missed, evals, spent))
                     break
     columns = ["points", "estimator", "setting", "rel_error", "evals", "wall_s"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _settings(name: str, horizon: float) -> list[float]:
-    """From the cheapest up."""
-    if ESTIMATORS[name].knob == "tolerance":
-        return list(TOLERANCES)
-    most = MOST_STEPS // ESTIMATORS[name].calls_per_step
-    return [horizon / 2**k for k in range(most.bit_length()) if 2**k <= most]
 
 
 def dimension_figure(table: pd.DataFrame, error: float) -> "Figure":

@@ -28,6 +28,11 @@ class Meter:
         self._turned = not tracemalloc.is_tracing()
         self._at_start = tracemalloc.get_traced_memory()[0]
 
+    @property
+    def evals(self) -> Array:
+        """f_evals + vjp_evals (B,), each at the price of one."""
+        return np.asarray(self.f_evals + self.vjp_evals)
+
     def count(self, oracle: str, evals: Array, lane: Array, each: int = 1) -> None:
         self.batches[oracle, len(lane)] += 1
         evals += each * np.bincount(lane, minlength=len(evals))

@@ -114,12 +114,16 @@ So that the whole plan takes minutes, these are measured on fewer samples or set
 
 def default_settings(system: str, estimator: str) -> tuple[float, ...]:
     """Tolerances by decades, or steps T/N, N a power of two, as far as DEAREST allows."""
+    return settings_up_to(estimator, TASKS[system].system.horizon, DEAREST.get(system, 2**13))
+
+
+def settings_up_to(estimator: str, horizon: float, calls: int) -> tuple[float, ...]:
+    """The same for any horizon, the dearest step taking at most so many oracle calls."""
     method = ESTIMATORS[estimator]
     if method.knob == "tolerance":
         return TOLERANCES
-    most = DEAREST.get(system, 2**13) // method.calls_per_step
-    counts = [2**k for k in range(most.bit_length()) if 2**k <= most]
-    return _steps(TASKS[system].system.horizon, counts)
+    most = calls // method.calls_per_step
+    return _steps(horizon, [2**k for k in range(most.bit_length())])
 
 
 @dataclass(frozen=True)

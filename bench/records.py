@@ -157,6 +157,12 @@ class RunFolder:
     def write_provenance(self, provenance: dict[str, Any]) -> None:
         write_whole(self.provenance_path, json.dumps(provenance, indent=2) + "\n")
 
+    def add_session(self, session: dict[str, Any]) -> None:
+        """Note in the provenance that a session measured here."""
+        provenance = self.provenance()
+        provenance["sessions"].append(session)
+        self.write_provenance(provenance)
+
     def cell_path(self, cell: Cell) -> Path:
         return self.path / "cells" / f"{cell.name}.csv"
 

@@ -111,9 +111,7 @@ def _record_session(plan: Plan, cells: list[Cell], folder: RunFolder) -> None:
         " ".join(problem): cache_key(*plan.sampled(*problem))
         for problem in sorted({cell.problem for cell in cells})
     }
-    provenance = folder.provenance()
-    provenance["sessions"].append(session(keys))
-    folder.write_provenance(provenance)
+    folder.add_session(session(keys))
 
 
 def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) -> None:

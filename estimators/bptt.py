@@ -34,7 +34,7 @@ class Bptt(Estimator):
 
     @property
     def order(self) -> int:  # type: ignore[override]
-        return 1 if self.semi_implicit else self.tableau.order
+        return self.tableau.order
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         sweep = _Sweep(problem, self.tableau, np.arange(len(x0)), x0, setting, self.semi_implicit)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from systems import Array, Problem
 
 Knob = Literal["step", "tolerance"]
@@ -25,6 +27,11 @@ class Estimate:
     steps: Array
     failed: Mapping[int, str] = field(default_factory=dict)
     reconstructed: Array | None = None
+
+    @property
+    def gradient(self) -> Array:
+        """(dL/dx0, dL/dtheta) stacked, (B, state_dim + P)."""
+        return np.concatenate([self.grad_x0, self.grad_theta], axis=1)
 
 
 class Estimator(ABC):

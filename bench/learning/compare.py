@@ -8,11 +8,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bench.learning.history import History
+from bench.learning.history import STATUS, History
 from bench.learning.setups import Setup
-from bench.learning.train import Report, Rule, Run, heldout_loss, train
+from bench.learning.train import Rule, Run, heldout_loss, train
 from bench.provenance import session
 from bench.records import RunFolder, write_whole
+from bench.sweep import Report
 
 Budget = Literal["iterations", "evals", "seconds"]
 """What all estimators have the same of: the first makes its iterations; given evals or seconds,
@@ -73,9 +74,7 @@ def learn(comparison: Comparison, folder: Path, report: Report) -> dict[str, His
             "budget": comparison.budget,
         }
     )
-    provenance = held.provenance()
-    provenance["sessions"].append(session({}))
-    held.write_provenance(provenance)
+    held.add_session(session({}))
     histories: dict[str, History] = {}
     for estimator in comparison.settings:
         first = next(iter(histories.values()), None)
@@ -114,16 +113,16 @@ def summary(comparison: Comparison, histories: Mapping[str, History]) -> list[di
             {
                 "estimator": estimator,
                 "setting": comparison.settings[estimator],
-                "iterations": int(np.median((status > 0).sum(axis=0))),
+                "iterations": int(np.median((status != STATUS.index("done")).sum(axis=0))),
                 "evals": float(np.median(state.evals)),
                 "seconds": float(np.median(state.seconds)),
                 "heldout_before": float(np.median(start)),
                 "heldout_after": float(np.median(final)),
                 "rel_error": float(np.median(errors)) if len(errors) else np.nan,
                 "checks": len(errors),
-                "skipped": int((status == 2).sum()),
+                "skipped": int((status == STATUS.index("skipped")).sum()),
                 "failures": int(history.column("failures").sum()),
-                "diverged": int((state.status == 3).sum()),
+                "diverged": int((state.status == STATUS.index("diverged")).sum()),
             }
         )
     return rows

@@ -1,7 +1,6 @@
 """What a learning run leaves: a row an iteration and trial, and where the parameters went."""
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -125,7 +124,8 @@ def load(path: Path, key: str) -> History:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         held = str(arrays["key"])
-        rows = list(_rows([arrays[f"row_{name}"] for name in COLUMNS]))
+        columns = [arrays[f"row_{name}"] for name in COLUMNS]
+        rows = [Row(*values) for values in zip(*columns, strict=True)]
         state = State(*(arrays[f"state_{f.name}"] for f in fields(State)))
         taken = zip(arrays["snapshot_iterations"], arrays["snapshot_theta"], strict=True)
         snapshots = {int(iteration): theta for iteration, theta in taken}
@@ -134,7 +134,3 @@ def load(path: Path, key: str) -> History:
     if held != key:
         raise UnusableHistory(f"{path} was learned with {held}, not {key}: name another folder")
     return History(rows, state, snapshots)
-
-
-def _rows(columns: Sequence[Array]) -> Sequence[Row]:
-    return [Row(*values) for values in zip(*columns, strict=True)]

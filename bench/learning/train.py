@@ -1,7 +1,6 @@
 """Trains policies by one estimator: all trials at once, as lanes of one batch."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ import numpy as np
 from bench.learning.history import COLUMNS, STATUS, History, Row, State, load, save
 from bench.learning.setups import Setup
 from bench.measure import Outcome, attempt
+from bench.sweep import Report
 from estimators import ESTIMATORS
 from estimators.ctpg import loss_of
 from reference import NotSolved, certify
@@ -19,7 +19,6 @@ from systems import Array, Problem
 Rule = Literal["skip", "stop"]
 """What samples whose loss or gradient is not finite do to their trial: they are left out of its
 mean (and its step is, if none is left), or the trial ends there as `diverged`."""
-Report = Callable[[str, int, int], None]
 
 CHECKPOINT_SECONDS = 20.0
 HELDOUT_TOLERANCE = 1e-6
@@ -193,7 +192,7 @@ def _first_error(problem: Problem, x0: Array, outcome: Outcome) -> float:
         truth = certify(replace(first, theta=theta, trial=None), x0[:1]).gradient[0]
     except (NotSolved, ValueError):
         return np.nan
-    own = np.concatenate([outcome.estimate.grad_x0[0], outcome.estimate.grad_theta[0]])
+    own = outcome.estimate.gradient[0]
     return float(np.linalg.norm(own - truth) / np.linalg.norm(truth))
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bench.figures import ERROR, EVALS, sheet, style_of
-from bench.learning.train import Report
 from bench.measure import attempt
 from bench.paper.reproduction import Found, Scale
 from bench.provenance import session
 from bench.records import RunFolder, write_whole
+from bench.sweep import Report
 from estimators import ESTIMATORS
 from reference import default_folder, load_or_certify
 from systems import TASKS, Array, Problem
@@ -59,9 +59,7 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
     table = pd.concat(rows, ignore_index=True)
     held = RunFolder(folder)
     held.open({"figure": 2, "samples": samples})
-    provenance = held.provenance()
-    provenance["sessions"].append(session({}))
-    held.write_provenance(provenance)
+    held.add_session(session({}))
     medians = table.groupby(["precision", "estimator", "setting"]).median().reset_index()
     medians["samples"] = table.groupby(["precision", "estimator", "setting"]).size().to_numpy()
     write_whole(held.records_path, medians.to_csv(index=False))
@@ -88,17 +86,16 @@ def _measure(
     cast = problem.with_theta(problem.theta.astype(precision))
     with np.errstate(all="ignore"):
         outcome = attempt(estimator, cast, own.astype(precision), setting)
-    count = outcome.meter.f_evals + outcome.meter.vjp_evals
     error = np.full(len(own), np.nan)
     if outcome.estimate is not None:
-        found = np.hstack([outcome.estimate.grad_x0, outcome.estimate.grad_theta])
-        error = np.linalg.norm(found.astype(float) - truth[: len(own)], axis=1)
+        found = outcome.estimate.gradient.astype(float)
+        error = np.linalg.norm(found - truth[: len(own)], axis=1)
     return pd.DataFrame(
         {
             "precision": precision,
             "estimator": name,
             "setting": setting,
-            "evals": count,
+            "evals": outcome.meter.evals,
             "abs_error": error,
         }
     )

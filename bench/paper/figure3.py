@@ -8,8 +8,8 @@ import numpy as np
 from bench.figures import sheet
 from bench.learning.optimiser import Adam
 from bench.learning.setups import Setup
-from bench.learning.train import Report
 from bench.paper.reproduction import Experiment, Found, Scale
+from bench.sweep import Report
 from systems import LQR, Array, Policy
 
 HORIZON = 25.0

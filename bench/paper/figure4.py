@@ -8,8 +8,8 @@ from bench.figures import sheet, style_of
 from bench.learning.curves import draw_curves
 from bench.learning.paths import paths
 from bench.learning.setups import SETUPS
-from bench.learning.train import Report
 from bench.paper.reproduction import Experiment, Found, Scale
+from bench.sweep import Report
 
 ESTIMATORS = ("ctpg", "bptt")
 STAGES = (0.0, 0.1, 0.4, 1.0)

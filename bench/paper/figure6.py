@@ -10,8 +10,8 @@ from bench.learning.curves import draw_curves
 from bench.learning.history import History
 from bench.learning.paths import visited
 from bench.learning.setups import SETUPS, Setup, setting_of
-from bench.learning.train import Report
 from bench.paper.reproduction import Experiment, Found, Scale
+from bench.sweep import Report
 from systems import NEEDS
 
 ESTIMATORS = ("ctpg", "bptt-semi-implicit")

@@ -9,8 +9,8 @@ from bench.learning.curves import draw_curves
 from bench.learning.history import History
 from bench.learning.paths import paths
 from bench.learning.setups import PAPER_RTOL, SETUPS
-from bench.learning.train import Report
 from bench.paper.reproduction import Experiment, Found, Scale
+from bench.sweep import Report
 
 ESTIMATORS = ("ctpg", "bptt")
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from bench.learning.compare import Budget, Comparison, learn, summary
 from bench.learning.history import History
 from bench.learning.setups import Setup, setting_of
-from bench.learning.train import Report
+from bench.sweep import Report
 
 
 @dataclass(frozen=True)

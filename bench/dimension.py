@@ -50,7 +50,7 @@ def dimension_verb(
     with threadpool_limits(1), np.errstate(all="ignore"), progress() as report:
         table = measure_dimension(sorted(grids), error, samples, report)
     write_whole(folder.records_path, table.to_csv(index=False))
-    dimension_figure(table, error).savefig(out / "dimension.png", dpi=150)
+    dimension_figure(table, error).savefig(out / "dimension.png")
     if as_json:
         print_json(table.to_dict("records"))
     else:

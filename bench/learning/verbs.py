@@ -73,7 +73,7 @@ def learn_verb(system: str, **chosen: Any) -> None:
         rows = summary(comparison, histories)
         if chosen["store_trained"]:
             _store(comparison, best_theta(comparison, histories), chosen, store)
-    learning_curves(histories).savefig(folder / "learning.png", dpi=150)
+    learning_curves(histories).savefig(folder / "learning.png")
     if chosen["as_json"]:
         print_json(rows)
     else:

@@ -7,7 +7,6 @@ import numpy as np
 from bench.figures import sheet, style_of
 from bench.learning.curves import draw_curves
 from bench.learning.paths import paths
-from bench.learning.setups import SETUPS
 from bench.paper.reproduction import Experiment, Found, Scale
 from bench.sweep import Report
 
@@ -18,9 +17,7 @@ SHOWN = 16
 
 
 def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
-    setup = SETUPS["differential_drive"]
-    iterations, trials = scale.of(setup.iterations, 1, quick=(30, 1))
-    experiment = Experiment("differential_drive", setup, ESTIMATORS, iterations, trials)
+    experiment = Experiment.registered("differential_drive", ESTIMATORS, scale, 1, quick=(30, 1))
     histories = experiment.learn(folder, report)
     with sheet(15.5, 6.4) as figure:
         grid = figure.add_gridspec(2, len(STAGES) + 2)
@@ -30,7 +27,7 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
             for column, stage in enumerate(STAGES):
                 number = int(made[np.abs(made - stage * made.max()).argmin()])
                 axes = figure.add_subplot(grid[row, column])
-                problem, x0 = setup.heldout(snapshots[number][None])
+                problem, x0 = experiment.setup.heldout(snapshots[number][None])
                 _, states = paths(problem, x0[:SHOWN])
                 axes.plot(states[..., 0], states[..., 1], color=style_of(name).color, lw=0.9)
                 axes.plot(x0[:SHOWN, 0], x0[:SHOWN, 1], ".", color="0.5", ms=4)

@@ -9,7 +9,7 @@ from bench.figures import sheet, style_of
 from bench.learning.curves import draw_curves
 from bench.learning.history import History
 from bench.learning.paths import paths
-from bench.learning.setups import SETUPS, Setup
+from bench.learning.setups import Setup
 from bench.paper.reproduction import Experiment, Found, Scale
 from bench.sweep import Report
 from systems.electric import ELECTRODES
@@ -19,9 +19,7 @@ WINDOW, BAND = 64, (0.05, 0.95)
 
 
 def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
-    setup = SETUPS["electric"]
-    iterations, trials = scale.of(setup.iterations, 32, quick=(6, 2))
-    experiment = Experiment("electric", setup, ESTIMATORS, iterations, trials)
+    experiment = Experiment.registered("electric", ESTIMATORS, scale, 32, quick=(6, 2))
     histories = experiment.learn(folder, report)
     with sheet(15.5, 4.6) as figure:
         for index, cost in enumerate(("evals", "seconds")):
@@ -29,7 +27,7 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
             draw_curves(axes, histories, cost, "loss", WINDOW, BAND)
             axes.set_ylabel("" if index else f"loss, mean of {WINDOW} iterations")
         axes.legend()
-        _draw_task(figure.add_subplot(1, 3, 3), setup, histories["ctpg"])
+        _draw_task(figure.add_subplot(1, 3, 3), experiment.setup, histories["ctpg"])
     return Found(figure, experiment.sentences(histories))
 
 

@@ -1,5 +1,6 @@
 """Figure 6: the cartpole's swing-up, states asked for while learning, and learning curves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from bench.figures import sheet, style_of
 from bench.learning.curves import draw_curves
 from bench.learning.history import History
 from bench.learning.paths import visited
-from bench.learning.setups import SETUPS, Setup, setting_of
+from bench.learning.setups import Setup, setting_of
 from bench.paper.reproduction import Experiment, Found, Scale
 from bench.sweep import Report
 from systems import NEEDS
@@ -24,21 +25,18 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
     sentences = [f"{name} needs: {NEEDS[name]}" for name in SYSTEMS if name in NEEDS]
     with sheet(14.5, 4.4 * len(here)) as figure:
         for row, (name, seeds) in enumerate(here.items()):
-            setup = SETUPS[name]
-            iterations, trials = scale.of(setup.iterations, seeds, quick=(4, 1))
             # Each takes a minute: ELU's kinks.
             references = 0 if scale.quick else 2
-            experiment = Experiment(
-                name, setup, ESTIMATORS, iterations, trials, references=references
-            )
+            experiment = Experiment.registered(name, ESTIMATORS, scale, seeds, quick=(4, 1))
+            experiment = replace(experiment, references=references)
             histories = experiment.learn(folder / name, report)
             sentences += experiment.sentences(histories)
             for column, estimator in enumerate(reversed(ESTIMATORS)):
                 axes = figure.add_subplot(len(here), 3, 3 * row + column + 1)
-                _draw_visited(axes, setup, estimator, histories[estimator])
+                _draw_visited(axes, experiment.setup, estimator, histories[estimator])
             axes = figure.add_subplot(len(here), 3, 3 * row + 3)
             draw_curves(axes, histories, "evals")
-            axes.set(ylabel="held-out loss", title=f"{name}, {trials} trials")
+            axes.set(ylabel="held-out loss", title=f"{name}, {experiment.trials} trials")
             axes.legend()
     return Found(figure, sentences)
 

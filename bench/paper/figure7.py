@@ -1,5 +1,6 @@
 """Figure 7: the quadrotor, CTPG against Euler at the same number of evaluations."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from bench.figures import sheet, style_of
 from bench.learning.curves import draw_curves
 from bench.learning.history import History
 from bench.learning.paths import paths
-from bench.learning.setups import PAPER_RTOL, SETUPS
+from bench.learning.setups import PAPER_RTOL
 from bench.paper.reproduction import Experiment, Found, Scale
 from bench.sweep import Report
 
@@ -16,19 +17,16 @@ ESTIMATORS = ("ctpg", "bptt")
 
 
 def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
-    setup = SETUPS["quadrotor"]
-    iterations, trials = scale.of(setup.iterations, 1, quick=(2, 1))
     # Solved tight, a spinning quadrotor takes minutes, and has no reference.
-    experiment = Experiment(
-        "quadrotor", setup, ESTIMATORS, iterations, trials, heldouts=0, references=0
-    )
+    experiment = Experiment.registered("quadrotor", ESTIMATORS, scale, 1, quick=(2, 1))
+    experiment = replace(experiment, heldouts=0, references=0)
     histories = experiment.learn(folder, report)
     sentences = experiment.sentences(histories)
     with sheet(14.5, 4.4) as figure:
         for column, name in enumerate(ESTIMATORS):
             axes = figure.add_subplot(1, 3, column + 1)
             best = _best(histories[name])
-            problem, x0 = setup.heldout(histories[name].snapshots[best][None])
+            problem, x0 = experiment.setup.heldout(histories[name].snapshots[best][None])
             t, states = paths(problem, x0, tolerance=PAPER_RTOL)
             distance = np.linalg.norm(states[..., :3], axis=2)
             axes.plot(t, distance, color=style_of(name).color, lw=0.8, alpha=0.7)

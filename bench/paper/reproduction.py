@@ -4,14 +4,14 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from bench.learning.compare import Budget, Comparison, learn, summary
 from bench.learning.history import History
-from bench.learning.setups import Setup, setting_of
+from bench.learning.setups import SETUPS, Setup, setting_of
 from bench.sweep import Report
 
 
@@ -56,6 +56,20 @@ class Experiment:
     references: int = 5
     """Times a run that the held-out loss is taken, and that the first trial's gradient is held to a
     reference."""
+
+    @classmethod
+    def registered(
+        cls,
+        name: str,
+        estimators: tuple[str, ...],
+        scale: Scale,
+        trials: int,
+        quick: tuple[int, int],
+    ) -> Self:
+        """A registered system's set-up at a scale; `trials` are the paper's."""
+        setup = SETUPS[name]
+        iterations, trials = scale.of(setup.iterations, trials, quick)
+        return cls(name, setup, estimators, iterations, trials)
 
     @property
     def comparison(self) -> Comparison:

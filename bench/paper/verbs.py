@@ -42,7 +42,7 @@ def reproduce_verb(
     with threadpool_limits(1), np.errstate(all="ignore"), progress() as report:
         found = FIGURES[number](Scale(quick, iterations, trials), folder, report)
     path = folder / f"figure{number}.png"
-    found.figure.savefig(path, dpi=150)
+    found.figure.savefig(path)
     write_whole(folder / "findings.txt", "".join(f"{line}\n" for line in found.sentences))
     if as_json:
         print_json({"figure": str(path), "findings": found.sentences})

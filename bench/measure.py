@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import psutil
@@ -194,16 +195,17 @@ def _record(
     sample: int,
 ) -> Record:
     meter, samples = outcome.meter, len(outcome.meter.f_evals)
-    f, vjp = int(meter.f_evals[sample]), int(meter.vjp_evals[sample])
+    counts: dict[str, Any] = {
+        name: int(getattr(meter, name)[sample])
+        for name in ("f_evals", "vjp_evals", "jvp_evals", "jac_evals", "evals")
+    }
     counted = replace(
         blank,
         sample=sample,
         status=outcome.status,
         reason=outcome.reason,
         reference_uncertainty=float(reference.uncertainty[sample]),
-        f_evals=f,
-        vjp_evals=vjp,
-        evals=f + vjp,
+        **counts,
         stored_bytes=np.nan if meter.stored_bytes is None else meter.stored_bytes,
         peak_bytes=outcome.peak_bytes / samples,
         wall_s=outcome.times[0] / samples,

@@ -13,7 +13,8 @@ class Meter:
     """Oracle calls of one estimate of B samples.
 
     `f_evals`, `vjp_evals`, `jvp_evals` and `jac_evals` (B,) count rows, each for the sample that it
-    belongs to; a pullback that differences a simulator counts as so many calls of it, in `f_evals`.
+    belongs to; a Jacobian counts as one vector-Jacobian product a state, and a pullback that
+    differences a simulator as so many calls of it, in `f_evals`.
     `batches` counts calls by oracle and number of rows. `stored_bytes` is what was held for each of
     the lanes that first asked for a derivative, at that moment, since the meter was made (None
     outside a tracemalloc session).
@@ -30,8 +31,8 @@ class Meter:
 
     @property
     def evals(self) -> Array:
-        """f_evals + vjp_evals (B,), each at the price of one."""
-        return np.asarray(self.f_evals + self.vjp_evals)
+        """All of them together (B,), each at the price of one; a Jacobian counts as state_dim."""
+        return np.asarray(self.f_evals + self.vjp_evals + self.jvp_evals + self.jac_evals)
 
     def count(self, oracle: str, evals: Array, lane: Array, each: int = 1) -> None:
         self.batches[oracle, len(lane)] += 1
@@ -61,6 +62,13 @@ class MeteredProblem(Problem):
         meter, flows = self.meter, self.system.pullback_flows
         meter.count("pullback", meter.f_evals if flows else meter.vjp_evals, lane, flows or 1)
         return super().pullback(lane, t, x, a, c)
+
+    def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
+        # An implicit forward solve asks for it too: this is no turn.
+        meter, flows, width = self.meter, self.system.pullback_flows, x.shape[1]
+        evals = meter.f_evals if flows else meter.jac_evals
+        meter.count("jacobian", evals, lane, width * (flows or 1))
+        return super().jacobian(lane, t, x)
 
     def terminal_gradient(self, x: Array) -> Array:
         self.meter.turn(len(x))

@@ -1,23 +1,22 @@
 """Back-propagation through time: the exact discrete adjoint of a fixed-step Runge-Kutta method."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from estimators.estimate import Estimate, Estimator, Knob
+from estimators.solvers.discrete_adjoint import Step, add_columns, reverse
 from estimators.solvers.mesh import fixed_mesh, inside
 from estimators.solvers.tableaus import Tableau, combine
-from systems import Array, Factors, Problem
-
-CHUNK_BYTES = 4_000_000
-"""theta-cotangents are held up to this size, then contracted in one product."""
+from systems import Array, Problem
 
 
 @dataclass(frozen=True)
 class Bptt(Estimator):
     """Discretise first, then differentiate (paper, section 3.2, where the tableau is Euler's).
 
-    The reverse sweep is the stages' transpose (Sandu 2006), from the stored stage states.
+    The reverse sweep works from the stored stage states (`solvers/discrete_adjoint.py`).
 
     Over Euler's tableau, `semi_implicit` is DiffTaichi's method: v+ = v + h v'(x, v), x+ = x + h v+
     for each position whose velocity the system declares, and Euler's for all else.
@@ -40,7 +39,10 @@ class Bptt(Estimator):
         sweep = _Sweep(problem, self.tableau, np.arange(len(x0)), x0, setting, self.semi_implicit)
         stages = np.empty((len(sweep.lengths), self.tableau.stages, *x0.shape), sweep.precision)
         loss, x_end = sweep.forward(stages)
-        grad_x0, grad_theta = sweep.reverse(stages, problem.terminal_gradient(x_end))
+        adjoint = problem.terminal_gradient(x_end)
+        grad_x0, grad_theta = reverse(
+            problem, sweep.tableau, sweep.backward(stages), adjoint, sweep.coupled
+        )
         return Estimate(loss, grad_x0, grad_theta, np.full(len(x0), len(sweep.starts)))
 
 
@@ -59,16 +61,8 @@ def discretised_loss(
     return _Sweep(problem, tableau, lanes, x0, step, semi_implicit).forward()[0]
 
 
-def _coupled(values: Array, h: float, into: list[int], source: list[int]) -> Array:
-    """Add h times the columns `source` to the columns `into`."""
-    if into:
-        values = values.copy()
-        values[:, into] += h * values[:, source]
-    return values
-
-
 class _Sweep:
-    """One fixed mesh over a problem: forward through its steps and back.
+    """One fixed mesh over a problem: forward through its steps, and the same steps backward.
 
     In the precision of x0 and theta; times are float64.
     """
@@ -86,7 +80,7 @@ class _Sweep:
         self.problem, self.lanes, self.x0 = problem, lanes, x0
         self.tableau = tableau.astype(np.finfo(self.precision).dtype)
         velocity_of = problem.system.velocity_of if semi_implicit else {}
-        self.positions, self.velocities = list(velocity_of), list(velocity_of.values())
+        self.coupled = list(velocity_of), list(velocity_of.values())
         self.starts, lengths, owners = fixed_mesh(problem.segments, step)
         self.lengths: list[float] = lengths.tolist()
         ends = np.array(problem.segments)
@@ -96,6 +90,10 @@ class _Sweep:
         """Stage times of step n, one row of B equal times a stage: (s, B)."""
         t = self.starts[n] + self.tableau.c * self.lengths[n]
         return np.repeat(inside(t, *self.segments[n])[:, None], len(self.lanes), axis=1)
+
+    def length(self, n: int) -> Array:
+        """Of step n, one for each row (B,)."""
+        return np.full(len(self.lanes), self.lengths[n], np.finfo(self.precision).dtype)
 
     def forward(self, stages: Array | None = None) -> tuple[Array, Array]:
         """Loss (B,) and final state; fills `stages` (N, s, B, d) with the stage states."""
@@ -110,30 +108,11 @@ class _Sweep:
                 if stages is not None:
                     stages[n, i] = stage
                 slopes[i], costs[i] = self.problem.flow(self.lanes, t[i], stage)
-            x = x + _coupled(combine(h * b, slopes), h, self.positions, self.velocities)
+            x = x + add_columns(combine(h * b, slopes), self.length(n), *self.coupled)
             loss += h * (b @ costs)
         return loss + self.problem.terminal(x), x
 
-    def reverse(self, stages: Array, adjoint: Array) -> tuple[Array, Array]:
-        """Gradients in x0 (B, d) and theta (B, P), from the cotangent of the final state."""
-        a, b = self.tableau.a, self.tableau.b
-        cotangents = np.empty((len(b), *adjoint.shape), self.precision)  # of the stage states
-        grad_theta = np.zeros((len(self.lanes), self.problem.policy.size), self.precision)
-        held: list[Factors] = []
+    def backward(self, stages: Array) -> Iterator[Step]:
+        """The steps, last first, from their stage states (N, s, B, d)."""
         for n in reversed(range(len(self.lengths))):
-            h, t = self.lengths[n], self.times(n)
-            pulled = _coupled(adjoint, h, self.velocities, self.positions)
-            for i in reversed(range(len(b))):
-                slope = h * b[i] * pulled
-                if i + 1 < len(b):
-                    slope += combine(h * a[i + 1 :, i], cotangents[i + 1 :])
-                weight = np.full(len(adjoint), h * b[i], self.precision)
-                cotangents[i], factors = self.problem.pullback(
-                    self.lanes, t[i], stages[n, i], slope, weight
-                )
-                held.append(factors)
-            adjoint = adjoint + cotangents.sum(axis=0)
-            if n == 0 or len(held) * sum(part.nbytes for part in held[0]) > CHUNK_BYTES:
-                grad_theta += self.problem.contract(held, np.ones((1, len(held))))[0]
-                held.clear()
-        return adjoint, grad_theta
+            yield Step(self.lanes, self.times(n), self.length(n), stages[n])

@@ -51,6 +51,14 @@ class Estimator(ABC):
     """Oracle calls that a fixed step costs a sample, for those whose knob is the step."""
     order: int | None = None
     """The order at which the gradient's error falls with the step, if there is a nominal one."""
+    exact: bool = False
+    """Whether it is, to rounding, the gradient of the loss of its own discretisation."""
+    memory: float = 1.0
+    """The exponent of the bytes stored between the passes, in the number of steps."""
+    stiff: bool = False
+    """Whether accuracy alone bounds its steps where the system has a fast decaying mode."""
+    source: str = ""
+    """Where it comes from: paper, equation."""
 
     @abstractmethod
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:

@@ -87,6 +87,21 @@ class Problem:
 
         Return the cotangent of x (R, state_dim) and the factors of theta's (see `contract`).
         """
+        return self._pull(lane, t, x, a, c)
+
+    def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
+        """The Jacobian of x' (R, state_dim, state_dim): [r, i, j] is that of x'_i in x_j.
+
+        It is made of, and counts as, one vector-Jacobian product a state. Return too the factors of
+        the theta-cotangents of x', of R * state_dim rows, those of one row's states together.
+        """
+        width = x.shape[1]
+        ones = np.tile(np.eye(width, dtype=x.dtype), (len(x), 1))
+        lane, t, x = (np.repeat(part, width, axis=0) for part in (lane, t, x))
+        rows, factors = self._pull(lane, t, x, ones, np.zeros(len(ones), x.dtype))
+        return rows.reshape(-1, width, width), factors
+
+    def _pull(self, lane: Array, t: Array, x: Array, a: Array, c: Array) -> tuple[Array, Factors]:
         system, layers = self._of(lane)
         values = self.policy.forward(layers, system.observe(t, x))
         gx, gu = system.pullback(t, x, values[-1], a, c)

@@ -1,7 +1,5 @@
 """Metered counts against counts made by hand, on the LQR, for every estimator."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,20 +10,11 @@ from bench.meter import metered
 from estimators import ESTIMATORS, Estimator
 from estimators.solvers.step_control import Adaptive
 from systems import LQR, TASKS, Array, Problem
+from tests.estimators.by_hand import BY_HAND
+from tests.estimators.by_hand.counting import Log, N
 
-N = 7
-"""Fixed steps each way."""
 PROBLEM = TASKS["lqr"].problem("perturbed")
-D_PLUS_P = 2 + 6
 SCIPYS = [name for name in ESTIMATORS if name.startswith("ctpg-scipy")]
-
-
-@dataclass
-class Log:
-    """What was tried and accepted, seen where the step control judges it; [0] forward, [1] back."""
-
-    attempts: list[int] = field(default_factory=lambda: [0])
-    accepted: list[int] = field(default_factory=lambda: [0])
 
 
 @pytest.fixture
@@ -45,66 +34,6 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     monkeypatch.setattr(Adaptive, "factor", spied)
     monkeypatch.setattr(LQR, "terminal_gradient", turned)
     return seen
-
-
-# s stages a step forward, as many pullbacks back.
-def bptt(stages: int) -> Callable[[Log], tuple[int, int]]:
-    return lambda log: (stages * N, stages * N)
-
-
-# 2 (d + P) solves of 4 stages a step, and one for the loss.
-def differences(log: Log) -> tuple[int, int]:
-    return (2 * D_PLUS_P + 1) * 4 * N, 0
-
-
-# Forward: the first slope; each step 3 more stages and f(t + h, x+), which is the next first slope
-# and the end of the Hermite interpolant, on arrival too. Backward: the first slope; each step
-# 3 more stages; f(t + h) of all steps but the last, where nothing reads it.
-def ctpg_rk4(log: Log) -> tuple[int, int]:
-    return 1 + 4 * N, 1 + 3 * N + (N - 1)
-
-
-# Each way the first slope, the probe of the first step, and for each attempt the stages 2 to 6 and
-# f(t + h, x+), which the error estimate reads: accepted, it is the next first slope.
-def ctpg(log: Log) -> tuple[int, int]:
-    forward, backward = log.attempts
-    return 2 + 6 * forward, 2 + 6 * backward
-
-
-# Stages 2 to 12 an attempt; the error estimate does not read f(t + h, x+), so only accepted steps
-# pay for it. Forward each pays 3 more for the dense output; backward the last pays for nothing.
-def ctpg_dop853(log: Log) -> tuple[int, int]:
-    forward, backward = log.attempts
-    return (
-        2 + 11 * forward + (1 + 3) * log.accepted[0],
-        2 + 11 * backward + log.accepted[1] - 1,
-    )
-
-
-# A first slope behind each of the stops, one probe each way, 6 an attempt as for `ctpg`; going
-# back, a call of the right-hand side is one of f and one vjp.
-def neural_ode(segments: int) -> Callable[[Log], tuple[int, int]]:
-    def by_hand(log: Log) -> tuple[int, int]:
-        forward, backward = (segments + 1 + 6 * attempts for attempts in log.attempts)
-        return forward + backward, backward
-
-    return by_hand
-
-
-BY_HAND: dict[str, Callable[[Log], tuple[int, int]]] = {
-    "bptt": bptt(1),
-    "bptt-semi-implicit": bptt(1),
-    "bptt-heun": bptt(2),
-    "bptt-rk4": bptt(4),
-    "bptt-dop853": bptt(12),
-    "ctpg": ctpg,
-    "ctpg-seminorm": ctpg,
-    "ctpg-dop853": ctpg_dop853,
-    "ctpg-rk4": ctpg_rk4,
-    "neural_ode": neural_ode(1),
-    "neural_ode-checkpointed": neural_ode(10),
-    "finite_difference": differences,
-}
 
 
 def setting_of(estimator: Estimator) -> float:
@@ -133,13 +62,13 @@ def test_counts_are_those_made_by_hand(name: str, samples: int, log: Log) -> Non
     once, variable = np.array(BY_HAND[name](nothing)), np.array(BY_HAND[name](log))
     expected = variable + (samples - 1) * once
     if samples > 1 and name == "ctpg-dop853":
-        assert (once == (2, 1)).all()
-    assert (meter.f_evals.sum(), meter.vjp_evals.sum()) == tuple(expected)
+        assert (once == (2, 1, 0)).all()
+    counts = meter.f_evals.sum(), meter.vjp_evals.sum(), meter.jac_evals.sum()
+    assert counts == tuple(expected)
     if estimator.knob == "tolerance":
         assert estimate.steps.sum() == sum(log.accepted)
         assert sum(log.attempts) > 0
     assert not meter.jvp_evals.any()
-    assert not meter.jac_evals.any()
 
 
 @pytest.mark.parametrize("name", ["ctpg", "ctpg-dop853", "neural_ode"])
@@ -188,9 +117,10 @@ def test_batches_add_up_to_the_counts(estimator: Estimator) -> None:
     x0 = np.array([[2.0, -1.0], [0.001, 0.002], [30.0, 5.0]])
     estimator(counted, x0, setting_of(estimator))
     meter = counted.meter
-    for oracle, evals in (("flow", meter.f_evals), ("pullback", meter.vjp_evals)):
+    oracles = ("flow", meter.f_evals, 1), ("pullback", meter.vjp_evals, 1)
+    for oracle, evals, each in (*oracles, ("jacobian", meter.jac_evals, x0.shape[1])):
         rows = sum(size * calls for (kind, size), calls in meter.batches.items() if kind == oracle)
-        assert rows == evals.sum(), oracle
+        assert each * rows == evals.sum(), oracle
 
 
 def test_rows_are_counted_for_the_sample_they_belong_to() -> None:

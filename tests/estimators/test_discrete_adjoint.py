@@ -59,7 +59,7 @@ def test_contraction_in_chunks_loses_nothing(monkeypatch: pytest.MonkeyPatch) ->
     problem, x0 = problem.sample(np.random.default_rng(0), 2)
     method = Bptt(TABLEAUS["RK4"])
     whole = method(problem, x0, 0.5)
-    monkeypatch.setattr("estimators.bptt.CHUNK_BYTES", 500)
+    monkeypatch.setattr("estimators.solvers.discrete_adjoint.CHUNK_BYTES", 500)
     chunked = method(problem, x0, 0.5)
     np.testing.assert_allclose(chunked.grad_theta, whole.grad_theta, rtol=1e-12)
 

@@ -1,0 +1,102 @@
+"""The discrete adjoint of explicit Runge-Kutta steps, whatever kept or recomputed their stages."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimators.solvers.tableaus import Tableau, combine
+from systems import Array, Factors, Problem
+
+CHUNK_BYTES = 4_000_000
+"""theta-cotangents are held up to this size, then contracted in one product."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of R lanes: stage times t (s, R), length h (R,), stage states (s, R, d)."""
+
+    lane: Array
+    t: Array
+    h: Array
+    stages: Array
+
+
+class ThetaSum:
+    """The theta-gradient (B, P) as a sum of cotangents, contracted when many are held.
+
+    What is held together belongs to the same lanes, so that one product serves all of it.
+    """
+
+    def __init__(self, problem: Problem, lanes: int, precision: np.dtype) -> None:
+        self.problem = problem
+        self.value = np.zeros((lanes, problem.policy.size), precision)
+        self._lane: Array = np.arange(0)
+        self._held: list[Factors] = []
+
+    def add(self, lane: Array, factors: Factors) -> None:
+        """Cotangents of R rows, one of each lane in `lane` (R,)."""
+        if lane is not self._lane and not np.array_equal(lane, self._lane):
+            self.flush()
+        self._lane = lane
+        self._held.append(factors)
+        if len(self._held) * sum(part.nbytes for part in factors) > CHUNK_BYTES:
+            self.flush()
+
+    def flush(self) -> Array:
+        """Contract what is held; the sums so far."""
+        if self._held:
+            ones = np.ones((1, len(self._held)))
+            self.value[self._lane] += self.problem.contract(self._held, ones)[0]
+            self._held.clear()
+        return self.value
+
+
+def reverse(
+    problem: Problem,
+    tableau: Tableau,
+    steps: Iterable[Step],
+    adjoint: Array,
+    coupled: tuple[list[int], list[int]] = ([], []),
+) -> tuple[Array, Array]:
+    """Gradients in x0 (B, d) and theta (B, P), from the cotangent (B, d) of the final states.
+
+    `steps` come last first; a step's lanes are a subset of the batch, each on a mesh of its own.
+    The reverse sweep is the stages' transpose (Sandu 2006). `coupled` are positions and their
+    velocities, which semi-implicit Euler's method updates first.
+    """
+    adjoint = adjoint.copy()
+    theta = ThetaSum(problem, len(adjoint), adjoint.dtype)
+    positions, velocities = coupled
+    for step in steps:
+        own = adjoint[step.lane]
+        pulled = add_columns(own, step.h, velocities, positions)
+        adjoint[step.lane] = own + _pull_stages(problem, tableau, step, pulled, theta)
+    return adjoint, theta.flush()
+
+
+def _pull_stages(
+    problem: Problem, tableau: Tableau, step: Step, pulled: Array, theta: ThetaSum
+) -> Array:
+    """What a step's stages add to the cotangent of its initial state (R, d)."""
+    a, b = tableau.a, tableau.b
+    h = step.h.astype(pulled.dtype, copy=False)
+    column = h[:, None]
+    cotangents = np.empty((len(b), *pulled.shape), pulled.dtype)  # of the stage states
+    for i in reversed(range(len(b))):
+        slope = column * (b[i] * pulled)
+        if i + 1 < len(b):
+            slope += column * combine(a[i + 1 :, i], cotangents[i + 1 :])
+        cotangents[i], factors = problem.pullback(
+            step.lane, step.t[i], step.stages[i], slope, h * b[i]
+        )
+        theta.add(step.lane, factors)
+    return np.asarray(cotangents.sum(axis=0))
+
+
+def add_columns(values: Array, h: Array, into: list[int], source: list[int]) -> Array:
+    """Values (R, d) with h (R,) times the columns `source` added to the columns `into`."""
+    if into:
+        values = values.copy()
+        values[:, into] += h[:, None].astype(values.dtype, copy=False) * values[:, source]
+    return values

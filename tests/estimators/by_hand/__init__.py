@@ -1,0 +1,10 @@
+"""Oracle calls as they are made by hand: a module a family, BY_HAND from name to formula."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from tests.estimators.by_hand.counting import ByHand
+
+BY_HAND: dict[str, ByHand] = {}
+for _module in iter_modules(__path__, f"{__name__}."):
+    BY_HAND |= getattr(import_module(_module.name), "BY_HAND", {})

@@ -1,0 +1,29 @@
+"""What a count made by hand is made from, and of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+N = 7
+"""Fixed steps each way."""
+D, P = 2, 6
+"""States and parameters of the LQR."""
+
+
+@dataclass
+class Log:
+    """What was tried and accepted, seen where the step control judges it; [0] forward, [1] back."""
+
+    attempts: list[int] = field(default_factory=lambda: [0])
+    accepted: list[int] = field(default_factory=lambda: [0])
+
+
+class Count(NamedTuple):
+    """Calls of the oracles; a Jacobian is D of them."""
+
+    f: int
+    vjp: int
+    jac: int = 0
+
+
+ByHand = Callable[[Log], Count]

@@ -6,17 +6,35 @@ from estimators.ctpg_scipy import CtpgScipy
 from estimators.estimate import Estimate, Estimator
 from estimators.finite_difference import FiniteDifference
 from estimators.neural_ode import NeuralOde
-from estimators.solvers.tableaus import DOP853, EULER, HEUN, RK4, TSIT5
+from estimators.solvers.tableaus import (
+    BS3,
+    DOP853,
+    DOPRI5,
+    EULER,
+    HEUN,
+    MIDPOINT,
+    RK4,
+    TSIT5,
+    VERN9,
+)
 
 ESTIMATORS: dict[str, Estimator] = {
     "bptt": Bptt(EULER, tight=1e-3),
     "bptt-semi-implicit": Bptt(EULER, tight=1e-3, semi_implicit=True),
     "bptt-heun": Bptt(HEUN, tight=1e-3),
+    "bptt-midpoint": Bptt(MIDPOINT, tight=1e-3),
+    "bptt-bs3": Bptt(BS3, tight=3e-3),
     "bptt-rk4": Bptt(RK4, tight=0.01),
+    "bptt-dopri5": Bptt(DOPRI5, tight=0.02),
+    "bptt-tsit5": Bptt(TSIT5, tight=0.02),
     "bptt-dop853": Bptt(DOP853, tight=0.05),
+    "bptt-vern9": Bptt(VERN9.without_estimate(), tight=0.05),
     "ctpg": Ctpg(TSIT5),
     "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
+    "ctpg-bs3": Ctpg(BS3, tight=1e-7),
+    "ctpg-dopri5": Ctpg(DOPRI5),
     "ctpg-dop853": Ctpg(DOP853),
+    "ctpg-vern9": Ctpg(VERN9),
     "ctpg-rk4": Ctpg(RK4, tight=0.01),
     "ctpg-scipy": CtpgScipy("RK45"),
     "ctpg-scipy-dop853": CtpgScipy("DOP853"),

@@ -11,6 +11,11 @@ BY_HAND: dict[str, ByHand] = {
     "bptt": fixed(1),
     "bptt-semi-implicit": fixed(1),
     "bptt-heun": fixed(2),
+    "bptt-midpoint": fixed(2),
+    "bptt-bs3": fixed(3),
     "bptt-rk4": fixed(4),
+    "bptt-dopri5": fixed(6),
+    "bptt-tsit5": fixed(6),
     "bptt-dop853": fixed(12),
+    "bptt-vern9": fixed(15),
 }

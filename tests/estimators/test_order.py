@@ -29,7 +29,12 @@ def test_observed_order_is_the_nominal_one(
     reference_of: Callable,
     relative_error: Callable,
 ) -> None:
-    """Truth: the error against the reference falls by 2^order as the step is halved."""
+    """Truth: the error against the reference falls by 4^order over two halvings of the step.
+
+    Over two, because an error may change its sign between meshes, as Dormand and Prince's does
+    here. Beyond order 8 rounding hides the leading term of the error where that is not the largest;
+    that Verner's method has order 9 and no more, its tableau's own test shows.
+    """
     estimator = ESTIMATORS[name]
     problem = short(preset, 1.0, estimator)
     problem, x0 = problem.sample(np.random.default_rng(2), 1)
@@ -40,9 +45,11 @@ def test_observed_order_is_the_nominal_one(
         errors.append(relative_error(estimate, reference)[0])
         steps *= 2
     usable = [error for error in errors if error > floor(estimator)]
-    observed = np.log2(usable[-2] / usable[-1])
+    observed = np.log2(usable[-3] / usable[-1]) / 2
     assert estimator.order is not None
-    assert estimator.order - 0.3 <= observed <= estimator.order + 0.6, errors
+    assert estimator.order - 0.3 <= observed, errors
+    if estimator.order <= 8:
+        assert observed <= estimator.order + 0.6, errors
 
 
 @pytest.mark.parametrize("preset", SMOOTH, ids="-".join)
@@ -60,6 +67,7 @@ def test_error_follows_the_tolerance(
     problem, x0 = problem.sample(np.random.default_rng(2), 1)
     reference = reference_of(problem, x0)
     loose, tight = (
-        relative_error(estimator(problem, x0, setting), reference)[0] for setting in (1e-6, 1e-9)
+        relative_error(estimator(problem, x0, setting), reference)[0]
+        for setting in (1e4 * estimator.tight, 10 * estimator.tight)
     )
     assert tight <= loose / 100

@@ -49,6 +49,8 @@ class Estimator(ABC):
     """Whether it works in the precision of x0 and theta; one that does not works in float64."""
     calls_per_step: int = 2
     """Oracle calls that a fixed step costs a sample, for those whose knob is the step."""
+    calls_per_parameter: int = 0
+    """What it costs more for each entry of x0 and theta, where the cost grows with their number."""
     order: int | None = None
     """The order at which the gradient's error falls with the step, if there is a nominal one."""
     exact: bool = False

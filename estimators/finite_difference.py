@@ -27,6 +27,16 @@ class FiniteDifference(Estimator):
     tight: float = 0.02
     knob: Knob = "step"
     follows_dtype = False
+    memory = 0.0
+    source = "central differences; Nocedal and Wright 2006, section 8.1"
+
+    @property
+    def calls_per_step(self) -> int:  # type: ignore[override]
+        return self.tableau.stages
+
+    @property
+    def calls_per_parameter(self) -> int:  # type: ignore[override]
+        return 2 * self.tableau.stages
 
     @property
     def order(self) -> int:  # type: ignore[override]

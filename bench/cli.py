@@ -31,6 +31,7 @@ from bench.records import RunFolder
 from bench.sweep import sweep as run_sweep
 from bench.table import markdown, sentences, summarise
 from bench.terminal import describe, print_certificate, print_json, print_summary
+from bench.traits_table import traits_verb
 from bench.verdict import LOOSEST, judge_all
 from estimators import ESTIMATORS
 from reference import NotSolved, load_or_certify
@@ -216,6 +217,7 @@ def overhead(
 cli.add_command(dimension_verb)
 cli.add_command(learn_verb)
 cli.add_command(reproduce_verb)
+cli.add_command(traits_verb)
 
 
 def main() -> None:

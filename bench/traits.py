@@ -18,11 +18,12 @@ FROZEN = 1e12
 """A tolerance that no error comes near: every step is as much longer than the last as the control
 allows and the first is a fixed part of the span, so that no perturbation moves the mesh."""
 TOLERANCES = tuple(10.0**-k for k in range(6, 12))
-ROUNDING, DIFFERENCING = 3e-13, 1e-9
+ROUNDING, DIFFERENCING = 3e-14, 1e-9
 """Relative errors above which nothing but truncation shows, and not central differences' own."""
+COUNTS = sorted([1, *(2**k for k in range(1, 9)), *(3 * 2**k for k in range(7))])
+"""Numbers of steps: by halvings alone, an order of 9 would show once before rounding."""
 EXACT = 1e-12
 """The largest gap of a gradient that is, to rounding, that of its own discretised loss."""
-MOST_STEPS = 256
 ENTRIES = 8
 """Of x0 and theta together, on the LQR."""
 MEMORY_STEPS, LONG_STEPS = (64, 512), (128, 1024)
@@ -101,9 +102,9 @@ def orbit(horizon: float) -> Problem:
 
 
 def observed_order(estimator: Estimator) -> float:
-    """By the step: from the last halving before rounding. By the tolerance: a fit over the steps.
+    """By the step: from the last two before rounding. By the tolerance: a fit over the steps.
 
-    NaN where fewer than two steps, or five tolerances, are above rounding, or with another knob.
+    NaN where fewer than two steps, or four tolerances, are above rounding, or with another knob.
     """
     of = {"step": _order_by_step, "tolerance": _order_by_tolerance}.get(estimator.knob)
     return of(estimator) if of else np.nan
@@ -111,12 +112,17 @@ def observed_order(estimator: Estimator) -> float:
 
 def _order_by_step(estimator: Estimator) -> float:
     problem, x0, truth = smooth()
-    errors = [1.0]
-    while 2 ** (len(errors) - 1) <= MOST_STEPS and errors[-1] > DIFFERENCING:
-        step = problem.horizon / 2 ** (len(errors) - 1)
-        errors.append(_relative(estimator(problem, x0, step), truth))
-    usable = [error for error in errors[1:] if error > DIFFERENCING]
-    return float(np.log2(usable[-2] / usable[-1])) if len(usable) > 1 else np.nan
+    floor = DIFFERENCING if estimator.calls_per_parameter else ROUNDING
+    usable: list[tuple[int, float]] = []
+    for count in COUNTS:
+        error = _relative(estimator(problem, x0, problem.horizon / count), truth)
+        if error <= floor:
+            break
+        usable.append((count, error))
+    if len(usable) < 2:
+        return np.nan
+    (few, large), (many, small) = usable[-2:]
+    return float(np.log(large / small) / np.log(many / few))
 
 
 def _order_by_tolerance(estimator: Estimator) -> float:
@@ -124,7 +130,7 @@ def _order_by_tolerance(estimator: Estimator) -> float:
     estimates = [estimator(problem, x0, tolerance) for tolerance in TOLERANCES]
     points = np.array([(estimate.steps[0], _relative(estimate, truth)) for estimate in estimates])
     points = points[points[:, 1] > ROUNDING]
-    if len(points) < 5 or np.ptp(points[:, 0]) == 0:
+    if len(points) < 4 or np.ptp(points[:, 0]) == 0:
         return np.nan
     steps, errors = np.log(points).T
     return float(-np.polyfit(steps, errors, 1)[0])

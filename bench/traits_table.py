@@ -81,7 +81,12 @@ def _calls(estimator: Estimator) -> str:
 
 def traits_markdown(table: pd.DataFrame) -> str:
     """The table for people, with the notes that its columns need."""
-    forms = {"observed_order": ".1f", "gap": ".0e", "observed_memory": ".2f", "observed_calls": ".3g"}
+    forms = {
+        "observed_order": ".1f",
+        "gap": ".0e",
+        "observed_memory": ".2f",
+        "observed_calls": ".3g",
+    }
     rows = [list(COLUMNS.values()), ["---", "---", *["---:"] * 8, "---", "---"]]
     for row in table.to_dict("records"):
         rows.append([_text(row[name], forms.get(str(name), "g")) for name in COLUMNS])

@@ -13,11 +13,14 @@ def estimator(request: pytest.FixtureRequest) -> Estimator:
 
 
 def test_the_order_declared_is_observed(estimator: Estimator) -> None:
-    """Truth: errors against a certified gradient; by the tolerance, against the steps it takes."""
+    """Truth: errors against a certified gradient; by the tolerance, against the steps it takes.
+
+    Those are few where the order is high, and the first and the last of them no choice of its.
+    """
     found = traits.observed_order(estimator)
     if estimator.order is None:
         return
-    low, high = (0.3, 0.6) if estimator.knob == "step" else (0.5, 1.1)
+    low, high = (0.3, 0.6) if estimator.knob == "step" else (0.5, 1.5)
     assert estimator.order - low <= found <= estimator.order + high
 
 

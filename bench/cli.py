@@ -12,6 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from bench.dimension import dimension_verb
 from bench.learning.verbs import learn_verb
+from bench.matrix import verdict_matrix
+from bench.matrix_verb import matrix_verb, publish
 from bench.options import (
     ESTIMATOR,
     PRESET,
@@ -118,6 +120,8 @@ def pareto(estimators: tuple[str, ...], **chosen: Any) -> None:
     table.to_csv(folder.path / "table.csv", index=False)
     (folder.path / "table.md").write_text(markdown(table))
     figures = draw_run(records, limits, folder.path / "figures")
+    if len(matrix := verdict_matrix(records)):
+        publish(matrix, folder.path)
     if chosen["as_json"]:
         print_json({"table": table.to_dict("records"), "sentences": said})
     else:
@@ -216,6 +220,7 @@ def overhead(
 
 cli.add_command(dimension_verb)
 cli.add_command(learn_verb)
+cli.add_command(matrix_verb)
 cli.add_command(reproduce_verb)
 cli.add_command(traits_verb)
 

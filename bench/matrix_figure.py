@@ -37,8 +37,8 @@ def matrix_figure(matrix: pd.DataFrame) -> Figure:
     names = _ordered(won, both)
     won, both = won.loc[names, names], both.loc[names, names]
     at = _positions(names)
-    side = CELL * (at[-1] + 1)
-    with sheet(side + 3.8, side + 2.9) as figure:
+    side = max(CELL * (at[-1] + 1), 1.5)
+    with sheet(side + 4.2, side + 3.2) as figure:
         axes = figure.subplots()
         squares = _cells(axes, won, both, at)
         _labels(axes, names, at)

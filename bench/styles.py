@@ -9,7 +9,7 @@ from typing import Any
 import seaborn as sns
 from matplotlib.colors import to_hex
 
-from bench.families import FAMILIES, UNKNOWN, family_of
+from bench.families import UNKNOWN, family_of
 from estimators import ESTIMATORS
 
 SOLID: tuple[float, ...] = ()
@@ -106,6 +106,6 @@ def style_of(estimator: str) -> Style:
 
 def by_family(names: set[str]) -> list[str]:
     """Names in the order of a legend: families together, each in the order of registration."""
-    families = list(FAMILIES)
+    families = list(HUES)
     place = {name: (families.index(family_of(name)), k) for k, name in enumerate(ESTIMATORS)}
     return sorted(names, key=lambda name: (place.get(name, (len(families), 0)), name))

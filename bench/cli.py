@@ -90,7 +90,7 @@ def sweep(estimators: tuple[str, ...], settings: tuple[float, ...], **chosen: An
 
     Example: gradpareto sweep --system quadrotor --estimator ctpg --samples 4 --out /tmp/run
     """
-    plan = make_plan(estimators or DEFAULT_ESTIMATORS, chosen, settings)
+    plan = make_plan(estimators or _all_of(chosen), chosen, settings)
     records = _measured(plan, chosen)
     path = RunFolder(chosen["out"]).records_path
     failed = int((records.status != "ok").sum())
@@ -112,7 +112,7 @@ def pareto(estimators: tuple[str, ...], **chosen: Any) -> None:
     """
     from bench.figures import draw_run  # noqa: PLC0415 (a second to import)
 
-    plan = make_plan(estimators or DEFAULT_ESTIMATORS, chosen)
+    plan = make_plan(estimators or _all_of(chosen), chosen)
     records = _measured(plan, chosen)
     folder = RunFolder(chosen["out"])
     limits = {problem: folder.read_limit(*problem) for problem in _problems(records)}
@@ -252,6 +252,11 @@ def _measured(plan: Plan, chosen: dict[str, Any]) -> pd.DataFrame:
     folder, cache, budget = RunFolder(chosen["out"]), cache_of(chosen), make_budget(chosen)
     with progress() as report:
         return run_sweep(plan, folder, cache, budget, report)
+
+
+def _all_of(chosen: dict[str, Any]) -> tuple[str, ...]:
+    """The estimators of the plan that the options name."""
+    return tuple(ESTIMATORS) if chosen["plan"] == "field" else DEFAULT_ESTIMATORS
 
 
 def _problems(records: pd.DataFrame) -> list[tuple[str, str]]:

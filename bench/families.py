@@ -8,8 +8,8 @@ STORES = 0.75
 """The exponent of memory from which on it counts as a stored trajectory."""
 
 FAMILIES: dict[str, Callable[[Estimator], bool]] = {
-    "stochastic": lambda e: e.knob not in ("step", "tolerance"),
-    "forward": lambda e: e.calls_per_parameter > 0,
+    "stochastic": lambda e: e.stochastic,
+    "forward": lambda e: e.cost_grows_with_parameters,
     "discretise first, implicit": lambda e: e.exact and e.stiff,
     "discretise first": lambda e: e.exact and e.memory >= STORES,
     "discretise first, less memory": lambda e: e.exact,

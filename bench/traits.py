@@ -24,8 +24,6 @@ COUNTS = sorted([1, *(2**k for k in range(1, 9)), *(3 * 2**k for k in range(7))]
 """Numbers of steps: by halvings alone, an order of 9 would show once before rounding."""
 EXACT = 1e-12
 """The largest gap of a gradient that is, to rounding, that of its own discretised loss."""
-ENTRIES = 8
-"""Of x0 and theta together, on the LQR."""
 MEMORY_STEPS, LONG_STEPS = (64, 512), (128, 1024)
 STIFF_RATE = 1e4
 STIFF_ERROR, STIFF_EVALS = 1e-2, 2500
@@ -112,7 +110,7 @@ def observed_order(estimator: Estimator) -> float:
 
 def _order_by_step(estimator: Estimator) -> float:
     problem, x0, truth = smooth()
-    floor = DIFFERENCING if estimator.calls_per_parameter else ROUNDING
+    floor = DIFFERENCING if estimator.cost_grows_with_parameters else ROUNDING
     usable: list[tuple[int, float]] = []
     for count in COUNTS:
         error = _relative(estimator(problem, x0, problem.horizon / count), truth)

@@ -260,7 +260,7 @@ class _Engine:
             self._carry(lane, tried.slopes[-1, where], last)
         else:
             # On arrival only the dense output asks for f(t + h, y+).
-            needed = np.full(len(where), True) if self.keep else ~landing
+            needed = ~landing | (self.keep and self.tableau.dense_needs_last)
             if needed.any():
                 at = where[needed]
                 slope, node = self._evaluate(lane[needed], (t + h)[needed], tried.y_new[at])

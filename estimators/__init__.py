@@ -2,6 +2,7 @@
 
 from estimators.bptt import Bptt
 from estimators.ctpg import Ctpg
+from estimators.ctpg_checkpointed import CheckpointedCtpg
 from estimators.ctpg_scipy import CtpgScipy
 from estimators.estimate import Estimate, Estimator
 from estimators.finite_difference import FiniteDifference
@@ -33,6 +34,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg": Ctpg(TSIT5),
     "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
     "ctpg-bs3": Ctpg(BS3, tight=1e-7),
+    "ctpg-checkpointed": CheckpointedCtpg(TSIT5),
     "ctpg-dopri5": Ctpg(DOPRI5),
     "ctpg-linear": Ctpg(TSIT5, interpolant="linear"),
     "ctpg-spline": Ctpg(TSIT5, interpolant="spline"),
@@ -47,6 +49,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg-scipy-lsoda": CtpgScipy("LSODA"),
     "gauss_adjoint": GaussAdjoint(DOPRI5),
     "gauss_adjoint-dop853": GaussAdjoint(DOP853),
+    "gauss_adjoint-5": GaussAdjoint(DOPRI5, nodes=5),
     "gauss_adjoint-rk4": GaussAdjoint(RK4, tight=0.01),
     "quadrature_adjoint": QuadratureAdjoint(DOPRI5),
     "neural_ode": NeuralOde(TSIT5),

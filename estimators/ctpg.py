@@ -33,12 +33,11 @@ def solve_forward(
     times: tuple[float, ...],
     tableau: Tableau,
     control: Control,
-    *,
-    dense: bool,
+    **options: Any,
 ) -> Solution:
     """x' = f through `times`; the integral, outside the step control, is the running cost's.
 
-    In the precision of x0 and theta.
+    In the precision of x0 and theta. Options are `solve`'s.
     """
 
     def rhs(lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
@@ -47,7 +46,7 @@ def solve_forward(
 
     cost = Quadrature(size=1, contract=_sum_costs)
     x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
-    return solve(rhs, x0, times, tableau, control, cost, dense=dense)
+    return solve(rhs, x0, times, tableau, control, cost, **options)
 
 
 def solve_adjoint(

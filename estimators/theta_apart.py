@@ -18,26 +18,26 @@ from systems import Array, Problem
 class GaussAdjoint(Estimator):
     """Gauss nodes in each step of an adjoint solve that does not know of theta.
 
-    floor((order + 1) / 2) of them, as many as the tableau's order needs; nothing controls what they
-    miss (SciMLSensitivity's GaussAdjoint; Norcliffe and Deisenroth 2023).
+    floor((order + 1) / 2) of them unless told otherwise, as many as the tableau's order needs;
+    nothing controls what they miss. SciMLSensitivity's GaussAdjoint.
     """
 
     tableau: Tableau
     tight: float = 1e-10
-    source: str = "Norcliffe and Deisenroth 2023, section 3"
+    nodes: int = 0
+    source: str = "Norcliffe and Deisenroth 2023; SciMLSensitivity, GaussAdjoint"
 
     @property
     def knob(self) -> Knob:  # type: ignore[override]
         return "step" if self.tableau.error is None else "tolerance"
 
     @property
-    def nodes(self) -> int:
-        """Of each step."""
-        return (self.tableau.order + 1) // 2
+    def nodes_per_step(self) -> int:
+        return self.nodes or (self.tableau.order + 1) // 2
 
     @property
     def calls_per_step(self) -> int:  # type: ignore[override]
-        return 2 * self.tableau.stages + self.nodes
+        return 2 * self.tableau.stages + self.nodes_per_step
 
     @property
     def order(self) -> int:  # type: ignore[override]
@@ -78,7 +78,7 @@ class GaussAdjoint(Estimator):
         self, problem: Problem, path: DenseOutput, alpha: DenseOutput, lanes: int, setting: float
     ) -> Array:
         """The theta-gradient (lanes, P) along x's and alpha's dense outputs."""
-        return gauss_on_steps(problem, path, alpha, lanes, self.nodes)
+        return gauss_on_steps(problem, path, alpha, lanes, self.nodes_per_step)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class QuadratureAdjoint(GaussAdjoint):
     SciMLSensitivity's QuadratureAdjoint. It does not know where the steps of the solves are.
     """
 
-    source: str = "Rackauckas et al. 2020 (SciMLSensitivity, QuadratureAdjoint)"
+    source: str = "SciMLSensitivity, QuadratureAdjoint"
 
     def collect(
         self, problem: Problem, path: DenseOutput, alpha: DenseOutput, lanes: int, setting: float

@@ -15,6 +15,9 @@ ROWS_AT_ONCE = 4096
 ROUNDING = 50.0
 """Roundings of an interval's integral below which its error estimate says nothing (QUADPACK)."""
 
+SHORTEST = 1e-12
+"""Intervals are not halved beyond so much of the horizon."""
+
 
 def gauss_rule(nodes: int) -> tuple[Array, Array]:
     """Nodes and weights of the Gauss-Legendre rule on [0, 1], of order 2 * nodes."""
@@ -116,16 +119,20 @@ def gauss_kronrod(
         np.add.at(total, lane, sums)
         np.add.at(open_errors, lane, errors)
         allowed = atol + rtol * _norm(total)
-        above = errors > np.maximum(
-            allowed[lane] * length / span, ROUNDING * np.finfo(sums.dtype).eps * _norm(sums)
-        )
-        halved = above & (open_errors > allowed)[lane] & (length > 1e-12 * span)
+        least = ROUNDING * np.finfo(sums.dtype).eps * _norm(sums)
+        halved = too_rough(errors, allowed[lane] * length / span, least)
+        halved &= (open_errors > allowed)[lane] & (length > SHORTEST * span)
         np.add.at(value, lane[~halved], sums[~halved])
         np.add.at(missed, lane[~halved], errors[~halved])
         half = length[halved] / 2
         left = np.concatenate([left[halved], left[halved] + half])
         lane, length = np.tile(lane[halved], 2), np.tile(half, 2)
     return value
+
+
+def too_rough(errors: Array, share: Array, least: Array) -> Array:
+    """Whether the errors (R,) of intervals are above their share, and above their rounding."""
+    return np.asarray(errors > np.maximum(share, least))
 
 
 def _norm(rows: Array) -> Array:

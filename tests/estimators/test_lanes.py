@@ -12,10 +12,10 @@ DIFFICULTY = np.array([[1e-3], [2.0], [0.5]])
 TOLERANCE = 1e-4
 """Rounding is below the smallest error that the step control tells apart, 1e-10 of this. On tighter
 ones a pair of high order grows its first steps by what rounding leaves of its estimate."""
-SAME_MESH = 1e-4
-"""Rounding, magnified in the small error estimates of first steps, moves the later ones by up to
-this share of theirs. Where the steps control the gradient's error, that does not show; a poor
-interpolant's error is as large a share of itself off."""
+SAME_MESH = np.finfo(float).eps / TOLERANCE / 1e-10 * 0.7 / 5
+"""The share of itself that rounding may move a step by, through the smallest error estimates. Where
+the steps control the gradient's error, that does not show; a poor interpolant's error is as large a
+share of itself off."""
 
 
 def test_a_lane_alone_is_the_lane_in_the_batch(

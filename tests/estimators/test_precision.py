@@ -55,8 +55,9 @@ def test_single_precision_throughout(
     """Truth: the same estimator in float64, from the same rounded x0 and theta.
 
     They differ by what the steps round, which is far above float64's own, and where steps adapt, by
-    the tolerance, or the power of it that is declared, since each takes its own. The loss, where a goal is near and far from the origin,
-    is smaller than what x0's own rounding does to it: hence its condition number.
+    the tolerance, or the power of it that is declared, since each takes its own. The loss, where a
+    goal is near and far from the origin, is smaller than what x0's own rounding does to it: hence
+    its condition number.
     """
     problem, x0 = short(preset, 0.6, estimator).sample(np.random.default_rng(8), 3)
     problem, x0 = in_single(problem), x0.astype(np.float32)

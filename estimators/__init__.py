@@ -5,7 +5,10 @@ from estimators.ctpg import Ctpg
 from estimators.ctpg_scipy import CtpgScipy
 from estimators.estimate import Estimate, Estimator
 from estimators.finite_difference import FiniteDifference
+from estimators.mali import Mali
+from estimators.mccallum_foster import McCallumFoster
 from estimators.neural_ode import NeuralOde
+from estimators.reversible_heun import ReversibleHeun
 from estimators.solvers.tableaus import (
     BS3,
     DOP853,
@@ -43,6 +46,10 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg-scipy-lsoda": CtpgScipy("LSODA"),
     "neural_ode": NeuralOde(TSIT5),
     "neural_ode-checkpointed": NeuralOde(TSIT5, checkpoints=10),
+    "mali": Mali(tight=1e-3),
+    "reversible_heun": ReversibleHeun(tight=1e-3),
+    "reversible-rk4": McCallumFoster(RK4, tight=0.01),
+    "reversible-dop853": McCallumFoster(DOP853, tight=0.05),
     "finite_difference": FiniteDifference(RK4, tight=0.05),
 }
 

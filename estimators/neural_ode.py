@@ -25,6 +25,7 @@ class NeuralOde(Estimator):
     checkpoints: int = 1
     tight: float = 1e-11
     knob: Knob = "tolerance"
+    memory = 0.0
 
     @property
     def order(self) -> int:  # type: ignore[override]

@@ -18,13 +18,15 @@ class McCallumFoster(Reversible):
     last z of the paper's order, y+ first, is thus never asked for, nor is what undoes it: half a
     step is saved. The running cost is what the stages of Psi_h(z) see of it, with the weights b.
 
-    Undone, what rounding leaves grows by 1 / coupling a step.
+    Undone, what rounding leaves grows by 1 / coupling a step; going forward, y - z shrinks by it,
+    but for its own rate: that of x with the sign turned, so that it grows where x decays by more
+    than -log(coupling) in a step.
     """
 
     tableau: Tableau
-    coupling: float = 0.99
+    coupling: float = 0.999
 
-    source = "McCallum and Foster 2024 (arXiv 2410.11648), Eqs. 4 and 5"
+    source = "McCallum and Foster 2024 (arXiv 2410.11648), forward and backward step"
 
     def __post_init__(self) -> None:
         if not 0 < self.coupling <= 1:

@@ -109,6 +109,5 @@ class Reversible(Estimator):
             for k in reversed(range(segment.steps)):
                 state, cotangents = self.undo(segment, k, state, cotangents, theta)
             adjoint = self.pull_start(segment, state, cotangents, theta)
-        return Estimate(
-            loss, adjoint, theta.flush(), np.full(len(x0), steps), reconstructed=state[0]
-        )
+        both_ways = np.full(len(x0), 2 * steps)
+        return Estimate(loss, adjoint, theta.flush(), both_ways, reconstructed=state[0])

@@ -9,6 +9,7 @@ from estimators.mali import Mali
 from estimators.mccallum_foster import McCallumFoster
 from estimators.neural_ode import NeuralOde
 from estimators.reversible_heun import ReversibleHeun
+from estimators.richardson import Richardson
 from estimators.solvers.tableaus import (
     BS3,
     DOP853,
@@ -32,6 +33,8 @@ ESTIMATORS: dict[str, Estimator] = {
     "bptt-tsit5": Bptt(TSIT5, tight=0.02),
     "bptt-dop853": Bptt(DOP853, tight=0.05),
     "bptt-vern9": Bptt(VERN9.without_estimate(), tight=0.05),
+    "richardson-euler": Richardson(Bptt(EULER), levels=3, tight=0.01),
+    "richardson-rk4": Richardson(Bptt(RK4), tight=0.02),
     "ctpg": Ctpg(TSIT5),
     "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
     "ctpg-bs3": Ctpg(BS3, tight=1e-7),

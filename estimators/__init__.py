@@ -56,6 +56,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "gauss_adjoint": GaussAdjoint(DOPRI5),
     "gauss_adjoint-dop853": GaussAdjoint(DOP853),
     "gauss_adjoint-5": GaussAdjoint(DOPRI5, nodes=5),
+    "gauss_adjoint-uneven": GaussAdjoint(DOPRI5, nodes=5, forward=0.1),
     "gauss_adjoint-rk4": GaussAdjoint(RK4, tight=0.01),
     "quadrature_adjoint": QuadratureAdjoint(DOPRI5),
     "neural_ode": NeuralOde(TSIT5),

@@ -42,7 +42,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg-bs3": Ctpg(BS3, tight=1e-7),
     "ctpg-checkpointed": CheckpointedCtpg(TSIT5),
     "ctpg-dopri5": Ctpg(DOPRI5),
-    "ctpg-linear": Ctpg(TSIT5, interpolant="linear", tight=1e-8),
+    "ctpg-linear": Ctpg(TSIT5, interpolant="linear"),
     "ctpg-spline": Ctpg(TSIT5, interpolant="spline"),
     "ctpg-hermite": Ctpg(TSIT5, interpolant="hermite"),
     "ctpg-dop853": Ctpg(DOP853),

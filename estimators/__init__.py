@@ -39,7 +39,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "richardson-rk4": Richardson(Bptt(RK4), tight=0.02),
     "ctpg": Ctpg(TSIT5),
     "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
-    "ctpg-bs3": Ctpg(BS3, tight=1e-7),
+    "ctpg-bs3": Ctpg(BS3, tight=1e-6),
     "ctpg-checkpointed": CheckpointedCtpg(TSIT5),
     "ctpg-dopri5": Ctpg(DOPRI5),
     "ctpg-linear": Ctpg(TSIT5, interpolant="linear"),

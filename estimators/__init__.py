@@ -38,7 +38,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "richardson-euler": Richardson(Bptt(EULER), levels=3, tight=0.01),
     "richardson-rk4": Richardson(Bptt(RK4), tight=0.02),
     "ctpg": Ctpg(TSIT5),
-    "ctpg-seminorm": Ctpg(TSIT5, seminorm=True, source="Kidger, Chen and Lyons 2021"),
+    "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
     "ctpg-bs3": Ctpg(BS3, tight=1e-7),
     "ctpg-checkpointed": CheckpointedCtpg(TSIT5),
     "ctpg-dopri5": Ctpg(DOPRI5),

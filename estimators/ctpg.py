@@ -105,6 +105,11 @@ class Ctpg(Estimator):
         return 2 * self.tableau.stages
 
     @property
+    def source(self) -> str:  # type: ignore[override]
+        seminorm = "; Kidger, Chen and Lyons 2021" if self.seminorm else ""
+        return "Ainsworth et al. 2021, Alg. 1" + seminorm
+
+    @property
     def order(self) -> int:  # type: ignore[override]
         """Interpolants of order one less do not lower it; cubic Hermite caps it at 4."""
         native = 4 if len(self.tableau.dense) == 3 else self.tableau.order

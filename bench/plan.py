@@ -163,7 +163,6 @@ class Plan:
                 settings, samples = self._rule(system, theta, estimator)
                 if self.all_samples:
                     samples = available
-                settings = self.settings or settings
                 cells += [
                     Cell(system, theta, estimator, setting, min(samples, available))
                     for setting in settings
@@ -177,10 +176,10 @@ class Plan:
 
     def _rule(self, system: str, theta: str, estimator: str) -> tuple[tuple[float, ...], int]:
         """Settings and samples, as this plan has them."""
-        if self.field:
+        if self.field and not self.settings:
             return field.field_settings(system, estimator, TASKS[system].problem(theta))
-        settings, samples = EXCEPTIONS.get((system, estimator), ((), SAMPLES))
-        return settings or default_settings(system, estimator), samples
+        settings, samples = EXCEPTIONS.get((system, estimator), ((), self.most_samples))
+        return self.settings or settings or default_settings(system, estimator), samples
 
     def shared(self) -> dict[str, Any]:
         """What all cells of a run folder have in common."""

@@ -1,6 +1,7 @@
 """How a gradient is estimated. Register an estimator in ESTIMATORS."""
 
 from estimators.bptt import Bptt
+from estimators.bptt_adaptive import AdaptiveBptt
 from estimators.ctpg import Ctpg
 from estimators.ctpg_checkpointed import CheckpointedCtpg
 from estimators.ctpg_scipy import CtpgScipy
@@ -37,6 +38,15 @@ ESTIMATORS: dict[str, Estimator] = {
     "bptt-vern9": Bptt(VERN9.without_estimate(), tight=0.05),
     "richardson-euler": Richardson(Bptt(EULER), levels=3, tight=0.01),
     "richardson-rk4": Richardson(Bptt(RK4), tight=0.02),
+    "bptt-adaptive-bs3": AdaptiveBptt(BS3, tight=1e-6),
+    "bptt-adaptive-dopri5": AdaptiveBptt(DOPRI5),
+    "bptt-adaptive-tsit5": AdaptiveBptt(TSIT5),
+    "bptt-adaptive-dop853": AdaptiveBptt(DOP853),
+    "bptt-adaptive-vern9": AdaptiveBptt(VERN9),
+    "aca-tsit5": AdaptiveBptt(TSIT5, replay=True),
+    "aca-dop853": AdaptiveBptt(DOP853, replay=True),
+    "symplectic-tsit5": AdaptiveBptt(TSIT5, replay=True, partner=True),
+    "symplectic-dop853": AdaptiveBptt(DOP853, replay=True, partner=True),
     "ctpg": Ctpg(TSIT5),
     "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
     "ctpg-bs3": Ctpg(BS3, tight=1e-6),

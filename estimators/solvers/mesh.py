@@ -34,7 +34,7 @@ def fixed_mesh(segments: Sequence[float], step: float) -> tuple[Array, Array, Ar
     return np.concatenate(starts), np.concatenate(lengths), np.concatenate(owners)
 
 
-def inside(t: Array, left: float, right: float) -> Array:
+def inside(t: Array, left: float | Array, right: float | Array) -> Array:
     """Times t, clipped to the open segment: at a breakpoint, each segment has its own limit."""
-    low, high = min(left, right), max(left, right)
-    return np.minimum(np.maximum(t, math.nextafter(low, high)), math.nextafter(high, low))
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    return np.minimum(np.maximum(t, np.nextafter(low, high)), np.nextafter(high, low))

@@ -7,7 +7,7 @@ from numpy.polynomial import legendre
 
 from estimators.solvers.dense_output import DenseOutput
 from estimators.solvers.discrete_adjoint import ThetaSum
-from estimators.solvers.runge_kutta import Path
+from estimators.solvers.engine import Path
 from systems import Array, Factors, Problem
 
 ROWS_AT_ONCE = 4096

@@ -7,8 +7,9 @@ import pytest
 
 from estimators import ESTIMATORS, Estimator
 from estimators.ctpg_scipy import CtpgScipy
+from estimators.solvers.engine import Rhs
 from estimators.solvers.quadrature import Quadrature
-from estimators.solvers.runge_kutta import Rhs, Solution, solve
+from estimators.solvers.runge_kutta import Solution, solve
 from estimators.solvers.step_control import Adaptive, Fixed
 from estimators.solvers.tableaus import RK4, TABLEAUS, Tableau
 from systems import TASKS, Array, Factors

@@ -1,0 +1,59 @@
+"""Back-propagation through accepted steps: an adaptive solve, its mesh taken as given."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimators.ctpg import adaptive, solve_forward
+from estimators.estimate import Estimate, Estimator, Knob
+from estimators.solvers.discrete_adjoint import pull_partner, pull_stages, reverse
+from estimators.solvers.tableaus import Tableau
+from estimators.solvers.tape import Tape
+from systems import Array, Problem
+
+
+@dataclass(frozen=True)
+class AdaptiveBptt(Estimator):
+    """The exact gradient of the discretised loss on the steps that the control accepted.
+
+    The mesh is no variable: differentiating the control adds what does not converge (Eberhard and
+    Bischof 1999; Alexe and Sandu 2009). Stage states are stored, or with `replay` evaluated again
+    from the state at each step's beginning, one step at a time (ACA). With `partner`, the adjoint
+    is that of the symplectic pair: the same numbers to rounding, in another order.
+    """
+
+    tableau: Tableau
+    replay: bool = False
+    partner: bool = False
+    tight: float = 1e-9
+    knob: Knob = "tolerance"
+    exact = True
+
+    @property
+    def calls_per_step(self) -> int:  # type: ignore[override]
+        return (2 + self.replay) * self.tableau.stages
+
+    @property
+    def order(self) -> int:  # type: ignore[override]
+        return self.tableau.order
+
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        if self.partner:
+            return "Matsubara et al. 2021, Eq. 8; Sanz-Serna 2016, Theorem 3.4"
+        return "Zhuang et al. 2020, Alg. 2" if self.replay else "Alexe and Sandu 2009, section 4"
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
+        # A stage that only the error estimate reads has no cotangent.
+        tableau = self.tableau.without_estimate().astype(x0.dtype)
+        tape = Tape(problem, tableau, stages=not self.replay)
+        control = adaptive(setting)
+        forward = solve_forward(problem, x0, problem.segments, self.tableau, control, watch=tape)
+        loss, steps, failed = forward.integral[:, 0], forward.steps, forward.failed
+        x_end = forward.y
+        del forward
+        adjoint = problem.terminal_gradient(x_end)
+        pull = pull_partner if self.partner else pull_stages
+        grad_x0, grad_theta = reverse(problem, tableau, tape.backward(), adjoint, pull=pull)
+        return Estimate(loss + problem.terminal(x_end), grad_x0, grad_theta, steps, failed)

@@ -2,6 +2,7 @@
 
 from estimators.bptt import Bptt
 from estimators.bptt_adaptive import AdaptiveBptt
+from estimators.checkpointing import Checkpointed
 from estimators.ctpg import Ctpg
 from estimators.ctpg_checkpointed import CheckpointedCtpg
 from estimators.ctpg_scipy import CtpgScipy
@@ -42,11 +43,15 @@ ESTIMATORS: dict[str, Estimator] = {
     "bptt-adaptive-dopri5": AdaptiveBptt(DOPRI5),
     "bptt-adaptive-tsit5": AdaptiveBptt(TSIT5),
     "bptt-adaptive-dop853": AdaptiveBptt(DOP853),
-    "bptt-adaptive-vern9": AdaptiveBptt(VERN9),
+    "bptt-adaptive-vern9": AdaptiveBptt(VERN9, tight=1e-10),
     "aca-tsit5": AdaptiveBptt(TSIT5, replay=True),
     "aca-dop853": AdaptiveBptt(DOP853, replay=True),
     "symplectic-tsit5": AdaptiveBptt(TSIT5, replay=True, partner=True),
     "symplectic-dop853": AdaptiveBptt(DOP853, replay=True, partner=True),
+    "revolve-rk4": Checkpointed(RK4, tight=0.01),
+    "revolve-dop853": Checkpointed(DOP853, tight=0.05),
+    "online-tsit5": Checkpointed(TSIT5, online=True, tight=1e-9),
+    "online-dop853": Checkpointed(DOP853, online=True, tight=1e-9),
     "ctpg": Ctpg(TSIT5),
     "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
     "ctpg-bs3": Ctpg(BS3, tight=1e-6),

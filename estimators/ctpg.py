@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from estimators.estimate import Estimate, Estimator, Knob
+from estimators.solvers.engine import Rhs
 from estimators.solvers.interpolants import INTERPOLANTS
 from estimators.solvers.quadrature import Quadrature
 from estimators.solvers.runge_kutta import Solution, solve
@@ -27,6 +28,16 @@ def _sum_costs(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
     np.einsum("ksr,srm->krm", weights, np.stack([node[0] for node in nodes]), out=out)
 
 
+def costed(problem: Problem) -> tuple[Rhs, Quadrature]:
+    """x' = f as a right-hand side, and the running cost as its integral."""
+
+    def rhs(lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
+        slope, cost = problem.flow(lane, t, x)
+        return slope, (cost[:, None],)
+
+    return rhs, Quadrature(size=1, contract=_sum_costs)
+
+
 def solve_forward(
     problem: Problem,
     x0: Array,
@@ -39,12 +50,7 @@ def solve_forward(
 
     In the precision of x0 and theta. Options are `solve`'s.
     """
-
-    def rhs(lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
-        slope, cost = problem.flow(lane, t, x)
-        return slope, (cost[:, None],)
-
-    cost = Quadrature(size=1, contract=_sum_costs)
+    rhs, cost = costed(problem)
     x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
     return solve(rhs, x0, times, tableau, control, cost, **options)
 

@@ -86,6 +86,7 @@ class Engine:
         self.integral = Integral(quadrature, lanes, len(self.weights) - 1, y0.dtype)
         self.past_error = np.full(lanes, SMALLEST_PAST_ERROR)
         self.steps, self.attempts = np.zeros(lanes, dtype=int), np.zeros(lanes, dtype=int)
+        self.resting = np.zeros(lanes, dtype=bool)
         self.failed: dict[int, str] = {}
         self.slope: Array = np.empty_like(self.y)
         self.node: Factors = ()
@@ -228,8 +229,9 @@ class Engine:
             last = tuple(part[where] for part in tried.nodes[-1])
             self._carry(lane, tried.slopes[-1, where], last)
         else:
-            # On arrival only the dense output asks for f(t + h, y+).
-            needed = ~landing | (self.keep and self.tableau.dense_needs_last)
+            # On arrival, and where a lane rests, only the dense output asks for f(t + h, y+).
+            going = ~landing & ~self.resting[lane]
+            needed = going | (self.keep and self.tableau.dense_needs_last)
             if needed.any():
                 at = where[needed]
                 slope, node = self._evaluate(lane[needed], (t + h)[needed], tried.y_new[at])

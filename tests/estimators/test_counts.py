@@ -28,6 +28,9 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
         if len(seen.attempts) == 1 or last[0] is pullback:
             seen.attempts[-1] += len(error)
             seen.accepted[-1] += int((error <= 1).sum())
+        else:
+            seen.attempts_again += len(error)
+            seen.accepted_again += int((error <= 1).sum())
         return factor(self, tableau, error, past)
 
     def turned(self: LQR, x: Array) -> Array:

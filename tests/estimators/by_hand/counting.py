@@ -14,12 +14,14 @@ D, P = 2, 6
 class Log:
     """What was tried and accepted, seen where the step control judges it; [0] forward, [1] back.
 
-    Without those of solving forward again on the way back. `intervals` are those of a quadrature
+    Those of solving forward again on the way back are apart. `intervals` are those of a quadrature
     that controls its own error.
     """
 
     attempts: list[int] = field(default_factory=lambda: [0])
     accepted: list[int] = field(default_factory=lambda: [0])
+    attempts_again: int = 0
+    accepted_again: int = 0
     intervals: int = 0
 
 

@@ -3,9 +3,10 @@
 from estimators.bptt import Bptt
 from estimators.ctpg import Ctpg
 from estimators.ctpg_scipy import CtpgScipy
+from estimators.differences import CENTRAL, COMPLEX_STEP, EXTRAPOLATED, FORWARD, Differences
 from estimators.estimate import Estimate, Estimator
-from estimators.finite_difference import FiniteDifference
 from estimators.neural_ode import NeuralOde
+from estimators.sensitivity import Sensitivity
 from estimators.solvers.tableaus import (
     BS3,
     DOP853,
@@ -43,7 +44,12 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg-scipy-lsoda": CtpgScipy("LSODA"),
     "neural_ode": NeuralOde(TSIT5),
     "neural_ode-checkpointed": NeuralOde(TSIT5, checkpoints=10),
-    "finite_difference": FiniteDifference(RK4, tight=0.05),
+    "sensitivity-rk4": Sensitivity(RK4, tight=0.01),
+    "sensitivity-dop853": Sensitivity(DOP853, tight=0.05),
+    "finite_difference": Differences(RK4, CENTRAL, tight=0.05),
+    "finite_difference-extrapolated": Differences(RK4, EXTRAPOLATED, tight=0.05),
+    "forward_difference": Differences(RK4, FORWARD, tight=0.05),
+    "complex_step": Differences(RK4, COMPLEX_STEP, tight=0.05),
 }
 
 __all__ = ["ESTIMATORS", "Estimate", "Estimator"]

@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
+from estimators.solvers.mesh import step_count
 from systems import Array, Problem
 
-Knob = Literal["step", "tolerance"]
+Knob = Literal["step", "tolerance", "rollouts"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Estimator(ABC):
     """
 
     knob: Knob
-    """What the setting is: the largest fixed step, in units of time, or a relative tolerance."""
+    """What the setting is: the largest fixed step, in units of time, a relative tolerance, or how
+    many rollouts (solves of the loss) a sample may take."""
     tight: float
     """A setting at which the estimator is as accurate as it gets at a bearable price."""
     follows_dtype: bool = True
@@ -55,6 +57,13 @@ class Estimator(ABC):
     """Whether it is, to rounding, the gradient of the loss of its own discretisation."""
     memory: float = 1.0
     """The exponent of the bytes stored between the passes, in the number of steps."""
+    stochastic: bool = False
+    """Whether it draws random numbers; it then is a dataclass with a field `seed`, and the noise of
+    a lane comes from the seed and that lane's x0 alone."""
+    cost_grows_with_parameters: bool = False
+    """Whether it needs the more oracle calls the more parameters there are."""
+    black_box: bool = True
+    """Whether it needs nothing of a system that a simulator does not have."""
     stiff: bool = False
     """Whether accuracy alone bounds its steps where the system has a fast decaying mode."""
     source: str = ""
@@ -63,3 +72,14 @@ class Estimator(ABC):
     @abstractmethod
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         """Estimate dL/dx0 and dL/dtheta for each initial state, x0 (B, state_dim)."""
+
+    def solves(self, problem: Problem) -> int:
+        """How many times over a sample pays for the steps of one solve."""
+        return 1
+
+    def calls(self, problem: Problem, setting: float) -> float:
+        """Oracle calls that a sample's estimate takes, about; NaN where steps are adaptive."""
+        if self.knob != "step":
+            return float("nan")
+        steps = step_count(problem.horizon, setting)
+        return float(steps * self.calls_per_step * self.solves(problem))

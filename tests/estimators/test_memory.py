@@ -8,17 +8,19 @@ import pytest
 from bench.meter import metered
 from estimators import ESTIMATORS, Estimator
 from estimators.ctpg_scipy import CtpgScipy
-from estimators.finite_difference import FiniteDifference
+from estimators.differences import Differences
 from estimators.neural_ode import NeuralOde
+from estimators.sensitivity import Sensitivity
 from systems import TASKS
 
 PROBLEM = TASKS["lqr"].problem("perturbed")
 BACKSOLVES = [name for name, e in ESTIMATORS.items() if isinstance(e, NeuralOde)]
-DIFFERENCES = [name for name, e in ESTIMATORS.items() if isinstance(e, FiniteDifference)]
+DIFFERENCES = [name for name, e in ESTIMATORS.items() if isinstance(e, Differences)]
 SCIPYS = [name for name, e in ESTIMATORS.items() if isinstance(e, CtpgScipy)]
 WARM_UPS = 3
 """Imports and caches, which fill over the first few calls, are not the estimator's."""
-STORES = [name for name in ESTIMATORS if name not in (*BACKSOLVES, *DIFFERENCES)]
+SENSITIVITIES = [name for name, e in ESTIMATORS.items() if isinstance(e, Sensitivity)]
+STORES = [n for n in ESTIMATORS if n not in (*BACKSOLVES, *DIFFERENCES, *SENSITIVITIES)]
 
 
 def stored(estimator: Estimator, setting: float, samples: int) -> tuple[float | None, float]:
@@ -73,3 +75,13 @@ def test_backsolves_store_the_same_whatever_the_steps(name: str) -> None:
 def test_differences_never_turn(name: str) -> None:
     """There is no backward pass, so there is nothing to have stored for it."""
     assert stored(ESTIMATORS[name], 0.5, 1)[0] is None
+
+
+@pytest.mark.parametrize("name", SENSITIVITIES)
+def test_sensitivities_hold_the_same_whatever_the_steps(name: str) -> None:
+    """Truth: a constant, within a hundredth, while the steps multiply."""
+    (few, short), (many, long) = (stored(ESTIMATORS[name], s, 8) for s in (1.0, 0.05))
+    assert few is not None
+    assert many is not None
+    assert long > 10 * short
+    assert many == pytest.approx(few, rel=0.15)

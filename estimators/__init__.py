@@ -45,7 +45,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "neural_ode": NeuralOde(TSIT5),
     "neural_ode-checkpointed": NeuralOde(TSIT5, checkpoints=10),
     "sensitivity-rk4": Sensitivity(RK4, tight=0.01),
-    "sensitivity-dop853": Sensitivity(DOP853, tight=0.05),
+    "sensitivity-tsit5": Sensitivity(TSIT5, tight=0.02),
     "finite_difference": Differences(RK4, CENTRAL, tight=0.05),
     "finite_difference-extrapolated": Differences(RK4, EXTRAPOLATED, tight=0.05),
     "forward_difference": Differences(RK4, FORWARD, tight=0.05),

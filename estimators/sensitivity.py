@@ -46,7 +46,7 @@ class Sensitivity(Estimator):
         starts, lengths, owners = fixed_mesh(problem.segments, setting)
         tableau = self.tableau.astype(precision)
         state = _State.at(problem, x0.astype(precision, copy=False))
-        for start, h, owner in zip(starts.tolist(), lengths.tolist(), owners.tolist(), strict=True):
+        for start, h, owner in zip(starts, lengths, owners, strict=True):
             times = inside(start + tableau.c * h, *problem.segments[owner : owner + 2])
             state = state.after(_slopes(problem, tableau, state, times, h), h * tableau.b)
         width = x0.shape[1]

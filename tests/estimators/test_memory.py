@@ -79,8 +79,8 @@ def test_differences_never_turn(name: str) -> None:
 
 @pytest.mark.parametrize("name", SENSITIVITIES)
 def test_sensitivities_hold_the_same_whatever_the_steps(name: str) -> None:
-    """Truth: a constant, within a hundredth, while the steps multiply."""
-    (few, short), (many, long) = (stored(ESTIMATORS[name], s, 8) for s in (1.0, 0.05))
+    """Truth: a constant, within a seventh, while the steps multiply."""
+    (few, short), (many, long) = (stored(ESTIMATORS[name], s, 64) for s in (1.0, 0.05))
     assert few is not None
     assert many is not None
     assert long > 10 * short

@@ -18,5 +18,5 @@ BY_HAND: dict[str, ByHand] = {
     "forward_difference": differences(1),
     "complex_step": differences(1),
     "sensitivity-rk4": sensitivity(4),
-    "sensitivity-dop853": sensitivity(12),
+    "sensitivity-tsit5": sensitivity(6),
 }

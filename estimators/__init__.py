@@ -6,6 +6,7 @@ from estimators.ctpg_scipy import CtpgScipy
 from estimators.differences import CENTRAL, COMPLEX_STEP, EXTRAPOLATED, FORWARD, Differences
 from estimators.estimate import Estimate, Estimator
 from estimators.neural_ode import NeuralOde
+from estimators.rollouts import Rollouts, gaussian, signs
 from estimators.sensitivity import Sensitivity
 from estimators.solvers.tableaus import (
     BS3,
@@ -50,6 +51,16 @@ ESTIMATORS: dict[str, Estimator] = {
     "finite_difference-extrapolated": Differences(RK4, EXTRAPOLATED, tight=0.05),
     "forward_difference": Differences(RK4, FORWARD, tight=0.05),
     "complex_step": Differences(RK4, COMPLEX_STEP, tight=0.05),
+    "spsa": Rollouts(RK4, signs, paired=True, source="Spall 1992"),
+    "evolution_strategies": Rollouts(
+        RK4, gaussian, paired=True, source="Salimans et al. 2017, section 2.1"
+    ),
+    "score_function": Rollouts(
+        RK4,
+        gaussian,
+        paired=False,
+        source="Williams 1992, section 6; Sehnke et al. 2010, section 2",
+    ),
 }
 
 __all__ = ["ESTIMATORS", "Estimate", "Estimator"]

@@ -44,7 +44,7 @@ EXTRAPOLATED = _balanced((1.0, -1.0, 2.0, -2.0), (8 / 12, -8 / 12, -1 / 12, 1 / 
 """Richardson extrapolation of central differences at e and 2 e. Their truncation is of order 4; the
 fifth derivative of a loss over many time constants is large, so e is shorter than that balance."""
 COMPLEX_STEP = Scheme((1j,), (-1j,), 1e-30, EPS)
-"""dL/dz = Im L(z + i e) / e, in which nothing is subtracted (Squire and Trapp 1998, Eq. 3)."""
+"""dL/dz = Im L(z + i e) / e, in which nothing is subtracted (Squire and Trapp 1998)."""
 
 
 @dataclass(frozen=True)

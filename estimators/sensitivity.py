@@ -14,7 +14,7 @@ from systems import Array, Problem
 class Sensitivity(Estimator):
     """S = dx/d(x0, theta) obeys S' = J S + F_theta; dL = int (w_x S + w_theta) dt + J_x S(T).
 
-    CVODES (Serban and Hindmarsh 2005, Eq. 2). J and F_theta come from d vector-Jacobian products a
+    As CVODES does (Serban and Hindmarsh 2005). J and F_theta come from d vector-Jacobian products a
     stage and w's gradient from one more, where d + P Jacobian-vector products would do the same:
     cheaper if d < P, and the price in oracle calls does not grow with P. Memory and arithmetic do:
     d (d + P) numbers a sample and stage are held, whatever the number of steps. Being linear, the
@@ -24,7 +24,7 @@ class Sensitivity(Estimator):
     tableau: Tableau
     tight: float = 0.02
     knob: Knob = "step"
-    source: str = "Serban and Hindmarsh 2005, Eq. 2"
+    source: str = "Serban and Hindmarsh 2005"
     exact = True
     memory = 0.0
 

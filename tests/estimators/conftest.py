@@ -52,6 +52,12 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(params=[name for name, e in ESTIMATORS.items() if not e.stochastic])
+def deterministic(request: pytest.FixtureRequest) -> Estimator:
+    """Every registered estimator that draws nothing; `test_rollouts` is about those that do."""
+    return ESTIMATORS[request.param]
+
+
 @pytest.fixture
 def estimator(name: str) -> Estimator:
     return ESTIMATORS[name]

@@ -25,7 +25,7 @@ def test_every_call_of_the_simulator_is_counted(
     calls, forward = [], mujoco.mj_forward
     monkeypatch.setattr(mujoco, "mj_forward", lambda *given: calls.append(1) or forward(*given))
     counted = metered(problem, len(x0))
-    estimator(counted, x0, 0.05 if estimator.knob == "step" else 1e-3)
+    estimator(counted, x0, {"step": 0.05, "tolerance": 1e-3, "rollouts": 2}[estimator.knob])
     assert counted.meter.f_evals.sum() == len(calls)
     assert counted.meter.vjp_evals.sum() == 0
     assert len(calls) > 0

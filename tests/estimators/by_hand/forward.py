@@ -12,11 +12,19 @@ def sensitivity(stages: int) -> ByHand:
     return lambda log: Count(stages * N, stages * N, D * stages * N)
 
 
+# Of the 5 rollouts that the setting allows, pairs take 4; 64 steps of 4 stages each.
+def rollouts(taken: int) -> ByHand:
+    return lambda log: Count(taken * 64 * 4, 0)
+
+
 BY_HAND: dict[str, ByHand] = {
     "finite_difference": differences(2),
     "finite_difference-extrapolated": differences(4),
     "forward_difference": differences(1),
     "complex_step": differences(1),
+    "spsa": rollouts(4),
+    "evolution_strategies": rollouts(4),
+    "score_function": rollouts(5),
     "sensitivity-rk4": sensitivity(4),
     "sensitivity-tsit5": sensitivity(6),
 }

@@ -1,6 +1,6 @@
 """Differences of the discretised loss, real and complex: solves for each entry of x0 and theta."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,7 +97,7 @@ class Differences(Estimator):
 
     def _of(self, problem: Problem, lane: int, x: Array, step: float) -> Array:
         """The loss and its derivatives in x0 and theta, (1 + d + P,)."""
-        at, scheme = np.concatenate([x, problem.theta]), self.scheme
+        at, scheme = point_of(problem, lane, x), self.scheme
         shifts, weights = np.array(scheme.shifts), np.array(scheme.weights)
         # Rows of a kind, with a theta each: the rounding of what is subtracted is of a kind too.
         loss = losses_at(problem, self.tableau, lane, at[None], step)[0]
@@ -115,8 +115,15 @@ class Differences(Estimator):
         return found
 
 
+def point_of(problem: Problem, lane: int, x: Array) -> Array:
+    """x0 and the parameters that control the lane, (d + P,)."""
+    theta = problem.theta if problem.trial is None else problem.theta[problem.trial[lane]]
+    return np.concatenate([x, theta])
+
+
 def losses_at(problem: Problem, tableau: Tableau, lane: int, points: Array, step: float) -> Array:
     """The discretised loss (R,) of one sample at points (R, d + P), each an x0 and a theta."""
     width = problem.system.state_dim
-    at, lanes = problem.with_theta(points[:, width:]), np.full(len(points), lane)
+    at = replace(problem, theta=points[:, width:], trial=None)
+    lanes = np.full(len(points), lane)
     return discretised_loss(at, tableau, lanes, points[:, :width], step)

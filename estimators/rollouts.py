@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from estimators.differences import ROWS_AT_ONCE, losses_at
+from estimators.differences import ROWS_AT_ONCE, losses_at, point_of
 from estimators.estimate import Estimate, Estimator, Knob
 from estimators.solvers.mesh import fixed_mesh
 from estimators.solvers.tableaus import Tableau
@@ -82,7 +82,7 @@ class Rollouts(Estimator):
         self, problem: Problem, lane: int, x: Array, count: int, step: float
     ) -> tuple[float, Array]:
         """The loss and its gradient (d + P,) of one sample."""
-        at = np.concatenate([x, problem.theta])
+        at = point_of(problem, lane, x)
         rng = np.random.default_rng([self.seed, int.from_bytes(sha256(x.tobytes()).digest())])
         directions = self.draw(rng, (count // 2 if self.paired else count, len(at)))
         if self.paired:

@@ -1,6 +1,7 @@
 """Sensitivities and differences against the discrete adjoint of the same steps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from estimators import ESTIMATORS
 from estimators.bptt import Bptt
 from estimators.differences import CENTRAL, COMPLEX_STEP, EXTRAPOLATED, FORWARD, Differences, Scheme
+from estimators.rollouts import Rollouts
 from estimators.sensitivity import Sensitivity
 from estimators.solvers.tableaus import RK4, TABLEAUS
 from systems import TASKS
@@ -60,3 +62,21 @@ def test_truncation_is_of_the_schemes_order(scheme: Scheme, order: int, short: C
         found = Differences(RK4, wide)(problem, x0, step).gradient
         errors.append(np.linalg.norm(found - truth))
     assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.3)
+
+
+FORWARD_ONLY = [
+    n for n, e in ESTIMATORS.items() if isinstance(e, Sensitivity | Differences | Rollouts)
+]
+
+
+@pytest.mark.parametrize("name", FORWARD_ONLY)
+def test_lanes_that_parameters_of_their_own_control(name: str) -> None:
+    """Truth: each lane alone, under its parameters; learning trains several at once."""
+    problem = TASKS["lqr"].problem("perturbed")
+    thetas, trial = np.stack([problem.theta, 0.9 * problem.theta]), np.array([1, 0, 1])
+    x0 = np.array([[1.0, 0.5], [0.2, -0.3], [-0.4, 0.1]])
+    setting = 4 if ESTIMATORS[name].knob == "rollouts" else problem.horizon / 40
+    found = ESTIMATORS[name](replace(problem, theta=thetas, trial=trial), x0, setting)
+    for lane, which in enumerate(trial):
+        own = ESTIMATORS[name](problem.with_theta(thetas[which]), x0[lane : lane + 1], setting)
+        np.testing.assert_allclose(found.gradient[lane], own.gradient[0], rtol=1e-9, atol=1e-9)

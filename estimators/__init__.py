@@ -2,6 +2,7 @@
 
 from estimators.bptt import Bptt
 from estimators.ctpg import Ctpg
+from estimators.ctpg_checkpointed import CheckpointedCtpg
 from estimators.ctpg_scipy import CtpgScipy
 from estimators.differences import CENTRAL, COMPLEX_STEP, EXTRAPOLATED, FORWARD, Differences
 from estimators.estimate import Estimate, Estimator
@@ -19,6 +20,7 @@ from estimators.solvers.tableaus import (
     TSIT5,
     VERN9,
 )
+from estimators.theta_apart import GaussAdjoint, QuadratureAdjoint
 
 ESTIMATORS: dict[str, Estimator] = {
     "bptt": Bptt(EULER, tight=1e-3),
@@ -34,7 +36,11 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg": Ctpg(TSIT5),
     "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
     "ctpg-bs3": Ctpg(BS3, tight=1e-7),
+    "ctpg-checkpointed": CheckpointedCtpg(TSIT5),
     "ctpg-dopri5": Ctpg(DOPRI5),
+    "ctpg-linear": Ctpg(TSIT5, interpolant="linear"),
+    "ctpg-spline": Ctpg(TSIT5, interpolant="spline"),
+    "ctpg-hermite": Ctpg(TSIT5, interpolant="hermite"),
     "ctpg-dop853": Ctpg(DOP853),
     "ctpg-vern9": Ctpg(VERN9),
     "ctpg-rk4": Ctpg(RK4, tight=0.01),
@@ -43,6 +49,11 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg-scipy-radau": CtpgScipy("Radau", tight=1e-7),
     "ctpg-scipy-bdf": CtpgScipy("BDF", tight=1e-7),
     "ctpg-scipy-lsoda": CtpgScipy("LSODA"),
+    "gauss_adjoint": GaussAdjoint(DOPRI5),
+    "gauss_adjoint-dop853": GaussAdjoint(DOP853),
+    "gauss_adjoint-5": GaussAdjoint(DOPRI5, nodes=5),
+    "gauss_adjoint-rk4": GaussAdjoint(RK4, tight=0.01),
+    "quadrature_adjoint": QuadratureAdjoint(DOPRI5),
     "neural_ode": NeuralOde(TSIT5),
     "neural_ode-checkpointed": NeuralOde(TSIT5, checkpoints=10),
     "sensitivity-rk4": Sensitivity(RK4, tight=0.01),

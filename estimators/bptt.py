@@ -26,10 +26,19 @@ class Bptt(Estimator):
     tight: float = 0.02
     semi_implicit: bool = False
     knob: Knob = "step"
+    exact = True
 
     @property
     def calls_per_step(self) -> int:  # type: ignore[override]
         return 2 * self.tableau.stages
+
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        if self.semi_implicit:
+            return "Hu et al. 2020 (DiffTaichi)"
+        if self.tableau.stages == 1:
+            return "Ainsworth et al. 2021, section 3.2"
+        return "Sandu 2006"
 
     @property
     def order(self) -> int:  # type: ignore[override]

@@ -16,6 +16,7 @@ from systems import Array, Problem
 SMALLEST_RTOL = 100 * np.finfo(float).eps
 """solve_ivp raises smaller ones to this, with a warning."""
 IMPLICIT_WITH_SPARSITY = ("Radau", "BDF")
+STIFF = (*IMPLICIT_WITH_SPARSITY, "LSODA")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class CtpgScipy(Estimator):
     tight: float = 1e-9
     knob: Knob = "tolerance"
     follows_dtype = False
+    source = "Ainsworth et al. 2021, Alg. 1, over scipy.integrate.solve_ivp"
+
+    @property
+    def stiff(self) -> bool:  # type: ignore[override]
+        return self.method in STIFF
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         lanes = [_Lane(problem, lane, self.method, setting) for lane in range(len(x0))]

@@ -53,6 +53,8 @@ class Estimator(ABC):
     """Oracle calls that a fixed step costs a sample, for those whose knob is the step."""
     order: int | None = None
     """The order at which the gradient's error falls with the step, if there is a nominal one."""
+    tolerance_exponent: float = 1.0
+    """The exponent of the gradient's error in the tolerance, below 1 where no control sees it."""
     exact: bool = False
     """Whether it is, to rounding, the gradient of the loss of its own discretisation."""
     memory: float = 1.0

@@ -25,6 +25,11 @@ class NeuralOde(Estimator):
     checkpoints: int = 1
     tight: float = 1e-11
     knob: Knob = "tolerance"
+    memory = 0.0
+
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return "Chen et al. 2018" + ("; Gholami et al. 2019" if self.checkpoints > 1 else "")
 
     @property
     def order(self) -> int:  # type: ignore[override]

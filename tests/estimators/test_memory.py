@@ -15,13 +15,17 @@ from estimators.sensitivity import Sensitivity
 from systems import TASKS
 
 PROBLEM = TASKS["lqr"].problem("perturbed")
-BACKSOLVES = [name for name, e in ESTIMATORS.items() if isinstance(e, NeuralOde)]
 NEVER_BACK = [n for n, e in ESTIMATORS.items() if isinstance(e, Differences | Rollouts)]
+SENSITIVITIES = [name for name, e in ESTIMATORS.items() if isinstance(e, Sensitivity)]
+CONSTANT = [
+    name
+    for name, e in ESTIMATORS.items()
+    if isinstance(e, NeuralOde) or (e.memory == 0 and name not in (*NEVER_BACK, *SENSITIVITIES))
+]
 SCIPYS = [name for name, e in ESTIMATORS.items() if isinstance(e, CtpgScipy)]
 WARM_UPS = 3
 """Imports and caches, which fill over the first few calls, are not the estimator's."""
-SENSITIVITIES = [name for name, e in ESTIMATORS.items() if isinstance(e, Sensitivity)]
-STORES = [n for n in ESTIMATORS if n not in (*BACKSOLVES, *NEVER_BACK, *SENSITIVITIES)]
+STORES = [n for n in ESTIMATORS if n not in (*CONSTANT, *NEVER_BACK, *SENSITIVITIES)]
 
 
 def stored(estimator: Estimator, setting: float, samples: int) -> tuple[float | None, float]:
@@ -62,8 +66,8 @@ def test_stored_trajectories_grow_with_the_steps(name: str) -> None:
     assert price[1] == pytest.approx(price[0], rel=0.35)
 
 
-@pytest.mark.parametrize("name", BACKSOLVES)
-def test_backsolves_store_the_same_whatever_the_steps(name: str) -> None:
+@pytest.mark.parametrize("name", CONSTANT)
+def test_checkpoints_are_the_same_whatever_the_steps(name: str) -> None:
     """Truth: a constant, within a seventh, while the steps multiply."""
     (few, short), (many, long) = (stored(ESTIMATORS[name], s, 8) for s in (1e-3, 1e-9))
     assert few is not None

@@ -42,6 +42,11 @@ class Tableau:
         """Whether the error estimate reads f(t + h, x+), so that rejected steps pay for it too."""
         return self.error is not None and bool(self.error[:, -1].any())
 
+    @property
+    def dense_needs_last(self) -> bool:
+        """Whether the dense output reads f(t + h, x+)."""
+        return bool(self.extra) or bool(self.dense[:, self.stages].any())
+
     def without_estimate(self) -> "Tableau":
         """For fixed steps that no dense output follows: only the stages that x+ reads."""
         used = int(np.flatnonzero(self.b)[-1]) + 1

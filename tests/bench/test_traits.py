@@ -1,0 +1,53 @@
+"""What every estimator declares of itself, held against what is measured."""
+
+import pytest
+
+from bench import traits
+from estimators import ESTIMATORS, Estimator
+
+
+@pytest.fixture(params=ESTIMATORS)
+def estimator(request: pytest.FixtureRequest) -> Estimator:
+    """Every registered estimator."""
+    return ESTIMATORS[request.param]
+
+
+def test_the_order_declared_is_observed(estimator: Estimator) -> None:
+    """Truth: errors against a certified gradient; by the tolerance, against the steps it takes.
+
+    Those are few where the order is high, and the first and the last of them no choice of its.
+    """
+    found = traits.observed_order(estimator)
+    if estimator.order is None:
+        return
+    low, high = (0.3, 0.6) if estimator.knob == "step" else (0.5, 1.5)
+    assert estimator.order - low <= found <= estimator.order + high
+
+
+def test_whoever_declares_to_be_exact_is_and_nobody_else(estimator: Estimator) -> None:
+    """Truth: differences of the loss that it returns, of its own discretisation."""
+    assert (traits.gradient_gap(estimator) <= traits.EXACT) == estimator.exact
+
+
+def test_the_memory_declared_is_held(estimator: Estimator) -> None:
+    """Truth: bytes traced at the turn, over steps eight times as many."""
+    assert traits.memory_exponent(estimator) == pytest.approx(estimator.memory, abs=0.25)
+
+
+BY_STEP = [name for name, e in ESTIMATORS.items() if e.knob == "step"]
+
+
+@pytest.mark.parametrize("name", BY_STEP)
+def test_a_step_costs_the_calls_declared(name: str) -> None:
+    """Truth: the meter, over 8 steps more."""
+    own = ESTIMATORS[name]
+    assert traits.calls_per_step(own) == own.calls_per_step * own.solves(traits.orbit(1.0))
+
+
+def test_whoever_declares_to_suit_stiff_systems_does_and_nobody_else(estimator: Estimator) -> None:
+    """Truth: the closed form, and a ration of evaluations below what stability asks for."""
+    assert traits.suits_stiff(estimator) == estimator.stiff
+
+
+def test_every_estimator_names_its_source(estimator: Estimator) -> None:
+    assert estimator.source

@@ -18,8 +18,8 @@ FROZEN = 1e12
 """A tolerance that no error comes near: every step is as much longer than the last as the control
 allows and the first is a fixed part of the span, so that no perturbation moves the mesh."""
 TOLERANCES = tuple(10.0**-k for k in range(6, 12))
-ROUNDING, DIFFERENCING = 3e-14, 1e-9
-"""Relative errors above which nothing but truncation shows, and not central differences' own."""
+ROUNDING = 3e-14
+"""A relative error above which nothing but truncation shows, where nothing is differenced."""
 COUNTS = sorted([1, *(2**k for k in range(1, 9)), *(3 * 2**k for k in range(7))])
 """Numbers of steps: by halvings alone, an order of 9 would show once before rounding."""
 EXACT = 1e-12
@@ -111,7 +111,7 @@ def observed_order(estimator: Estimator) -> float:
 
 def _order_by_step(estimator: Estimator) -> float:
     problem, x0, truth = smooth()
-    floor = DIFFERENCING if estimator.cost_grows_with_parameters else ROUNDING
+    floor = max(ROUNDING, estimator.floor)
     usable: list[tuple[int, float]] = []
     for count in COUNTS:
         error = _relative(estimator(problem, x0, problem.horizon / count), truth)

@@ -6,7 +6,11 @@ from estimators.ctpg_checkpointed import CheckpointedCtpg
 from estimators.ctpg_scipy import CtpgScipy
 from estimators.differences import CENTRAL, COMPLEX_STEP, EXTRAPOLATED, FORWARD, Differences
 from estimators.estimate import Estimate, Estimator
+from estimators.mali import Mali
+from estimators.mccallum_foster import McCallumFoster
 from estimators.neural_ode import NeuralOde
+from estimators.reversible_heun import ReversibleHeun
+from estimators.richardson import Richardson
 from estimators.rollouts import Rollouts, gaussian, signs
 from estimators.sensitivity import Sensitivity
 from estimators.solvers.tableaus import (
@@ -26,13 +30,15 @@ ESTIMATORS: dict[str, Estimator] = {
     "bptt": Bptt(EULER, tight=1e-3),
     "bptt-semi-implicit": Bptt(EULER, tight=1e-3, semi_implicit=True),
     "bptt-heun": Bptt(HEUN, tight=1e-3),
-    "bptt-midpoint": Bptt(MIDPOINT, tight=1e-3),
-    "bptt-bs3": Bptt(BS3, tight=3e-3),
+    "bptt-midpoint": Bptt(MIDPOINT, tight=3e-3),
+    "bptt-bs3": Bptt(BS3, tight=0.01),
     "bptt-rk4": Bptt(RK4, tight=0.01),
     "bptt-dopri5": Bptt(DOPRI5, tight=0.02),
     "bptt-tsit5": Bptt(TSIT5, tight=0.02),
     "bptt-dop853": Bptt(DOP853, tight=0.05),
     "bptt-vern9": Bptt(VERN9.without_estimate(), tight=0.05),
+    "richardson-euler": Richardson(Bptt(EULER), levels=3, tight=0.01),
+    "richardson-rk4": Richardson(Bptt(RK4), tight=0.02),
     "ctpg": Ctpg(TSIT5),
     "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
     "ctpg-bs3": Ctpg(BS3, tight=1e-7),
@@ -56,6 +62,10 @@ ESTIMATORS: dict[str, Estimator] = {
     "quadrature_adjoint": QuadratureAdjoint(DOPRI5),
     "neural_ode": NeuralOde(TSIT5),
     "neural_ode-checkpointed": NeuralOde(TSIT5, checkpoints=10),
+    "mali": Mali(tight=3e-3),
+    "reversible_heun": ReversibleHeun(tight=3e-3),
+    "reversible-rk4": McCallumFoster(RK4, tight=0.01),
+    "reversible-dop853": McCallumFoster(DOP853, tight=0.05),
     "sensitivity-rk4": Sensitivity(RK4, tight=0.01),
     "sensitivity-tsit5": Sensitivity(TSIT5, tight=0.02),
     "finite_difference": Differences(RK4, CENTRAL, tight=0.05),

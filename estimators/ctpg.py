@@ -95,7 +95,6 @@ class Ctpg(Estimator):
     tight: float = 1e-10
     seminorm: bool = False
     interpolant: str = "native"
-    source: str = "Ainsworth et al. 2021, Alg. 1"
 
     @property
     def knob(self) -> Knob:  # type: ignore[override]

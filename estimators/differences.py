@@ -70,6 +70,11 @@ class Differences(Estimator):
         return self.tableau.order
 
     @property
+    def floor(self) -> float:  # type: ignore[override]
+        """Of a gradient no smaller than a 25th of the loss."""
+        return 0.0 if self.scheme.is_complex else 25 * self.scheme.floor
+
+    @property
     def exact(self) -> bool:  # type: ignore[override]
         return self.scheme.is_complex
 

@@ -53,6 +53,15 @@ class Tableau:
         a, b, c = self.a[:used, :used], self.b[:used], self.c[:used]
         return Tableau(self.name, self.order, a, b, c)
 
+    def repeated(self, times: int) -> "Tableau":
+        """So many equal steps of it as one method, without error estimate: times * s stages."""
+        a = np.kron(np.eye(times), self.a) + np.kron(
+            np.tri(times, k=-1), np.tile(self.b, (self.stages, 1))
+        )
+        c = np.add.outer(np.arange(times), self.c).ravel()
+        name = f"{times} x {self.name}"
+        return Tableau(name, self.order, a / times, np.tile(self.b, times) / times, c / times)
+
     def astype(self, dtype: DTypeLike) -> "Tableau":
         """Its coefficients as dtype; the nodes c are of times, and stay float64."""
         if self.b.dtype == dtype:

@@ -26,7 +26,10 @@ class CheckpointedCtpg(Ctpg):
 
     checkpoints: int = 10
     memory: float = 0.0
-    source: str = "Serban and Hindmarsh 2005 (CVODES), adjoint checkpointing"
+
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return "Serban and Hindmarsh 2005 (CVODES), adjoint checkpointing"
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         control = Fixed(setting) if self.knob == "step" else adaptive(setting)

@@ -8,7 +8,7 @@ from estimators.ctpg import ATOL_OVER_RTOL, adaptive, solve_adjoint, solve_forwa
 from estimators.estimate import Estimate, Estimator, Knob
 from estimators.solvers.dense_output import DenseOutput
 from estimators.solvers.quadrature import NOTHING
-from estimators.solvers.step_control import Fixed
+from estimators.solvers.step_control import Control, Fixed
 from estimators.solvers.tableaus import Tableau
 from estimators.solvers.theta_quadrature import gauss_kronrod, gauss_on_steps
 from systems import Array, Problem
@@ -20,11 +20,15 @@ class GaussAdjoint(Estimator):
 
     floor((order + 1) / 2) of them unless told otherwise, as many as the tableau's order needs;
     nothing controls what they miss. SciMLSensitivity's GaussAdjoint.
+
+    The setting is the tolerance of the adjoint solve, and `forward` times that the forward solve's:
+    an error of x is one of every alpha behind it.
     """
 
     tableau: Tableau
     tight: float = 1e-10
     nodes: int = 0
+    forward: float = 1.0
     source: str = "Norcliffe and Deisenroth 2023; SciMLSensitivity, GaussAdjoint"
 
     @property
@@ -44,10 +48,16 @@ class GaussAdjoint(Estimator):
         """Cubic Hermite interpolants cap it at 4."""
         return min(self.tableau.order, 4) if len(self.tableau.dense) == 3 else self.tableau.order
 
+    def controls(self, setting: float) -> tuple[Control, Control]:
+        """Of the steps forward, and of those back."""
+        if self.knob == "step":
+            return Fixed(setting), Fixed(setting)
+        return adaptive(self.forward * setting), adaptive(setting)
+
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        control = Fixed(setting) if self.knob == "step" else adaptive(setting)
+        there, back = self.controls(setting)
         times = problem.segments
-        forward = solve_forward(problem, x0, times, self.tableau, control, dense=True)
+        forward = solve_forward(problem, x0, times, self.tableau, there, dense=True)
         x_end, loss, steps, path = forward.y, forward.integral[:, 0], forward.steps, forward.dense
         lost = forward.failed
         del forward
@@ -56,7 +66,7 @@ class GaussAdjoint(Estimator):
             problem.terminal_gradient(x_end),
             times,
             self.tableau,
-            control,
+            back,
             NOTHING,
             path=path,
             dense=True,

@@ -43,6 +43,7 @@ BY_HAND: dict[str, ByHand] = {
     "ctpg-checkpointed": checkpointed,
     "gauss_adjoint": gauss(3),
     "gauss_adjoint-5": gauss(5),
+    "gauss_adjoint-uneven": gauss(5),
     "gauss_adjoint-dop853": gauss_dop853,
     "gauss_adjoint-rk4": gauss_rk4,
     "quadrature_adjoint": quadrature,

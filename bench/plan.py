@@ -208,14 +208,12 @@ class Plan:
 
     def _rule(self, system: str, theta: str, estimator: str) -> tuple[tuple[float, ...], int]:
         """Settings and samples, as this plan has them."""
-        if self.field:
-            settings, samples = field.field_settings(
-                system, estimator, TASKS[system].problem(theta)
-            )
-            return self.settings or settings, samples
+        if self.field and not self.settings:
+            return field.field_settings(system, estimator, TASKS[system].problem(theta))
         settings, samples = EXCEPTIONS.get((system, estimator), ((), 0))
         settings = self.settings or settings or default_settings(system, estimator)
-        return settings, samples or affordable_samples(system, estimator, settings)
+        samples = samples or affordable_samples(system, estimator, settings)
+        return settings, min(samples, self.most_samples) if self.field else samples
 
     def shared(self) -> dict[str, Any]:
         """What all cells of a run folder have in common."""

@@ -132,7 +132,9 @@ def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) 
                 report(cell.name, done, total)
                 if later and records[0].status == "timeout":
                     _give_up(later, cell, work, folder)
-                    done, later = done + len(later), []
+                    done += len(later)
+                    report(later[-1].name, done, total)
+                    later = []
                 if later:
                     measuring[work.measure(later[0], references[cell.problem])] = later
                 continue

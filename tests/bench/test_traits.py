@@ -13,7 +13,7 @@ def estimator(request: pytest.FixtureRequest) -> Estimator:
 
 
 def test_the_order_declared_is_observed(estimator: Estimator) -> None:
-    """Truth: errors against a certified gradient; by the tolerance, against the steps it takes.
+    """Truth: errors against a certified gradient; by the tolerance, against the calls of f.
 
     Those are few where the order is high, and the first and the last of them no choice of its.
     """

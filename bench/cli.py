@@ -83,7 +83,9 @@ def list_all(as_json: bool) -> None:
 @click.option(
     "--estimator", "estimators", type=ESTIMATOR, multiple=True, help="Default: the plan's."
 )
-@click.option("--setting", "settings", type=Positive(), multiple=True, help="Steps or tolerances.")
+@click.option(
+    "--setting", "settings", type=Positive(), multiple=True, help="Steps, tolerances or rollouts."
+)
 @measuring
 def sweep(estimators: tuple[str, ...], settings: tuple[float, ...], **chosen: Any) -> None:
     """Measure what is missing in a run folder; write records.csv and provenance.json there.

@@ -138,13 +138,15 @@ def _order_by_tolerance(estimator: Estimator) -> float:
     points = np.empty((len(TOLERANCES), 2))
     for row, tolerance in zip(points, TOLERANCES, strict=True):
         counted = metered(problem, 1)
-        row[1] = _relative(estimator(counted, x0, tolerance), truth)
-        row[0] = counted.meter.f_evals[0]
+        estimate = estimator(counted, x0, tolerance)
+        # An exact one steps forward alone, and may take steps again, the more often the more.
+        steps, calls = estimate.steps[0], counted.meter.f_evals[0]
+        row[:] = steps if estimator.exact else calls, _relative(estimate, truth)
     points = points[points[:, 1] > ROUNDING]
     if len(points) < 4 or np.ptp(points[:, 0]) == 0:
         return np.nan
-    calls, errors = np.log(points).T
-    return float(-np.polyfit(calls, errors, 1)[0])
+    work, errors = np.log(points).T
+    return float(-np.polyfit(work, errors, 1)[0])
 
 
 def gradient_gap(estimator: Estimator) -> float:

@@ -3,11 +3,13 @@
 from estimators.bptt import Bptt
 from estimators.bptt_adaptive import AdaptiveBptt
 from estimators.checkpointing import Checkpointed
+from estimators.collocation import Collocation
 from estimators.ctpg import Ctpg
 from estimators.ctpg_checkpointed import CheckpointedCtpg
 from estimators.ctpg_scipy import CtpgScipy
 from estimators.differences import CENTRAL, COMPLEX_STEP, EXTRAPOLATED, FORWARD, Differences
 from estimators.estimate import Estimate, Estimator
+from estimators.forward_backward_sweep import ForwardBackwardSweep
 from estimators.mali import Mali
 from estimators.mccallum_foster import McCallumFoster
 from estimators.neural_ode import NeuralOde
@@ -15,6 +17,8 @@ from estimators.reversible_heun import ReversibleHeun
 from estimators.richardson import Richardson
 from estimators.rollouts import Rollouts, gaussian, signs
 from estimators.sensitivity import Sensitivity
+from estimators.solve_bvp import SolveBvp
+from estimators.solvers.collocation import gauss, radau
 from estimators.solvers.tableaus import (
     BS3,
     DOP853,
@@ -27,6 +31,8 @@ from estimators.solvers.tableaus import (
     VERN9,
 )
 from estimators.theta_apart import GaussAdjoint, QuadratureAdjoint
+
+SNODE = "Quaglino et al. 2020, Sec. 3"
 
 ESTIMATORS: dict[str, Estimator] = {
     "bptt": Bptt(EULER, tight=1e-3),
@@ -98,6 +104,13 @@ ESTIMATORS: dict[str, Estimator] = {
         paired=False,
         source="Williams 1992, section 6; Sehnke et al. 2010, section 2",
     ),
+    "gauss_legendre-2": Collocation(gauss, stages=2, tight=0.01),
+    "gauss_legendre-4": Collocation(gauss, stages=4, tight=0.05),
+    "radau-3": Collocation(radau, stages=3, tight=0.02),
+    "spectral": Collocation(gauss, tight=0.01, source=SNODE),
+    "spectral-segments": Collocation(gauss, pieces=4, tight=0.01, source=SNODE),
+    "solve_bvp": SolveBvp(),
+    "forward_backward_sweep": ForwardBackwardSweep(),
 }
 
 __all__ = ["ESTIMATORS", "Estimate", "Estimator"]

@@ -137,7 +137,8 @@ def required() -> Callable[..., float]:
 
     A step h of a method of order p leaves a Taylor remainder of (RATE h)^p / (p + 1)! a unit of
     time; a tolerance leaves itself, or the power of it that the estimator declares, ACCUMULATION
-    times. Differencing and rounding leave 1e-12.
+    times. A polynomial of N nodes over a unit of time, or a piece of it, converges geometrically:
+    it leaves (RATE h)^N. Differencing and rounding leave 1e-12.
     """
 
     def bound(estimator: Estimator, setting: float, system: str = "") -> float:
@@ -145,7 +146,9 @@ def required() -> Callable[..., float]:
             method = getattr(estimator, "method", "")
             accumulation = OWN_ACCUMULATION.get((method, system), ACCUMULATION)
             return accumulation * setting**estimator.tolerance_exponent
-        assert estimator.order is not None
+        if estimator.order is None:
+            nodes = 1 / (estimator.pieces * setting)
+            return (RATE * setting) ** nodes + 1e-12
         return (RATE * setting) ** estimator.order / factorial(estimator.order + 1) + 1e-12
 
     return bound

@@ -1,0 +1,171 @@
+"""Implicit collocation, of few stages a step or of many over a whole segment, and its adjoint."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from estimators.estimate import Estimate, Estimator, Knob
+from estimators.solvers.collocation import Family, Rule
+from estimators.solvers.discrete_adjoint import ThetaSum
+from estimators.solvers.mesh import fixed_mesh, inside, step_count
+from estimators.solvers.simplified_newton import simplified_newton
+from estimators.solvers.stages import Backward, Forward
+from systems import Array, Factors, Problem
+
+COARSEST = 6
+"""Nodes from which a spectral solve is refined, doubling them."""
+COARSE_PATIENCE = 2
+"""Iterations for which they let Jacobians be: on few nodes these are cheap, and serve the next."""
+COARSE_TOLERANCE = 1e-3
+"""Of solves that are only a guess for the next."""
+
+Kept = tuple[Forward, Array, Array]
+"""A step, its stages' increments (B, s, d) and the Jacobians they were found with (B, s, d, d)."""
+
+
+@dataclass(frozen=True)
+class Collocation(Estimator):
+    """Solve the collocation equations to rounding, then their transpose (Hager 2000, Sandu 2006).
+
+    With `stages`, the setting is the step of an implicit Runge-Kutta method. Without, it is the
+    mean spacing of the nodes of one polynomial over each of the `pieces` into which every smooth
+    segment is cut (Quaglino et al. 2020); `steps` then counts nodes.
+
+    Both ways the iteration is the simplified Newton method, which asks for Jacobians only where it
+    converges slowly; going back they are those that going forward ended with. The guess is the last
+    step's polynomial, or the solution on half as many nodes.
+    """
+
+    family: Family
+    stages: int | None = None
+    pieces: int = 1
+    tight: float = 0.1
+    knob: Knob = "step"
+    exact: bool = True
+    stiff: bool = True
+    source: str = "Hager 2000, Sec. 2; Sandu 2006, Sec. 3"
+
+    @property
+    def order(self) -> int | None:  # type: ignore[override]
+        return self.family(self.stages).order if self.stages else None
+
+    @property
+    def calls_per_step(self) -> int:  # type: ignore[override]
+        """Five iterations each way, about: it depends on the problem."""
+        return 10 * (self.stages or 1)
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        loss, x, steps = self.forward(problem, x0, setting)
+        count = len(steps) if self.stages else sum(len(step.t) for step, _, _ in steps)
+        theta = ThetaSum(problem, len(x), x.dtype)
+        grad_x0 = problem.terminal_gradient(x)
+        for adjoint, factors in backward(problem, steps, grad_x0):
+            grad_x0 = adjoint
+            for i in range(factors[0].shape[1] if factors else 0):
+                theta.add(np.arange(len(x)), tuple(part[:, i] for part in factors))
+        grad_theta = theta.flush()
+        lost = np.flatnonzero(~np.isfinite(grad_x0).all(axis=1))
+        for part in (loss, grad_x0, grad_theta):
+            part[lost] = np.nan
+        failed = {int(lane): "Newton's method does not converge" for lane in lost}
+        return Estimate(loss, grad_x0, grad_theta, np.full(len(x0), count), failed)
+
+    def forward(
+        self, problem: Problem, x0: Array, setting: float
+    ) -> tuple[Array, Array, list[Kept]]:
+        """Loss (B,), final states, and the steps; NaN in lanes that failed."""
+        precision = np.result_type(x0, problem.theta)
+        x, loss = x0.astype(precision), np.zeros(len(x0), precision)
+        steps: list[Kept] = []
+        for span in self._mesh(problem, setting):
+            past = steps[-1] if steps and span.start > span.ends[0] else None
+            step, increments, blocks = self._solve(problem, span, x, past)
+            steps.append((step, increments, blocks))
+            x = x + np.einsum("i,rid->rd", step.rule.ends.astype(precision), increments)
+            loss += step.costs @ (step.h * step.rule.b).astype(step.a.dtype)
+        return loss + problem.terminal(x), x, steps
+
+    def _mesh(self, problem: Problem, setting: float) -> Iterator["Span"]:
+        for ends in pairwise(problem.segments):
+            length = (ends[1] - ends[0]) / self.pieces
+            count = self.stages or step_count(length, setting)
+            starts, lengths, _ = fixed_mesh(ends, setting if self.stages else length)
+            for start, h in zip(starts.tolist(), lengths.tolist(), strict=True):
+                yield Span(start, h, ends, count)
+
+    def _solve(self, problem: Problem, span: "Span", x: Array, past: Kept | None) -> Kept:
+        blocks = _jacobian_at(problem, span, x) if past is None else past[2][:, -1:]
+        if self.stages:
+            step = span.step(problem, self.family(self.stages), x)
+            guess = np.repeat(x[:, None], self.stages, axis=1)
+            return _newton(step, guess if past is None else _extrapolate(past[0], step), blocks)
+        counts = [span.count]
+        while counts[0] >= 2 * COARSEST:
+            counts.insert(0, (counts[0] + 1) // 2)
+        coarse = span.step(problem, self.family(counts[0]), x)
+        guess = np.repeat(x[:, None], counts[0], axis=1)
+        for count in counts[1:]:
+            coarse, _, blocks = _newton(coarse, guess, blocks, COARSE_TOLERANCE)
+            fine = span.step(problem, self.family(count), x)
+            guess = coarse.at(fine.rule.c)
+            values = coarse.rule.values(fine.rule.c).astype(fine.a.dtype)
+            blocks, coarse = np.einsum("ki,ripq->rkpq", values, blocks), fine
+        return _newton(coarse, guess, blocks)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A step h from `start`, within the smooth segment `ends`; it takes `count` nodes."""
+
+    start: float
+    h: float
+    ends: tuple[float, float]
+    count: int
+
+    def step(self, problem: Problem, rule: Rule, x: Array) -> Forward:
+        """The equations of its stages."""
+        return Forward(problem, rule, inside(self.start + rule.c * self.h, *self.ends), self.h, x)
+
+
+def _jacobian_at(problem: Problem, span: Span, x: Array) -> Array:
+    """df/dx at the start, (B, 1, d, d); NaN in lanes that failed."""
+    blocks = np.full((*x.shape, x.shape[1]), np.nan, x.dtype)
+    alive = np.flatnonzero(np.isfinite(x).all(axis=1))
+    if len(alive):
+        t = np.repeat(inside(np.array([span.start]), *span.ends), len(alive))
+        blocks[alive] = problem.jacobian(alive, t, x[alive])[0]
+    return blocks[:, None]
+
+
+def _extrapolate(past: Forward, step: Forward) -> Array:
+    """The polynomial of the step before, at the stages of this."""
+    return past.at(1 + step.rule.c * (step.h / past.h))
+
+
+def _newton(step: Forward, guess: Array, blocks: Array, tolerance: float | None = None) -> Kept:
+    width = guess.shape[-1]
+    patience = width if tolerance is None else COARSE_PATIENCE
+    blocks = np.broadcast_to(blocks, (*guess.shape, width))
+    guess = guess - step.x[:, None]
+    increments, blocks, failed = simplified_newton(step, guess, blocks, patience, tolerance)
+    increments[failed] = np.nan
+    return step, increments, blocks
+
+
+def backward(
+    problem: Problem, steps: list[Kept], adjoint: Array
+) -> Iterator[tuple[Array, Factors]]:
+    """Through the steps, last first, from the cotangent (B, d) of the final states.
+
+    Of each, the cotangent of its initial states, and theta's factors (B, s, m). Uses the steps up.
+    """
+    while steps:
+        step, increments, blocks = steps.pop()
+        transpose = Backward(step, increments, adjoint)
+        guess = np.zeros_like(increments) * increments  # NaN in lanes that failed
+        cotangents, _, failed = simplified_newton(transpose, guess, blocks, increments.shape[-1])
+        cotangents[failed] = np.nan
+        adjoint = adjoint + cotangents.sum(axis=1)
+        yield adjoint, transpose.factors

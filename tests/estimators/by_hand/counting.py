@@ -21,6 +21,8 @@ class Log:
     attempts: list[int] = field(default_factory=lambda: [0])
     accepted: list[int] = field(default_factory=lambda: [0])
     intervals: int = 0
+    halved: int = 0
+    """Intervals over which a quadrature asked for another node."""
 
 
 class Count(NamedTuple):

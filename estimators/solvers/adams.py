@@ -36,7 +36,8 @@ MAX_ATTEMPTS = 20_000
 class Solution:
     """y (B, m) at the last time, NaN in lanes that `failed` (with reasons); `steps` (B,) accepted.
 
-    Of all lanes' nodes together, sorted as in `dense`: lane (N,), t (N,), and the integrand there.
+    Of all lanes' nodes together, sorted as in `dense`: lane (N,), t (N,), the integrand there, and
+    `gap` (N,), by how much the y where it was evaluated missed the corrected one, relative to it.
     """
 
     y: Array

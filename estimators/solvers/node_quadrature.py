@@ -27,14 +27,15 @@ class NodeQuadrature:
         """Halve intervals whose error is above their share of tolerance times the integral.
 
         x comes from `path`, alpha from the adjoint's dense output. Errors are estimated in the
-        sketch, and equal shares, of the number of intervals, add up to the tolerance. What
-        the error of alpha where it was predicted leaves is not smooth, and not resolved.
+        sketch, and equal shares, of the number of intervals, add up to the tolerance. An
+        error below what alpha's own leaves is left: more nodes would only resolve its roughness.
         """
         for _ in range(MOST_ROUNDS):
             weighted = self.rule.weights[:, None] * self.sketches
             total = np.zeros((self.lanes, weighted.shape[1]))
             np.add.at(total, self.lane, weighted)
-            share = np.linalg.norm(total, axis=1) / np.bincount(self.lane, minlength=self.lanes)
+            nodes = np.maximum(np.bincount(self.lane, minlength=self.lanes), 1)
+            share = np.linalg.norm(total, axis=1) / nodes
             error = self.rule.error
             large = error > tolerance * share[self.lane]
             marked = np.flatnonzero(large & (error > self._noise()))
@@ -43,7 +44,7 @@ class NodeQuadrature:
             self.halve(marked, path)
 
     def _noise(self) -> Array:
-        """The integral's error (N,) over each interval that alpha's own leaves, in the sketch."""
+        """The error (N,) in each interval's integral that alpha's own leaves, in the sketch."""
         size = np.linalg.norm(self.sketches, axis=1)
         length = np.diff(self.nodes.time, append=self.nodes.time[-1:])
         return np.asarray(np.abs(length) * self.gap * size)

@@ -9,6 +9,7 @@ from estimators.solvers.newton import MOST_NODES, partial_sum, term_weights
 from systems import Array
 
 MUCH_WEIGHT = 4.0
+"""In lengths of the interval: positive weights add up to 1, Adams and Moulton's of order 8 to 5."""
 FAR = 1e3
 """In units of the interval: where nodes stand that a short segment does not have."""
 

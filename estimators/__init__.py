@@ -12,6 +12,7 @@ from estimators.estimate import Estimate, Estimator
 from estimators.forward_backward_sweep import ForwardBackwardSweep
 from estimators.mali import Mali
 from estimators.mccallum_foster import McCallumFoster
+from estimators.multistep import Multistep
 from estimators.neural_ode import NeuralOde
 from estimators.reversible_heun import ReversibleHeun
 from estimators.richardson import Richardson
@@ -82,6 +83,9 @@ ESTIMATORS: dict[str, Estimator] = {
     "gauss_adjoint-uneven": GaussAdjoint(DOPRI5, nodes=5, forward=0.1),
     "gauss_adjoint-rk4": GaussAdjoint(RK4, tight=0.01),
     "quadrature_adjoint": QuadratureAdjoint(DOPRI5),
+    "ctpg-adams": Multistep(corrected=True),
+    "multistep_adjoint": Multistep(refined=True),
+    "multistep_adjoint-corrected": Multistep(refined=True, corrected=True),
     "neural_ode": NeuralOde(TSIT5),
     "neural_ode-checkpointed": NeuralOde(TSIT5, checkpoints=10),
     "mali": Mali(tight=3e-3),

@@ -9,7 +9,8 @@ import estimators.ctpg_scipy as over_scipy
 from bench.meter import metered
 from estimators import ESTIMATORS, Estimator
 from estimators.solve_bvp import SolveBvp
-from estimators.solvers import theta_quadrature
+from estimators.solvers import adams, theta_quadrature
+from estimators.solvers.node_quadrature import NodeQuadrature
 from estimators.solvers.step_control import Adaptive
 from systems import LQR, TASKS, Array, Problem
 from tests.estimators.by_hand import BY_HAND
@@ -50,6 +51,18 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
         seen.intervals += len(errors)
         return too_rough(errors, *bounds)
 
+    def attempted(errors: Array) -> Array:
+        seen.attempts[-1] += len(errors)
+        seen.accepted[-1] += int((accepted := judge(errors)).sum())
+        return accepted
+
+    def halved(self: NodeQuadrature, marked: Array, path: adams.Path) -> None:
+        seen.halved += len(marked)
+        halve(self, marked, path)
+
+    judge, halve = adams.judge, NodeQuadrature.halve
+    monkeypatch.setattr(adams, "judge", attempted)
+    monkeypatch.setattr(NodeQuadrature, "halve", halved)
     monkeypatch.setattr(Adaptive, "factor", spied)
     monkeypatch.setattr(LQR, "terminal_gradient", turned)
     monkeypatch.setattr(LQR, "flow", noted(flow))

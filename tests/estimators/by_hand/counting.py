@@ -23,6 +23,8 @@ class Log:
     attempts_again: int = 0
     accepted_again: int = 0
     intervals: int = 0
+    halved: int = 0
+    """Intervals over which a quadrature asked for another node."""
 
 
 class Count(NamedTuple):

@@ -1,0 +1,87 @@
+"""Multistep adjoints: Adams' methods of variable order and step, both ways."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimators.ctpg import adaptive
+from estimators.estimate import Estimate, Estimator, Knob
+from estimators.solvers.adams import Solution, solve
+from estimators.solvers.node_quadrature import NodeQuadrature
+from estimators.solvers.sketch import SIZE, sketch
+from systems import Array, Factors, Problem
+
+
+@dataclass(frozen=True)
+class Multistep(Estimator):
+    """Adams-Bashforth-Moulton forward and along the adjoint, one evaluation a step (PEC).
+
+    A second one at the corrected state if `corrected` (PECE): steps may then be longer where
+    stability bounds them, and cost twice as much where it does not.
+
+    A step point is a quadrature node that costs nothing more: the theta-integrand's factors come
+    with the pullback, and the integral is that of polynomials through nodes on both sides of each
+    interval. What controls it is the step, as part of the adjoint's error norm (CTPG as the paper
+    runs it, a sketch of few components in place of all P). Or, if `refined`, nodes of its own: the
+    adjoint takes the steps that it needs itself, and intervals over which the integral is not
+    resolved are halved until their errors add up to the tolerance.
+    """
+
+    refined: bool = False
+    corrected: bool = False
+    tight: float = 1e-10
+    knob: Knob = "tolerance"
+    method = "Adams"
+    source: str = "Hairer, Norsett, Wanner 1993, III.5-7; Ainsworth et al. 2021, Alg. 1"
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
+        forward, width = self._forward(problem, x0, setting), x0.shape[1]
+        x_end, loss = forward.y[:, :width], forward.y[:, width]
+        if len(forward.failed) == len(x0):
+            nothing = np.full((len(x0), problem.policy.size), np.nan, x0.dtype)
+            return Estimate(loss, x_end, nothing, forward.steps, forward.failed)
+
+        def path(lane: Array, t: Array) -> Array:
+            return forward.dense(lane, t)[..., :width]
+
+        def adjoint(lane: Array, t: Array, y: Array, x: Array) -> tuple[Array, Factors]:
+            gx, factors = problem.pullback(lane, t, x, y[:, :width], np.ones_like(x[:, 0]))
+            slope = gx if self.refined else np.hstack([gx, sketch(factors)])
+            return -slope, factors
+
+        start, times = problem.terminal_gradient(x_end), problem.segments[::-1]
+        if not self.refined:
+            start = np.hstack([start, np.zeros((len(x0), SIZE), start.dtype)])
+        backward = solve(
+            adjoint,
+            start,
+            times,
+            adaptive(setting),
+            path=path,
+            corrected=self.corrected,
+            lost=forward.failed,
+        )
+        quadrature = NodeQuadrature(problem, backward, len(x0))
+        if self.refined:
+            quadrature.refine(setting, path)
+        grad_theta = quadrature.gradient()
+        grad_theta[list(backward.failed)] = np.nan
+        return Estimate(
+            loss=loss + problem.terminal(x_end),
+            grad_x0=backward.y[:, :width],
+            grad_theta=grad_theta,
+            steps=forward.steps + backward.steps,
+            failed=backward.failed,
+        )
+
+    def _forward(self, problem: Problem, x0: Array, setting: float) -> Solution:
+        """Of (x, the running cost's integral), both in the error norm."""
+
+        def flow(lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
+            slope, cost = problem.flow(lane, t, y[:, :-1])
+            return np.column_stack([slope, cost]), ()
+
+        start = np.column_stack([x0, np.zeros(len(x0), x0.dtype)])
+        control, times = adaptive(setting), problem.segments
+        return solve(flow, start, times, control, corrected=self.corrected)

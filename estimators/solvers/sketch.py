@@ -1,0 +1,28 @@
+"""A few numbers that stand for a theta-cotangent of P, for judging errors without forming it."""
+
+import numpy as np
+
+from systems import Array, Factors
+
+SIZE = 16
+"""The norm of a sketch is that of the cotangent within about sqrt(2 / SIZE) of it."""
+_SEED = 0
+
+
+def sketch(factors: Factors) -> Array:
+    """Random projections (R, SIZE) of theta-cotangents of R rows, given in factors.
+
+    Each is sum_l (r_l . delta_l) (s_l . (input_l, 1)) with fixed random signs r, s: linear in the
+    cotangent, and its square is expected to be the cotangent's squared norm (a rank-one
+    Johnson-Lindenstrauss map, Pham and Pagh 2013).
+    """
+    rng = np.random.default_rng(_SEED)
+    rows, precision = len(factors[0]), factors[0].dtype
+    total = np.zeros((rows, SIZE), precision)
+    for delta, inputs in zip(factors[::2], factors[1::2], strict=True):
+        left, right = (
+            rng.choice([-1.0, 1.0], (width, SIZE)).astype(precision)
+            for width in (delta.shape[1], inputs.shape[1] + 1)
+        )
+        total += (delta @ left) * (inputs @ right[:-1] + right[-1])
+    return np.asarray(total / np.sqrt(SIZE).astype(precision))

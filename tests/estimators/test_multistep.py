@@ -1,0 +1,177 @@
+"""Adams' methods: the polynomials behind them, their order, and what their quadrature resolves."""
+
+import numpy as np
+import pytest
+from numpy.polynomial import Polynomial
+from scipy.integrate import solve_ivp
+
+from estimators import ESTIMATORS
+from estimators.ctpg import adaptive
+from estimators.multistep import Multistep
+from estimators.solvers import adams
+from estimators.solvers.newton import MOST_NODES, partial_sum, term_weights
+from estimators.solvers.nodes import Nodes
+from estimators.solvers.sketch import sketch
+from systems import TASKS, Array, Factors
+
+UNEVEN = np.cumsum(np.random.default_rng(3).uniform(0.5, 1.5, 30))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, MOST_NODES])
+def test_the_first_terms_integrate_the_polynomial_through_the_first_nodes(count: int) -> None:
+    """Truth: NumPy's antiderivative of a polynomial of degree count - 1."""
+    nodes = np.random.default_rng(0).permutation(np.linspace(-1.5, 1.5, MOST_NODES))[None]
+    truth = Polynomial(np.random.default_rng(1).standard_normal(count))
+    weights = partial_sum(term_weights(nodes, np.array([0.7])), np.array([count]))
+    assert not weights[:, count:].any()
+    found = weights @ truth(nodes[0])
+    assert found[0] == pytest.approx(truth.integ()(0.7), abs=1e-12)
+
+
+def test_adams_known_coefficients() -> None:
+    """Truth: Adams-Bashforth 4 and Adams-Moulton 4 as they are printed, over 24."""
+    past, one = -np.arange(4.0)[None], np.ones(1)
+    bashforth = partial_sum(term_weights(past, one), np.array([4]))[0]
+    moulton = partial_sum(term_weights(past + 1, one), np.array([4]))[0]
+    np.testing.assert_allclose(24 * bashforth, [55, -59, 37, -9], rtol=1e-12)
+    np.testing.assert_allclose(24 * moulton, [9, 19, -5, 1], rtol=1e-12)
+
+
+def test_more_nodes_than_the_integrals_are_exact_for_are_refused() -> None:
+    with pytest.raises(ValueError, match="14 nodes, not 15"):
+        term_weights(np.arange(15.0)[None], np.ones(1))
+
+
+def test_a_rule_over_two_groups_integrates_each() -> None:
+    """Truth: antiderivatives of two functions; what is beyond the jump between them is not read."""
+    time = np.concatenate([UNEVEN, UNEVEN])
+    group = np.repeat([0, 3], len(UNEVEN))
+    values = np.where(group == 0, np.sin(time / 3), 1e6 + time)[:, None]
+    rule = Nodes(group, time).rule(values)
+    first, last = UNEVEN[0], UNEVEN[-1]
+    own = group == 0
+    sine = 3 * (np.cos(first / 3) - np.cos(last / 3))
+    missed = (rule.weights * values[:, 0])[own].sum() - sine
+    assert 0 < abs(missed) < rule.error[own].sum() < 1e-6
+    line = 1e6 * (last - first) + (last**2 - first**2) / 2
+    assert (rule.weights * values[:, 0])[~own].sum() == pytest.approx(line, rel=1e-12)
+
+
+def test_a_kink_shows_in_the_error_of_its_interval_and_is_not_reached_across() -> None:
+    """Truth: |t - c| has no error where no node beyond c is used, and the most at c."""
+    kink = 0.5 * (UNEVEN[14] + UNEVEN[15])
+    rule = Nodes(np.zeros(30, dtype=int), UNEVEN).rule(np.abs(UNEVEN - kink)[:, None])
+    assert rule.error.argmax() == 14
+    assert rule.error[14] > 1e-3
+    assert rule.error[[0, 5, 22, 28]].max() < 1e-12
+
+
+def pendulum(lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
+    """From 10 t, which is the time's own: x'' = -sin x + cos t."""
+    return np.column_stack([y[:, 1], np.cos(t) - np.sin(y[:, 0])]), (t[:, None],)
+
+
+START = np.array([[1.0, 0.0], [0.1, 0.3], [2.0, -1.0]])
+
+
+@pytest.mark.parametrize("times", [(0.0, 6.0), (0.0, 2.0, 6.0), (6.0, 1.5, 0.0)])
+@pytest.mark.parametrize("corrected", [False, True])
+def test_the_solution_and_its_dense_output_follow_the_tolerance(
+    times: tuple[float, ...], corrected: bool
+) -> None:
+    """Truth: DOP853, tight, in both directions and over a stop between."""
+    t = np.linspace(times[0], times[-1], 41)[1:-1]
+    lanes = np.arange(len(START))
+    errors = []
+    for tolerance in (1e-5, 1e-8):
+        found = adams.solve(pendulum, START, times, adaptive(tolerance), corrected=corrected)
+        assert set(times) <= set(found.t[found.lane == 1].tolist())
+        worst = 0.0
+        for lane, start in enumerate(START):
+            truth = solve_ivp(
+                lambda t, y: pendulum(lanes[:1], np.array([t]), y[None])[0][0],
+                (times[0], times[-1]),
+                start,
+                method="DOP853",
+                rtol=1e-12,
+                atol=1e-12,
+                t_eval=np.append(t, times[-1]),
+            ).y.T
+            between = found.dense(np.full(1, lane), t[:, None])[:, 0]
+            worst = max(worst, np.abs(np.vstack([between, found.y[lane]]) - truth).max())
+        errors.append(worst)
+        assert worst < 30 * tolerance
+    assert errors[1] < errors[0] / 100
+
+
+def test_the_order_rises_where_the_solution_is_smooth_and_every_lane_has_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Truth: order 4 needs more than twice the steps for 1e-9; the lanes' counts differ."""
+    seen: list[int] = []
+    best = adams._best_order
+
+    def spied(*given: Array) -> tuple[Array, Array]:
+        orders, growths = best(*given)
+        seen.extend(orders.tolist())
+        return orders, growths
+
+    monkeypatch.setattr(adams, "_best_order", spied)
+    found = adams.solve(pendulum, START, (0.0, 10.0), adaptive(1e-9))
+    assert max(seen) >= 8
+    assert len(set(found.steps.tolist())) > 1
+    for lane in range(len(START)):
+        own = found.t[found.lane == lane]
+        assert len(own) == 1 + found.steps[lane]
+        assert (np.diff(own) > 0).all()
+    monkeypatch.setattr(adams, "MOST_ORDER", 4)
+    low = adams.solve(pendulum, START, (0.0, 10.0), adaptive(1e-9))
+    assert (low.steps > 2 * found.steps).all()
+
+
+def test_a_sketch_is_linear_and_of_the_cotangents_size() -> None:
+    """Truth: the contraction it stands for."""
+    problem = TASKS["quadrotor"].problem("initial")
+    problem, x = problem.sample(np.random.default_rng(0), 12)
+    a = np.random.default_rng(1).standard_normal(x.shape)
+    lane, one = np.arange(12), np.ones(12)
+
+    def factors(scale: float) -> Factors:
+        return problem.pullback(lane, 0 * one, x, scale * a, 0 * one)[1]
+
+    sizes = np.linalg.norm(problem.contract([factors(1.0)], np.ones((1, 1)))[0], axis=1)
+    ratio = np.linalg.norm(sketch(factors(1.0)), axis=1) / sizes
+    assert 0.5 < np.median(ratio) < 2
+    np.testing.assert_allclose(sketch(factors(-3.0)), -3 * sketch(factors(1.0)), rtol=1e-10)
+
+
+def test_nodes_of_its_own_resolve_what_the_adjoints_steps_do_not() -> None:
+    """Truth: DOP853, tight. The adjoint's own steps leave most of the theta-integral's error."""
+    problem, x0 = TASKS["quadrotor"].problem("initial").sample(np.random.default_rng(0), 1)
+    truth = ESTIMATORS["ctpg-dop853"](problem, x0, 1e-7).gradient
+    resolved = ESTIMATORS["multistep_adjoint"](problem, x0, 1e-4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("estimators.multistep.NodeQuadrature.refine", lambda *given: None)
+        bare = ESTIMATORS["multistep_adjoint"](problem, x0, 1e-4)
+    np.testing.assert_array_equal(bare.grad_x0, resolved.grad_x0)
+    error = [np.linalg.norm(e.gradient - truth) / np.linalg.norm(truth) for e in (bare, resolved)]
+    assert error[0] > 1e-4 > 10 * error[1]
+
+
+def test_all_lanes_lost_are_all_reported() -> None:
+    problem = TASKS["lqr"].problem("perturbed")
+    with np.errstate(all="ignore"):
+        found = Multistep()(problem, np.full((2, 2), 1e200), 1e-3)
+    assert set(found.failed) == {0, 1}
+    assert np.isnan(found.gradient).all()
+
+
+def test_behind_a_stop_a_solve_starts_afresh() -> None:
+    """Truth: another solve from there, step by step: nothing before the stop is remembered."""
+    found = adams.solve(pendulum, START[:1], (0.0, 3.0, 6.0), adaptive(1e-8))
+    at = np.flatnonzero(found.t == 3.0)
+    assert len(at) == 2
+    there = found.dense(np.array([0]), np.array([[3.0]]))[0]
+    fresh = adams.solve(pendulum, there, (3.0, 6.0), adaptive(1e-8))
+    np.testing.assert_array_equal(found.t[at[1] :], fresh.t)
+    np.testing.assert_array_equal(found.y, fresh.y)

@@ -2,10 +2,11 @@
 
 from estimators.bptt import Bptt
 from estimators.ctpg import Ctpg
-from estimators.ctpg_scipy import CtpgScipy
 from estimators.estimate import Estimate, Estimator
 from estimators.finite_difference import FiniteDifference
 from estimators.neural_ode import NeuralOde
+from estimators.over_solver import CtpgOver
+from estimators.solvers.scipy_solver import ScipySolver
 from estimators.solvers.tableaus import (
     BS3,
     DOP853,
@@ -36,11 +37,11 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg-dop853": Ctpg(DOP853),
     "ctpg-vern9": Ctpg(VERN9),
     "ctpg-rk4": Ctpg(RK4, tight=0.01),
-    "ctpg-scipy": CtpgScipy("RK45"),
-    "ctpg-scipy-dop853": CtpgScipy("DOP853"),
-    "ctpg-scipy-radau": CtpgScipy("Radau", tight=1e-7),
-    "ctpg-scipy-bdf": CtpgScipy("BDF", tight=1e-7),
-    "ctpg-scipy-lsoda": CtpgScipy("LSODA"),
+    "ctpg-scipy": CtpgOver(ScipySolver("RK45")),
+    "ctpg-scipy-dop853": CtpgOver(ScipySolver("DOP853")),
+    "ctpg-scipy-radau": CtpgOver(ScipySolver("Radau"), tight=1e-7),
+    "ctpg-scipy-bdf": CtpgOver(ScipySolver("BDF"), tight=1e-7),
+    "ctpg-scipy-lsoda": CtpgOver(ScipySolver("LSODA")),
     "neural_ode": NeuralOde(TSIT5),
     "neural_ode-checkpointed": NeuralOde(TSIT5, checkpoints=10),
     "finite_difference": FiniteDifference(RK4, tight=0.05),

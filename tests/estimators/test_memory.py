@@ -7,15 +7,15 @@ import pytest
 
 from bench.meter import metered
 from estimators import ESTIMATORS, Estimator
-from estimators.ctpg_scipy import CtpgScipy
 from estimators.finite_difference import FiniteDifference
 from estimators.neural_ode import NeuralOde
+from estimators.over_solver import CtpgOver
 from systems import TASKS
 
 PROBLEM = TASKS["lqr"].problem("perturbed")
 BACKSOLVES = [name for name, e in ESTIMATORS.items() if isinstance(e, NeuralOde)]
 DIFFERENCES = [name for name, e in ESTIMATORS.items() if isinstance(e, FiniteDifference)]
-SCIPYS = [name for name, e in ESTIMATORS.items() if isinstance(e, CtpgScipy)]
+SCIPYS = [name for name, e in ESTIMATORS.items() if isinstance(e, CtpgOver)]
 WARM_UPS = 3
 """Imports and caches, which fill over the first few calls, are not the estimator's."""
 STORES = [name for name in ESTIMATORS if name not in (*BACKSOLVES, *DIFFERENCES)]
@@ -51,7 +51,11 @@ def test_stored_trajectories_grow_with_the_steps(name: str) -> None:
     """
     estimator = ESTIMATORS[name]
     samples = 1 if name in SCIPYS else 8
-    found = np.array([stored(estimator, s, samples) for s in settings(estimator)], dtype=float)
+    repeats = 5 if name in SCIPYS else 1  # its solvers are cycles: uncollected ones come on top
+    measured = [
+        min(stored(estimator, s, samples) for _ in range(repeats)) for s in settings(estimator)
+    ]
+    found = np.array(measured, dtype=float)
     sizes, steps = found.T
     assert (steps[1:] > 1.3 * steps[:-1]).all()
     price = np.diff(sizes) / np.diff(steps)

@@ -1,5 +1,6 @@
 """Tableaus against the order conditions: one for each rooted tree (Butcher 1963)."""
 
+<<<<<<< HEAD
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import combinations_with_replacement
@@ -14,6 +15,20 @@ from systems import Array
 
 Tree = tuple["Tree", ...]
 """A rooted tree is its root's children, sorted."""
+=======
+import numpy as np
+import pytest
+
+from estimators.solvers.order_conditions import (
+    dense_weights,
+    missed,
+    nodes,
+    trees,
+    weights,
+    widened,
+)
+from estimators.solvers.tableaus import DOP853, TABLEAUS, TSIT5, Tableau
+>>>>>>> 5a245b7 (Estimators, solvers and tableaus from outside the repository, by path or entry point)
 
 DENSE_ORDER = {"Euler": 1, "Midpoint": 2, "Heun": 2, "BS3": 3, "RK4": 3}
 DENSE_ORDER |= {"Dopri5": 4, "Tsit5": 4, "DOP853": 7, "Vern9": 8}
@@ -29,6 +44,7 @@ EMBEDDED = [
 """Rows of `error` and the order of the method that each of them compares with."""
 
 
+<<<<<<< HEAD
 @cache
 def trees(order: int) -> tuple[Tree, ...]:
     """All rooted trees of so many nodes: 1, 1, 2, 4, 9, 20, 48, 115, 286, 719."""
@@ -89,6 +105,8 @@ def missed(b: Array, a: Array, order: int, fraction: float = 1.0) -> float:
     return float(np.abs(weights(trees(order), a) @ b * densities - fraction**order).max())
 
 
+=======
+>>>>>>> 5a245b7 (Estimators, solvers and tableaus from outside the repository, by path or entry point)
 every = pytest.mark.parametrize("tableau", TABLEAUS.values(), ids=TABLEAUS)
 
 

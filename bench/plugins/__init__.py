@@ -1,0 +1,21 @@
+"""Estimators and systems from outside the repository."""
+
+from bench.plugins.registry import (
+    BROKEN,
+    PLUGINS,
+    SYSTEM_PLUGINS,
+    Plugin,
+    load_entry_points,
+    resolve,
+)
+from bench.plugins.source import Unusable
+
+__all__ = [
+    "BROKEN",
+    "PLUGINS",
+    "SYSTEM_PLUGINS",
+    "Plugin",
+    "Unusable",
+    "load_entry_points",
+    "resolve",
+]

@@ -25,6 +25,7 @@ from bench.options import (
     make_plan,
     measuring,
 )
+from bench.measure import attempt
 from bench.overhead import measure_overhead
 from bench.paper.verbs import reproduce_verb
 from bench.plan import DEFAULT_ESTIMATORS, Plan
@@ -215,6 +216,9 @@ def overhead(
     problem = task.problem(_preset_of(system, theta))
     problem, x0 = problem.sample(np.random.default_rng(seed), samples)
     with threadpool_limits(1):
+        outcome = attempt(ESTIMATORS[estimator], problem, x0, setting)
+        if outcome.status != "ok":
+            raise ValueError(f"{estimator}: {outcome.reason}")
         found = measure_overhead(problem, ESTIMATORS[estimator], x0, setting)
     if as_json:
         print_json(asdict(found))

@@ -1,9 +1,10 @@
 """Measures one cell: an estimator at one setting on a batch of samples, against the reference."""
 
 import resource
+import signal
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +25,8 @@ TRACED_CALLS = 1200
 """Memory is traced where a batch makes at most so many oracle calls: it slows them 3 to 5 times."""
 TIMING_SECONDS = 0.15
 BASELINE_STEPS = 100
+EXPECTED = ("loss", "grad_x0", "grad_theta", "steps")
+"""What an estimate has for every sample."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +76,42 @@ def attempt(estimator: Estimator, problem: Problem, x0: Array, setting: float) -
 
     Counting takes a few per cent of the time, the baseline's as well.
     """
-    counted, x0_copy = metered(problem, len(x0)), x0.copy()
+    tracing = tracemalloc.is_tracing()
+    # Memory is traced after a run that has left the parameters alone, and without this copy's.
+    given = problem if tracing else problem.with_theta(problem.theta.copy())
+    counted, x0_copy = metered(given, len(x0)), x0.copy()
     estimate: Estimate | None = None
     start = time.perf_counter()
-    seconds = np.nan
+    seconds = peak = np.nan
     try:
         estimate = estimator(counted, x0_copy, setting)
         seconds = time.perf_counter() - start
+        peak = tracemalloc.get_traced_memory()[1] if tracing else np.nan
         status, reason = judge(estimate, problem, x0)
     except MemoryError:
         status, reason = "memory", "allocated more than its budget of memory"
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not _uninterrupted():
+            raise
         lines = str(error).splitlines() or [""]
         status, reason = "raised", f"{type(error).__name__}: {lines[0]}"[:200]
-    return Outcome(estimate if status == "ok" else None, status, reason, counted.meter, seconds)
+    for what, now, before in (("x0", x0_copy, x0), ("theta", given.theta, problem.theta)):
+        if now.tobytes() != before.tobytes():
+            status, reason = "mutated", f"changed {what}, which is not its own: copy it first"
+    # Copied, since an estimator may write its next result into the same arrays.
+    kept = _copied(estimate) if status == "ok" and estimate is not None else None
+    return Outcome(kept, status, reason, counted.meter, seconds, peak)
+
+
+def _uninterrupted() -> bool:
+    """Whether no person can have interrupted this process, a worker: the estimator raised it."""
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def _copied(estimate: Estimate) -> Estimate:
+    arrays = {name: np.array(getattr(estimate, name)) for name in EXPECTED}
+    found = estimate.reconstructed
+    return replace(estimate, **arrays, reconstructed=None if found is None else np.array(found))
 
 
 def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outcome:
@@ -94,7 +119,7 @@ def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outc
     tracemalloc.start()
     try:
         again = own()
-        peak = tracemalloc.get_traced_memory()[1]
+        peak = tracemalloc.get_traced_memory()[1] if np.isnan(again.peak_bytes) else again.peak_bytes
     finally:
         tracemalloc.stop()
     if peak > cell_bytes:
@@ -111,12 +136,12 @@ def judge(estimate: object, problem: Problem, x0: Array) -> tuple[Status, str]:
     if not isinstance(estimate, Estimate):
         return "shape", f"returned {type(estimate).__name__}, not an Estimate"
     batch = len(x0)
-    expected = {
-        "loss": (batch,),
-        "grad_x0": x0.shape,
-        "grad_theta": (batch, problem.policy.size),
-        "steps": (batch,),
-    }
+    shapes = (batch,), x0.shape, (batch, problem.policy.size), (batch,)
+    expected = dict(zip(EXPECTED, shapes, strict=True))
+    if estimate.reconstructed is not None:
+        expected["reconstructed"] = x0.shape
+    if not isinstance(estimate.failed, Mapping):
+        return "shape", f"failed is {type(estimate.failed).__name__}, not a mapping of lane to reason"
     for name, shape in expected.items():
         value = getattr(estimate, name)
         if not isinstance(value, np.ndarray) or value.shape != shape:

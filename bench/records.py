@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 SCHEMA = 1
-Status = Literal["ok", "raised", "diverged", "shape", "timeout", "memory", "died"]
+Status = Literal["ok", "raised", "diverged", "shape", "timeout", "memory", "died", "mutated"]
 
 
 class UnusableFolder(ValueError):  # noqa: N818

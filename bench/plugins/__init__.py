@@ -1,5 +1,6 @@
 """Estimators and systems from outside the repository."""
 
+from bench.plugins.claims import claim_cells, claim_histories
 from bench.plugins.registry import (
     BROKEN,
     PLUGINS,
@@ -16,6 +17,8 @@ __all__ = [
     "SYSTEM_PLUGINS",
     "Plugin",
     "Unusable",
+    "claim_cells",
+    "claim_histories",
     "load_entry_points",
     "resolve",
 ]

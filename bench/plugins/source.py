@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -106,8 +107,8 @@ def _module(where: str) -> ModuleType:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """What a plug-in prints goes to standard error: results are on standard output."""
-    with redirect_stdout(sys.stderr):
+    """What a plug-in prints goes to standard error; filters of warnings that it sets, nowhere."""
+    with redirect_stdout(sys.stderr), warnings.catch_warnings():
         yield
 
 

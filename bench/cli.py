@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from bench.dimension import dimension_verb
 from bench.learning.verbs import learn_verb
+from bench.measure import attempt
 from bench.options import (
     ESTIMATOR,
     ESTIMATORS_OF,
@@ -25,7 +26,6 @@ from bench.options import (
     make_plan,
     measuring,
 )
-from bench.measure import attempt
 from bench.overhead import measure_overhead
 from bench.paper.verbs import reproduce_verb
 from bench.plan import DEFAULT_ESTIMATORS, Plan

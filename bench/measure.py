@@ -109,9 +109,9 @@ def _uninterrupted() -> bool:
 
 
 def _copied(estimate: Estimate) -> Estimate:
-    arrays = {name: np.array(getattr(estimate, name)) for name in EXPECTED}
-    found = estimate.reconstructed
-    return replace(estimate, **arrays, reconstructed=None if found is None else np.array(found))
+    loss, grad_x0, grad_theta, steps = (np.array(getattr(estimate, name)) for name in EXPECTED)
+    found = None if estimate.reconstructed is None else np.array(estimate.reconstructed)
+    return Estimate(loss, grad_x0, grad_theta, steps, dict(estimate.failed), found)
 
 
 def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outcome:
@@ -119,7 +119,9 @@ def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outc
     tracemalloc.start()
     try:
         again = own()
-        peak = tracemalloc.get_traced_memory()[1] if np.isnan(again.peak_bytes) else again.peak_bytes
+        peak = (
+            tracemalloc.get_traced_memory()[1] if np.isnan(again.peak_bytes) else again.peak_bytes
+        )
     finally:
         tracemalloc.stop()
     if peak > cell_bytes:
@@ -140,8 +142,12 @@ def judge(estimate: object, problem: Problem, x0: Array) -> tuple[Status, str]:
     expected = dict(zip(EXPECTED, shapes, strict=True))
     if estimate.reconstructed is not None:
         expected["reconstructed"] = x0.shape
-    if not isinstance(estimate.failed, Mapping):
-        return "shape", f"failed is {type(estimate.failed).__name__}, not a mapping of lane to reason"
+    failed: object = estimate.failed
+    if not isinstance(failed, Mapping):
+        return (
+            "shape",
+            f"failed is {type(estimate.failed).__name__}, not a mapping of lane to reason",
+        )
     for name, shape in expected.items():
         value = getattr(estimate, name)
         if not isinstance(value, np.ndarray) or value.shape != shape:

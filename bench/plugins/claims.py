@@ -1,5 +1,4 @@
-"""A run folder holds what one version of a plug-in was measured at; what an older one was is set
-aside."""
+"""A run folder holds what one version of a plug-in came to; what an older one did is set aside."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -31,7 +30,9 @@ def claim_cells(folder: RunFolder, estimators: Iterable[str], systems: Iterable[
         return [*found, *(path for path in limits if path.name.split(".")[0] in wanted)]
 
     moved = _claim(folder, "plugins", _named(PLUGINS, asked[0]), lambda n: files(2, n))
-    moved |= _claim(folder, "system_plugins", _named(SYSTEM_PLUGINS, asked[1]), lambda n: files(0, n))
+    moved |= _claim(
+        folder, "system_plugins", _named(SYSTEM_PLUGINS, asked[1]), lambda n: files(0, n)
+    )
     if moved and folder.records_path.is_file():
         folder.write_records()
 
@@ -51,11 +52,9 @@ def claim_histories(folder: RunFolder, estimators: Iterable[str], system: str) -
 
 
 def _named(plugins: dict[str, Plugin], names: list[str]) -> dict[str, Plugin]:
-    """Those that are asked for by their own name or by an estimator's, and the other names, None."""
+    """Those that are asked for, by their own name or by that of one of their estimators."""
     return {
-        name: plugin
-        for name, plugin in plugins.items()
-        if {name, *plugin.estimators} & set(names)
+        name: plugin for name, plugin in plugins.items() if {name, *plugin.estimators} & set(names)
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from bench.conformance.verb import check_verb
 from bench.dimension import dimension_verb
 from bench.learning.verbs import learn_verb
 from bench.measure import attempt
@@ -230,6 +231,7 @@ def overhead(
     )
 
 
+cli.add_command(check_verb)
 cli.add_command(dimension_verb)
 cli.add_command(learn_verb)
 cli.add_command(reproduce_verb)

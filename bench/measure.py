@@ -99,7 +99,7 @@ def attempt(estimator: Estimator, problem: Problem, x0: Array, setting: float) -
         if now.tobytes() != before.tobytes():
             status, reason = "mutated", f"changed {what}, which is not its own: copy it first"
     # Copied, since an estimator may write its next result into the same arrays.
-    kept = _copied(estimate) if status == "ok" and estimate is not None else None
+    kept = copied(estimate) if status == "ok" and estimate is not None else None
     return Outcome(kept, status, reason, counted.meter, seconds, peak)
 
 
@@ -108,7 +108,8 @@ def _uninterrupted() -> bool:
     return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-def _copied(estimate: Estimate) -> Estimate:
+def copied(estimate: Estimate) -> Estimate:
+    """The estimate in arrays of its own."""
     loss, grad_x0, grad_theta, steps = (np.array(getattr(estimate, name)) for name in EXPECTED)
     found = None if estimate.reconstructed is None else np.array(estimate.reconstructed)
     return Estimate(loss, grad_x0, grad_theta, steps, dict(estimate.failed), found)

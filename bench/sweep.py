@@ -100,10 +100,10 @@ class _Work:
 
 def _pool(budget: Budget) -> pebble.ProcessPool:
     context = multiprocessing.get_context("spawn")
-    return pebble.ProcessPool(budget.workers, initializer=_start_worker, context=context)
+    return pebble.ProcessPool(budget.workers, initializer=start_worker, context=context)
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """One thread each, so that workers do not share cores; the parent handles an interrupt.
 
     Whatever an estimator prints goes to standard error: the result is on standard output.

@@ -43,7 +43,9 @@ class Misbehaving(Estimator):
     knob: Knob = "step"
     tight: float = 0.1
 
-    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+    def __call__(  # noqa: PLR0912
+        self, problem: Problem, x0: Array, setting: float
+    ) -> Estimate:
         good = ESTIMATORS["bptt"](problem, x0, 0.5)
         match self.how:
             case "raises":

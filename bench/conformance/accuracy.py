@@ -1,0 +1,157 @@
+"""Is the gradient right: against references, as the knob is turned, across jumps, lane by lane."""
+
+from math import factorial
+
+import numpy as np
+
+from bench.conformance.finding import Finding, judged
+from bench.conformance.problems import SMOOTH, gear, rotorcraft
+from bench.measure import copied
+from bench.meter import metered
+from bench.traits import observed_order
+from estimators import Estimate, Estimator
+from reference import certify
+from systems import Array, Problem
+
+SAMPLES = 2
+SEED = 1
+RATE = 4.0
+"""1 / time, of these problems: a step h of order p leaves (RATE h)^p / (p + 1)! or so."""
+MARGIN = 100.0
+"""What a solver's own constants may make of that, and of a tolerance."""
+ROUNDING = 1e-11
+UNDECLARED_ORDER = 1
+DIFFICULTY = np.array([[1e-3], [2.0], [0.5]])
+"""Initial states scaled so: at rest next to far away, so that adaptive steps differ by much."""
+
+
+def error_of(estimator: Estimator, problem: Problem, setting: float) -> float:
+    """The worst relative error of gradient and loss over SAMPLES; infinite where one is missing."""
+    problem, x0 = problem.sample(np.random.default_rng(SEED), SAMPLES)
+    reference = certify(problem, x0)
+    with np.errstate(all="ignore"):
+        estimate = call(estimator, problem, x0, setting)
+    off = np.linalg.norm(estimate.gradient - reference.gradient, axis=1)
+    gradient = off / np.linalg.norm(reference.gradient, axis=1)
+    loss = np.abs(estimate.loss - reference.loss) / np.abs(reference.loss)
+    worst = float(np.max([gradient, loss]))
+    return worst if np.isfinite(worst) else np.inf
+
+
+def allowed(estimator: Estimator) -> float:
+    """The relative error that is let pass at the tight setting."""
+    if estimator.knob == "tolerance":
+        return MARGIN * estimator.tight + ROUNDING
+    order = estimator.order or UNDECLARED_ORDER
+    return MARGIN * (RATE * estimator.tight) ** order / factorial(order + 1) + ROUNDING
+
+
+def gradient(estimator: Estimator) -> Finding:
+    """Against certified references, at the tight setting."""
+    most = allowed(estimator)
+    found = {name: error_of(estimator, make(), estimator.tight) for name, make in SMOOTH.items()}
+    return judged(
+        "gradient",
+        max(found.values()) <= most,
+        f"gradient and loss within {most:.1e} of the reference at {estimator.tight:g} (its tight)",
+        ", ".join(f"{name} {error:.1e}" for name, error in found.items()),
+        "an error near 1 is a missing term (dJ/dx, the running cost, a sign or a factor); one that "
+        "is smaller but stays is a quadrature or an interpolant of too low an order, or a `tight` "
+        "that is not",
+    )
+
+
+def order(estimator: Estimator) -> Finding:
+    """How the error goes with the knob."""
+    by_step = estimator.knob == "step"
+    return _order_by_step(estimator) if by_step else _error_by_tolerance(estimator)
+
+
+def _order_by_step(estimator: Estimator) -> Finding:
+    observed = observed_order(estimator)
+    if estimator.order is None or np.isnan(observed):
+        seen = "no two step sizes above rounding" if np.isnan(observed) else f"{observed:.1f}"
+        return Finding("order", "noted", "an order, if it declares one", seen)
+    return judged(
+        "order",
+        observed >= estimator.order - 0.5,
+        f"errors that fall with the power {estimator.order} of the step, as it declares",
+        f"{observed:.1f}",
+        "either `order` is not what it says, or one of its parts (stages, adjoint, quadrature, "
+        "interpolant) has a lower one than the rest",
+    )
+
+
+def _error_by_tolerance(estimator: Estimator) -> Finding:
+    ladder = [estimator.tight * factor for factor in (1e4, 1e2, 1.0)]
+    problem = SMOOTH["pendulum"]()
+    errors = [error_of(estimator, problem, tolerance) for tolerance in ladder]
+    falls = errors[-1] <= max(errors[0] / 30, ROUNDING)
+    pairs = zip(errors, ladder, strict=True)
+    return judged(
+        "order",
+        falls,
+        "an error that falls by 30 or more as the tolerance does by 10000",
+        ", ".join(f"{error:.1e} at {tolerance:.0e}" for error, tolerance in pairs)
+        + f"; order {observed_order(estimator):.1f} in its steps",
+        "the tolerance has to reach every solve, forward and backward, and the quadrature",
+    )
+
+
+def breakpoints(estimator: Estimator) -> Finding:
+    """Across a jump of the right-hand side that the system declares."""
+    most, found = allowed(estimator), error_of(estimator, gear(), estimator.tight)
+    return judged(
+        "breakpoints",
+        found <= most,
+        f"within {most:.1e} across a declared jump, as on smooth problems",
+        f"{found:.1e}",
+        "step exactly onto each of problem.segments and start anew there; at a breakpoint evaluate "
+        "on the side the step is on",
+    )
+
+
+def lanes(estimator: Estimator) -> Finding:
+    """Each sample of a batch against the same sample alone: numbers and counts."""
+    problem, x0 = rotorcraft().sample(np.random.default_rng(8), len(DIFFICULTY))
+    x0, setting = DIFFICULTY * x0, coarse(estimator, rotorcraft())
+    batch = metered(problem, len(x0))
+    together = call(estimator, batch, x0, setting)
+    differences, counts = [], []
+    for lane in range(len(x0)):
+        single = metered(problem.take(np.array([lane])), 1)
+        alone = call(estimator, single, x0[lane : lane + 1], setting)
+        differences.append(_apart(alone, together, lane))
+        counts.append((int(single.meter.evals[0]), int(batch.meter.evals[lane])))
+    same = all(one == other for one, other in counts)
+    return judged(
+        "lanes",
+        max(differences) <= 1e-9 and same,
+        "a sample's gradient and its counts do not depend on its batch mates",
+        f"relative differences up to {max(differences):.1e}; calls alone and in the batch: "
+        + ", ".join(f"{one} and {other}" for one, other in counts),
+        "give every lane its own time, step and acceptance, and call the oracles only with the "
+        "lanes that need it",
+    )
+
+
+def _apart(alone: Estimate, together: Estimate, lane: int) -> float:
+    one, other = alone.gradient[0], together.gradient[lane]
+    return float(np.linalg.norm(one - other) / max(float(np.linalg.norm(one)), 1e-300))
+
+
+def call(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> Estimate:
+    """With inputs of its own and a copied result: what it does to them is another check's."""
+    given = problem.with_theta(problem.theta.copy())
+    return copied(estimator(given, x0.copy(), setting))
+
+
+def coarse(estimator: Estimator, problem: Problem) -> float:
+    """A setting at which a call is cheap."""
+    if estimator.knob == "step":
+        return problem.horizon / 7
+    return max(1e-5, estimator.tight) if estimator.knob == "tolerance" else estimator.tight
+
+
+def sampled(problem: Problem, samples: int = SAMPLES) -> tuple[Problem, Array]:
+    return problem.sample(np.random.default_rng(SEED), samples)

@@ -1,16 +1,17 @@
 """Is the gradient right: against references, as the knob is turned, across jumps, lane by lane."""
 
+from functools import cache
 from math import factorial
 
 import numpy as np
 
 from bench.conformance.finding import Finding, judged
-from bench.conformance.problems import SMOOTH, gear, rotorcraft
+from bench.conformance.problems import PROBLEMS, SMOOTH, rotorcraft
 from bench.measure import copied
 from bench.meter import metered
 from bench.traits import observed_order
 from estimators import Estimate, Estimator
-from reference import certify
+from reference import Reference, certify
 from systems import Array, Problem
 
 SAMPLES = 2
@@ -25,10 +26,15 @@ DIFFICULTY = np.array([[1e-3], [2.0], [0.5]])
 """Initial states scaled so: at rest next to far away, so that adaptive steps differ by much."""
 
 
-def error_of(estimator: Estimator, problem: Problem, setting: float) -> float:
+@cache
+def _certified(name: str) -> tuple[Problem, Array, Reference]:
+    problem, x0 = sampled(PROBLEMS[name]())
+    return problem, x0, certify(problem, x0)
+
+
+def error_of(estimator: Estimator, name: str, setting: float) -> float:
     """The worst relative error of gradient and loss over SAMPLES; infinite where one is missing."""
-    problem, x0 = problem.sample(np.random.default_rng(SEED), SAMPLES)
-    reference = certify(problem, x0)
+    problem, x0, reference = _certified(name)
     with np.errstate(all="ignore"):
         estimate = call(estimator, problem, x0, setting)
     off = np.linalg.norm(estimate.gradient - reference.gradient, axis=1)
@@ -49,7 +55,7 @@ def allowed(estimator: Estimator) -> float:
 def gradient(estimator: Estimator) -> Finding:
     """Against certified references, at the tight setting."""
     most = allowed(estimator)
-    found = {name: error_of(estimator, make(), estimator.tight) for name, make in SMOOTH.items()}
+    found = {name: error_of(estimator, name, estimator.tight) for name in SMOOTH}
     return judged(
         "gradient",
         max(found.values()) <= most,
@@ -84,8 +90,7 @@ def _order_by_step(estimator: Estimator) -> Finding:
 
 def _error_by_tolerance(estimator: Estimator) -> Finding:
     ladder = [estimator.tight * factor for factor in (1e4, 1e2, 1.0)]
-    problem = SMOOTH["pendulum"]()
-    errors = [error_of(estimator, problem, tolerance) for tolerance in ladder]
+    errors = [error_of(estimator, "pendulum", tolerance) for tolerance in ladder]
     falls = errors[-1] <= max(errors[0] / 30, ROUNDING)
     pairs = zip(errors, ladder, strict=True)
     return judged(
@@ -100,7 +105,7 @@ def _error_by_tolerance(estimator: Estimator) -> Finding:
 
 def breakpoints(estimator: Estimator) -> Finding:
     """Across a jump of the right-hand side that the system declares."""
-    most, found = allowed(estimator), error_of(estimator, gear(), estimator.tight)
+    most, found = allowed(estimator), error_of(estimator, "jump", estimator.tight)
     return judged(
         "breakpoints",
         found <= most,

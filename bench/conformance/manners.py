@@ -1,5 +1,6 @@
 """What an estimator does besides: what it stores, changes, calls without paying, and returns."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np

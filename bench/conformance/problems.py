@@ -75,6 +75,7 @@ SMOOTH: Mapping[str, Callable[[], Problem]] = {
     "pendulum": pendulum,
     "quadrotor": rotorcraft,
 }
+PROBLEMS = {**SMOOTH, "jump": gear}
 
 
 class WatchedSystem(System):

@@ -45,10 +45,12 @@ def resolve(text: str) -> tuple[str, ...]:
     found = register(source.attribute, source)
     if not form:
         return found.estimators
+    if found.estimators == (found.name,):
+        raise Unusable(f"{source} is a whole estimator: it has no form {form!r}")
     wanted = f"{found.name}-{form}"
     if wanted not in found.estimators:
         near = nearest(wanted, list(found.estimators))
-        raise Unusable(f"{source} has no form {form!r}{near or ': it is a whole estimator'}")
+        raise Unusable(f"{source} has no form {form!r}{near}")
     return (wanted,)
 
 

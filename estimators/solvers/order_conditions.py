@@ -167,13 +167,13 @@ def _check_estimate(tableau: Tableau, a: Array) -> None:
     """It compares methods of consistent sums, and a single one does so to the order it claims."""
     assert tableau.error is not None
     for row in tableau.error:
-        highest = tableau.error_order if len(tableau.error) == 1 else 1
+        highest = max(1, tableau.error_order if len(tableau.error) == 1 else 1)
         for order in range(1, min(highest, HIGHEST_ORDER) + 1):
             values = weights(trees(order), a) @ row
             worst = int(np.abs(values).argmax())
             if abs(values[worst]) > TOLERANCE:
                 raise ValueError(
-                    f"{tableau.name}: its error estimate is not of order {tableau.error_order}: "
+                    f"{tableau.name}: its error estimate is not of order {highest}: "
                     f"{formula(trees(order)[worst], 'e')} is {values[worst]:.2g} and not 0"
                 )
     if not np.abs(tableau.error).max() > TOLERANCE:

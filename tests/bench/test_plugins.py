@@ -518,8 +518,10 @@ def test_entry_points_are_used_by_name_wherever_a_name_is(
     out = tmp_path / "run"
     options = ("--system", "tank", "--samples", 2, "--out", out, "--json")
     result = run("compare", "mine", "bptt", *options)
-    assert result.returncode == 0, result.stderr
-    assert {row["new"] for row in json.loads(result.stdout)} == {f"mine-{form}" for form in FORMS}
+    verdicts = json.loads(result.stdout)
+    assert {row["new"] for row in verdicts} == {f"mine-{form}" for form in FORMS}
+    ahead = [row["answer"] == "dominates" for row in verdicts if row["weight"] == 1]
+    assert result.returncode == (0 if any(ahead) else 1), result.stderr
     result = run("sweep", "--estimator", "mine-ctpg", "--setting", 1e-4, *options)
     assert result.returncode == 0, result.stderr
     certificate = json.loads(run("reference", "tank", "--samples", 2, "--json").stdout)

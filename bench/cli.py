@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_limits
 from bench.conformance.verb import check_verb
 from bench.dimension import dimension_verb
 from bench.learning.verbs import learn_verb
+from bench.matrix import verdict_matrix
+from bench.matrix_verb import matrix_verb, publish
 from bench.measure import attempt
 from bench.options import (
     ESTIMATOR,
@@ -36,6 +38,7 @@ from bench.records import RunFolder
 from bench.sweep import sweep as run_sweep
 from bench.table import markdown, sentences, summarise
 from bench.terminal import describe, print_certificate, print_json, print_summary
+from bench.traits_table import traits_verb
 from bench.verdict import LOOSEST, judge_all
 from estimators import ESTIMATORS
 from reference import NotSolved, load_or_certify
@@ -97,7 +100,7 @@ def sweep(
 
     Example: gradpareto sweep --system quadrotor --estimator ctpg --samples 4 --out /tmp/run
     """
-    plan = make_plan(list(chain(*estimators)) or DEFAULT_ESTIMATORS, chosen, settings)
+    plan = make_plan(list(chain(*estimators)) or _all_of(chosen), chosen, settings)
     records = _measured(plan, chosen)
     path = RunFolder(chosen["out"]).records_path
     failed = int((records.status != "ok").sum())
@@ -119,7 +122,7 @@ def pareto(estimators: tuple[tuple[str, ...], ...], **chosen: Any) -> None:
     """
     from bench.figures import draw_run  # noqa: PLC0415 (a second to import)
 
-    plan = make_plan(list(chain(*estimators)) or DEFAULT_ESTIMATORS, chosen)
+    plan = make_plan(list(chain(*estimators)) or _all_of(chosen), chosen)
     records = _measured(plan, chosen)
     folder = RunFolder(chosen["out"])
     limits = {problem: folder.read_limit(*problem) for problem in _problems(records)}
@@ -127,6 +130,8 @@ def pareto(estimators: tuple[tuple[str, ...], ...], **chosen: Any) -> None:
     table.to_csv(folder.path / "table.csv", index=False)
     (folder.path / "table.md").write_text(markdown(table))
     figures = draw_run(records, limits, folder.path / "figures")
+    if len(matrix := verdict_matrix(records)):
+        publish(matrix, folder.path)
     if chosen["as_json"]:
         print_json({"table": table.to_dict("records"), "sentences": said})
     else:
@@ -234,7 +239,9 @@ def overhead(
 cli.add_command(check_verb)
 cli.add_command(dimension_verb)
 cli.add_command(learn_verb)
+cli.add_command(matrix_verb)
 cli.add_command(reproduce_verb)
+cli.add_command(traits_verb)
 
 
 def main() -> None:
@@ -264,6 +271,11 @@ def _measured(plan: Plan, chosen: dict[str, Any]) -> pd.DataFrame:
     folder, cache, budget = RunFolder(chosen["out"]), cache_of(chosen), make_budget(chosen)
     with progress() as report:
         return run_sweep(plan, folder, cache, budget, report)
+
+
+def _all_of(chosen: dict[str, Any]) -> tuple[str, ...]:
+    """The estimators of the plan that the options name."""
+    return tuple(ESTIMATORS) if chosen["plan"] == "field" else DEFAULT_ESTIMATORS
 
 
 def _problems(records: pd.DataFrame) -> list[tuple[str, str]]:

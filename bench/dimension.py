@@ -88,7 +88,8 @@ def dimension_figure(table: pd.DataFrame, error: float) -> "Figure":
     """Evaluations and seconds against the number of points."""
     from matplotlib.ticker import NullLocator  # noqa: PLC0415 (a second to import)
 
-    from bench.figures import sheet, style_of  # noqa: PLC0415
+    from bench.figures import sheet  # noqa: PLC0415
+    from bench.styles import style_of  # noqa: PLC0415
 
     with sheet(10.5, 4.4) as figure:
         for index, (column, label) in enumerate(

@@ -1,10 +1,8 @@
 """The figures of a run: relative error against evaluations, memory and time."""
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product, starmap
 from pathlib import Path
 from typing import Any
 
@@ -21,66 +19,21 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FixedFormatter, FixedLocator, NullLocator
 
 from bench.frontier import FLOOR_FACTOR, median_front, median_points, ranked
+from bench.spotlight import MOST_NAMED, spotlight
+from bench.styles import Style, by_family, style_of
 from systems import Array
 
 DPI = 150
 WORST = 10.0
 """Errors above this are not told apart: their points are carets at the top edge."""
 
-SOLID: tuple[float, ...] = ()
-DASHED, DOTTED, MIXED = (5, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5)
-
-
-@dataclass(frozen=True)
-class Style:
-    """How an estimator is drawn, in every figure."""
-
-    color: str
-    marker: str | tuple[int, int, int]
-    dash: tuple[float, ...]
-
-    def median(self) -> dict[str, Any]:
-        """The look of its line."""
-        large = self.marker in ("*", "P", "d") or isinstance(self.marker, tuple)
-        look = {"color": self.color, "marker": self.marker, "linestyle": (0, self.dash), "lw": 1.8}
-        return look | {"ms": 8 if large else 6.5, "mec": "white", "mew": 0.5}
-
-
-STYLES: dict[str, Style] = {
-    "bptt": Style("#1b4189", "o", SOLID),
-    "bptt-semi-implicit": Style("#5f87a8", "X", DASHED),
-    "bptt-heun": Style("#a6bbeb", "v", DASHED),
-    "bptt-rk4": Style("#767dac", "s", DOTTED),
-    "bptt-dop853": Style("#4b84fe", "D", MIXED),
-    "ctpg": Style("#c92300", "^", SOLID),
-    "ctpg-seminorm": Style("#f0705c", (5, 0, 0), MIXED),
-    "ctpg-dop853": Style("#7f0d0a", "d", DASHED),
-    "ctpg-rk4": Style("#ff8e51", "<", DOTTED),
-    "ctpg-scipy": Style("#e0b700", "p", SOLID),
-    "ctpg-scipy-dop853": Style("#bf8f00", (6, 1, 0), DASHED),
-    "ctpg-scipy-radau": Style("#68542c", (4, 1, 0), DOTTED),
-    "ctpg-scipy-bdf": Style("#7e7e2f", "H", MIXED),
-    "ctpg-scipy-lsoda": Style("#c6ae78", "*", (*MIXED, 1.2, 1.5)),
-    "neural_ode": Style("#2b8452", "P", SOLID),
-    "neural_ode-checkpointed": Style("#31d0ae", ">", DASHED),
-    "finite_difference": Style("#544f54", "h", DOTTED),
-}
-"""A hue a family. The colours of the default plan stay apart with any colour blindness."""
-
 LIMIT: dict[str, Any] = {"color": "#1a1a1a", "linestyle": (0, (4, 2)), "lw": 1.6}
 SAMPLE: dict[str, Any] = {"marker": "o", "linestyle": "", "ms": 2.8, "mew": 0}
 BEYOND: dict[str, Any] = {"marker": "^", "linestyle": "", "ms": 5, "mew": 0}
 FAILED: dict[str, Any] = {"marker": "x", "linestyle": "", "ms": 7, "mew": 2}
 SPREAD: dict[str, Any] = {"lw": 4, "alpha": 0.3}
-
-_SPARE_COLORS = ("#b0308f", "#e889c6", "#6f1d5c", "#9a6bff", "#000000")
-_SPARE_MARKERS = ("8", (3, 1, 0), (5, 1, 180), (8, 1, 0), (3, 0, 180), (7, 0, 0))
-SPARE = list(starmap(Style, product(_SPARE_COLORS, _SPARE_MARKERS, (SOLID, DASHED, DOTTED, MIXED))))
-
-
-def style_of(estimator: str) -> Style:
-    """The estimator's own style, or for one without any, a style that its name alone decides."""
-    return STYLES.get(estimator, SPARE[zlib.crc32(estimator.encode()) % len(SPARE)])
+OTHER: dict[str, Any] = {"color": "#bdbdbd", "lw": 0.8}
+"""Estimators that are drawn, and not named, among many."""
 
 
 def _power(value: float) -> str:
@@ -198,9 +151,14 @@ def _panel(axes: Axes, records: pd.DataFrame, cost: Cost, limit: pd.DataFrame | 
     if limit is not None:
         curve = median_limit(limit, floor)
         axes.plot(curve.index, curve, zorder=4, **LIMIT)
+    named = _named(records, cost)
     for name, own in drawn.groupby("estimator"):
-        _estimator(axes, own, cost, floor, style_of(str(name)))
-    _failures(axes, records, cost)
+        if name in named:
+            _estimator(axes, own, cost, floor, style_of(str(name)))
+        else:
+            x, y = _medians(own, cost)
+            axes.plot(x[y >= floor], y[y >= floor], zorder=2, **OTHER)
+    _failures(axes, records, cost, named)
     first, count = records.iloc[0], records["sample"].nunique()
     title = f"{first.system}, {first.theta}: {count} sample{'s' * (count > 1)}"
     axes.set_title(title, loc="left", weight="bold")
@@ -223,23 +181,35 @@ def _estimator(axes: Axes, records: pd.DataFrame, cost: Cost, floor: float, styl
     axes.plot(seen[cost.column], seen.rel_error, **SAMPLE, **faint)
     edge, top = np.full(len(beyond), 0.993), axes.get_xaxis_transform()
     axes.plot(beyond[cost.column], edge, transform=top, **BEYOND, **faint)
-    if cost is EVALS:
-        reached = median_front(records)
-        x, y = reached.evals, reached.error
-    else:
-        points = median_points(records)
-        x, y = points[cost.column].to_numpy(), points.rel_error.to_numpy()
+    x, y = _medians(records, cost)
     shown = y >= floor
     axes.plot(x[shown], y[shown], zorder=5, **style.median())
     if cost is TIME:
-        half = records.groupby("setting").wall_ratio_spread.median()[points.index].to_numpy() / 2
+        settings = median_points(records).index
+        half = records.groupby("setting").wall_ratio_spread.median()[settings].to_numpy() / 2
         ends = np.array([np.maximum(x - half, 0.1 * x), x + half])
         axes.hlines(y[shown], *ends[:, shown], color=style.color, **SPREAD)
 
 
-def _failures(axes: Axes, records: pd.DataFrame, cost: Cost) -> None:
+def _medians(records: pd.DataFrame, cost: Cost) -> tuple[Array, Array]:
+    """Cost and error: of the front, or else of all settings."""
+    if cost is EVALS:
+        reached = median_front(records)
+        return reached.evals, reached.error
+    points = median_points(records)
+    return points[cost.column].to_numpy(), points.rel_error.to_numpy()
+
+
+def _named(records: pd.DataFrame, cost: Cost) -> set[str]:
+    """Who is drawn in full on one problem: of many, only those that `spotlight` picks."""
+    known = ranked(records[records[cost.column] > 0])
+    everyone, named = set(records.estimator), spotlight(known, cost.column)
+    return named if len(everyone) > MOST_NAMED else everyone
+
+
+def _failures(axes: Axes, records: pd.DataFrame, cost: Cost, named: set[str]) -> None:
     """A cross at the top edge for each failure, at the left edge if its cost is not known."""
-    failed, height = records[records.status != "ok"], 0.96
+    failed, height = records[(records.status != "ok") & records.estimator.isin(named)], 0.96
     for name, costs in failed.groupby("estimator")[cost.column]:
         look = FAILED | {"color": style_of(str(name)).color, "zorder": 6}
         known = costs[costs > 0]
@@ -251,13 +221,16 @@ def _failures(axes: Axes, records: pd.DataFrame, cost: Cost) -> None:
 
 def _handles(records: pd.DataFrame, cost: Cost) -> list[Line2D]:
     """What the legend explains: the estimators, and whatever else is in sight."""
-    handles, order = [], {name: place for place, name in enumerate(STYLES)}
-    one_problem, most = len(_problems(records)) == 1, records["sample"].nunique()
-    for name in sorted(set(records.estimator), key=lambda name: (order.get(name, 99), name)):
+    problems, most = _problems(records), records["sample"].nunique()
+    one_problem, handles = len(problems) == 1, []
+    named = set().union(*(_named(group, cost) for _, group in problems))
+    for name in by_family(named):
         count = records[records.estimator == name]["sample"].nunique()
         few = f" ({count} sample{'s' * (count > 1)})" if one_problem and count < most else ""
         handles.append(Line2D([], [], label=name + few, **style_of(name).median()))
+    unnamed = len(set(records.estimator) - named)
     others = [
+        (f"{unnamed} other estimators", OTHER, unnamed > 0),
         ("quadrature limit", LIMIT, cost is EVALS),
         ("one sample", SAMPLE | {"ms": 4}, True),
         ("spread of repeats", SPREAD, cost is TIME),

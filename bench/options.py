@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from bench.plan import SAMPLES, Plan, load_x0, problems_of
+from bench import field
+from bench.plan import Plan, load_x0, problems_of
 from bench.plugins import BROKEN, PLUGINS, resolve
 from bench.records import RunFolder
 from bench.sweep import Budget
@@ -133,6 +134,9 @@ PLUG_IN = (
 )
 """What the verbs that take one say about it."""
 
+PLAN = Name("plan", lambda: ("default", "field"))
+PLAN_HELP = "field: every estimator, by few settings on 4 samples, untimed, in half an hour."
+
 _SHARED = [
     click.option("--system", "systems", type=SYSTEM, multiple=True, help="Default: all."),
     click.option("--theta", "thetas", type=PRESET, multiple=True, help="Preset; default: all."),
@@ -142,7 +146,8 @@ _SHARED = [
     click.option("--out", type=click.Path(path_type=Path), default=DEFAULT_RUN, show_default=True),
     click.option("--cache", type=click.Path(path_type=Path), help="Of references."),
     click.option("--workers", type=Count(), default=2, show_default=True, help="Processes."),
-    click.option("--cell-seconds", type=Positive(), default=120.0, show_default=True),
+    click.option("--plan", type=PLAN, default="default", show_default=True, help=PLAN_HELP),
+    click.option("--cell-seconds", type=Positive(), help="Default: 120, of the field 10."),
     click.option("--cell-bytes", type=Positive(), default=float(2**32), show_default=True),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
 ]
@@ -163,6 +168,7 @@ def make_plan(
     if chosen["x0"] is not None and len(chosen["systems"]) != 1:
         raise ValueError("--x0 holds the states of one system: name it with --system")
     x0 = None if chosen["x0"] is None else load_x0(chosen["x0"])
+    whole_field = chosen.get("plan") == "field"
     plan = Plan(
         problems_of(chosen["systems"], chosen["thetas"]),
         tuple(estimators),
@@ -171,6 +177,8 @@ def make_plan(
         settings=tuple(settings),
         seed=seed,
         x0=x0,
+        timed=not whole_field,
+        field=whole_field,
     )
     if not plan.problems:
         raise ValueError(f"{', '.join(chosen['systems'])}: no preset {', '.join(chosen['thetas'])}")
@@ -182,13 +190,14 @@ def _as_in_folder(plan: Plan, folder: RunFolder) -> Plan:
     if not folder.exists:
         return plan
     held = folder.provenance()["shared"]
-    if plan.samples is None and plan.x0 is None and held["samples"] != SAMPLES:
+    if plan.samples is None and plan.x0 is None and held["samples"] != plan.most_samples:
         plan = replace(plan, samples=held["samples"])
     return replace(plan, seed=held["seed"]) if plan.seed is None else plan
 
 
 def make_budget(chosen: dict[str, Any]) -> Budget:
-    return Budget(chosen["cell_seconds"], int(chosen["cell_bytes"]), chosen["workers"])
+    otherwise = field.CELL_SECONDS if chosen["plan"] == "field" else Budget.cell_seconds
+    return Budget(chosen["cell_seconds"] or otherwise, int(chosen["cell_bytes"]), chosen["workers"])
 
 
 def cache_of(chosen: dict[str, Any]) -> Path:

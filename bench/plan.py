@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import field
 from bench.records import Cell
 from estimators import ESTIMATORS
 from systems import TASKS, Array, Problem
@@ -132,7 +133,8 @@ class Plan:
 
     `x0` overrides the system's own draw of `samples` initial states from `seed`. An estimator that
     the exceptions hold to fewer samples sees the first few, unless it is to see `all_samples`.
-    Wall time, `timed`, costs runs of the baseline beside each cell.
+    Wall time, `timed`, costs runs of the baseline beside each cell. The plan of the whole `field`
+    has settings of its own, and gives an estimator up on a problem where a setting took too long.
     """
 
     problems: tuple[tuple[str, str], ...]
@@ -143,12 +145,13 @@ class Plan:
     seed: int | None = None
     x0: Array | None = None
     timed: bool = True
+    field: bool = False
 
     def sampled(self, system: str, theta: str) -> tuple[Problem, Array]:
         """The problem and its x0 (samples, state_dim). Raises ValueError on an unusable x0."""
         problem, rng = TASKS[system].problem(theta), np.random.default_rng(self.seed or 0)
         if self.x0 is None:
-            return problem.sample(rng, self.samples or SAMPLES)
+            return problem.sample(rng, self.samples or self.most_samples)
         x0 = problem.check_x0(self.x0)
         return problem.with_context_of(rng, x0), x0
 
@@ -157,21 +160,32 @@ class Plan:
         for system, theta in self.problems:
             available = len(self.sampled(system, theta)[1])
             for estimator in self.estimators:
-                settings, samples = EXCEPTIONS.get((system, estimator), ((), available))
+                settings, samples = self._rule(system, theta, estimator)
                 if self.all_samples:
                     samples = available
-                settings = self.settings or settings or default_settings(system, estimator)
                 cells += [
                     Cell(system, theta, estimator, setting, min(samples, available))
                     for setting in settings
                 ]
         return cells
 
+    @property
+    def most_samples(self) -> int:
+        """Of any cell, unless told otherwise."""
+        return field.SAMPLES if self.field else SAMPLES
+
+    def _rule(self, system: str, theta: str, estimator: str) -> tuple[tuple[float, ...], int]:
+        """Settings and samples, as this plan has them."""
+        if self.field and not self.settings:
+            return field.field_settings(system, estimator, TASKS[system].problem(theta))
+        settings, samples = EXCEPTIONS.get((system, estimator), ((), self.most_samples))
+        return self.settings or settings or default_settings(system, estimator), samples
+
     def shared(self) -> dict[str, Any]:
         """What all cells of a run folder have in common."""
         drawn = "drawn by each system"
         return {
-            "samples": len(self.x0) if self.x0 is not None else self.samples or SAMPLES,
+            "samples": len(self.x0) if self.x0 is not None else self.samples or self.most_samples,
             "seed": self.seed or 0,
             "dtype": "float64",
             "x0": drawn if self.x0 is None else hashlib.sha256(self.x0.tobytes()).hexdigest(),

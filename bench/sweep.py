@@ -125,22 +125,53 @@ def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) 
     """Certify the problems, the last registered (and dearest) first; measure as they are ready."""
     problems = list(dict.fromkeys(cell.problem for cell in reversed(cells)))
     certifying = {work.certify(problem): problem for problem in problems}
-    measuring: dict[Future[list[Record]], Cell] = {}
+    measuring: dict[Future[list[Record]], list[Cell]] = {}
+    references: dict[tuple[str, str], Reference] = {}
     done, total = 0, len(problems) + len(cells)
     while certifying or measuring:
         pending: list[Future[Any]] = [*certifying, *measuring]
         for future in wait(pending, return_when=FIRST_COMPLETED).done:
             done += 1
             if future in measuring:
-                cell = measuring.pop(future)
-                folder.write_cell(cell, _outcome(future, cell, work))
+                cell, *later = measuring.pop(future)
+                records = _outcome(future, cell, work)
+                folder.write_cell(cell, records)
                 report(cell.name, done, total)
+                if later and records[0].status == "timeout":
+                    _give_up(later, cell, work, folder)
+                    done += len(later)
+                    report(later[-1].name, done, total)
+                    later = []
+                if later:
+                    measuring[work.measure(later[0], references[cell.problem])] = later
                 continue
             problem, reference = certifying.pop(future), future.result()
             folder.write_limit(*problem, limit_table(reference))
             report(f"reference {' '.join(problem)}", done, total)
-            ready = [cell for cell in cells if cell.problem == problem]
-            measuring |= {work.measure(cell, reference): cell for cell in ready}
+            references[problem] = reference
+            for chain in _chains([c for c in cells if c.problem == problem], work.plan.field):
+                measuring[work.measure(chain[0], reference)] = chain
+
+
+def _chains(cells: list[Cell], field: bool) -> list[list[Cell]]:
+    """Cells of one problem, those together of which each waits for the one before.
+
+    In the plan of the field an estimator's, loose to tight; otherwise none waits.
+    """
+    if not field:
+        return [[cell] for cell in cells]
+    return [
+        [cell for cell in cells if cell.estimator == name]
+        for name in dict.fromkeys(cell.estimator for cell in cells)
+    ]
+
+
+def _give_up(cells: list[Cell], cell: Cell, work: _Work, folder: RunFolder) -> None:
+    """Record that these were not tried, since a looser one took too long."""
+    reason = f"not tried: {cell.setting:g} took more than {work.budget.cell_seconds:g} s"
+    for later in cells:
+        estimator, seed = work.estimators[later.estimator], work.plan.seed or 0
+        folder.write_cell(later, failed_records(later, estimator, seed, "timeout", reason))
 
 
 def _outcome(future: Future[list[Record]], cell: Cell, work: _Work) -> list[Record]:

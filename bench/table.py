@@ -13,7 +13,7 @@ from bench.frontier import (
     observed_order,
     ranked,
 )
-from bench.verdict import pairwise_answers
+from bench.matrix import judge_pairs
 from systems import Array
 
 TARGETS = (1e-2, 1e-4, 1e-6, 1e-9)
@@ -110,9 +110,9 @@ def sentences(records: pd.DataFrame) -> list[str]:
     texts = []
     for (system, theta), group in records.groupby(["system", "theta"]):
         names = list(dict.fromkeys(group.estimator))
-        answers = pairwise_answers(group, names)
+        answers = judge_pairs(group, names)
         beats = {
-            one: [other for other in names if answers.get((one, other)) == "dominates"]
+            one: [other for other in names if answers.get((one, other), ("",))[0] == "dominates"]
             for one in names
         }
         beaten = {loser for row in beats.values() for loser in row}

@@ -18,18 +18,24 @@ FROZEN = 1e12
 """A tolerance that no error comes near: every step is as much longer than the last as the control
 allows and the first is a fixed part of the span, so that no perturbation moves the mesh."""
 TOLERANCES = tuple(10.0**-k for k in range(6, 12))
-ROUNDING, DIFFERENCING = 3e-13, 1e-9
+ROUNDING, DIFFERENCING = 3e-14, 1e-9
 """Relative errors above which nothing but truncation shows, and not central differences' own."""
+MODERATE = {"step": 0.1, "tolerance": 1e-4, "rollouts": 8.0}
+COARSE = {"step": 0.22, "tolerance": FROZEN}
+COUNTS = sorted([1, *(2**k for k in range(1, 9)), *(3 * 2**k for k in range(7))])
+"""Numbers of steps: by halvings alone, an order of 9 would show once before rounding."""
 EXACT = 1e-12
 """The largest gap of a gradient that is, to rounding, that of its own discretised loss."""
-MOST_STEPS = 256
-ENTRIES = 8
-"""Of x0 and theta together, on the LQR."""
 MEMORY_STEPS, LONG_STEPS = (64, 512), (128, 1024)
 STIFF_RATE = 1e4
 STIFF_ERROR, STIFF_EVALS = 1e-2, 2500
 """What a stiff estimator reaches, and with how many evaluations: an explicit method of s stages
 that is stable up to a step of s / rate needs as many as the rate each way, 1e4, for any error."""
+STIFF_LADDER = {
+    "step": (1 / 128, 1 / 32, 1 / 16),
+    "tolerance": (1e-3, 1e-4, 1e-5),
+    "rollouts": (64.0,),
+}
 WARM_UPS = 3
 """Imports and caches, which fill over the first few calls, are not the estimator's memory."""
 
@@ -38,7 +44,8 @@ WARM_UPS = 3
 class Traits:
     """What is measured of one estimator; NaN where there is nothing to measure.
 
-    `order`: of the gradient's error in the step, or over accepted steps for a tolerance. `gap`: how
+    `order`: of the gradient's error in the step, or over calls of f for a tolerance (a backward
+    pass may step otherwise). `gap`: how
     far the gradient is from the derivative of the estimator's own loss, relative. `memory`: the
     exponent of the bytes held between the passes in the number of steps. `calls_per_step`: oracle
     calls that a further step costs a sample of the LQR. `stiff`: whether it reaches STIFF_ERROR
@@ -64,10 +71,10 @@ def measure_traits(estimator: Estimator) -> Traits:
 
 
 @cache
-def smooth() -> tuple[Problem, Array, Array]:
+def smooth(horizon: float = 4.0) -> tuple[Problem, Array, Array]:
     """A pendulum that swings, hardly damped, one x0 (1, 3), and its certified gradient (1, 6)."""
     policy = Policy(sizes=(2, 1), activations=("identity",))
-    problem = Problem(Stiff(rate=1.0), policy, np.array([-3.0, 1.0, 0.1]), 4.0)
+    problem = Problem(Stiff(rate=1.0), policy, np.array([-3.0, 1.0, 0.1]), horizon)
     x0 = np.array([[1.0, -0.5, 0.8]])
     return problem, x0, certify(problem, x0).gradient
 
@@ -101,47 +108,58 @@ def orbit(horizon: float) -> Problem:
 
 
 def observed_order(estimator: Estimator) -> float:
-    """By the step: from the last halving before rounding. By the tolerance: a fit over the steps.
+    """By the step: from the last two before rounding. By the tolerance: a fit over calls of f.
 
-    NaN where fewer than two steps, or five tolerances, are above rounding, or with another knob.
+    NaN where fewer than two steps, or four tolerances, are above rounding, or with another knob.
     """
     of = {"step": _order_by_step, "tolerance": _order_by_tolerance}.get(estimator.knob)
     return of(estimator) if of else np.nan
 
 
 def _order_by_step(estimator: Estimator) -> float:
-    problem, x0, truth = smooth()
-    errors = [1.0]
-    while 2 ** (len(errors) - 1) <= MOST_STEPS and errors[-1] > DIFFERENCING:
-        step = problem.horizon / 2 ** (len(errors) - 1)
-        errors.append(_relative(estimator(problem, x0, step), truth))
-    usable = [error for error in errors[1:] if error > DIFFERENCING]
-    return float(np.log2(usable[-2] / usable[-1])) if len(usable) > 1 else np.nan
+    # What a reversible method carries beside the state grows where the state decays: over the whole
+    # horizon, that and the rounding it magnifies hide the order.
+    problem, x0, truth = smooth(1.0) if estimator.exact and not estimator.memory else smooth()
+    floor = DIFFERENCING if estimator.cost_grows_with_parameters else ROUNDING
+    usable: list[tuple[int, float]] = []
+    for count in COUNTS:
+        error = _relative(estimator(problem, x0, problem.horizon / count), truth)
+        if error <= floor:
+            break
+        usable.append((count, error))
+    if len(usable) < 2:
+        return np.nan
+    (few, large), (many, small) = usable[-2:]
+    return float(np.log(large / small) / np.log(many / few))
 
 
 def _order_by_tolerance(estimator: Estimator) -> float:
     problem, x0, truth = smooth()
-    estimates = [estimator(problem, x0, tolerance) for tolerance in TOLERANCES]
-    points = np.array([(estimate.steps[0], _relative(estimate, truth)) for estimate in estimates])
+    points = np.empty((len(TOLERANCES), 2))
+    for row, tolerance in zip(points, TOLERANCES, strict=True):
+        counted = metered(problem, 1)
+        row[1] = _relative(estimator(counted, x0, tolerance), truth)
+        row[0] = counted.meter.f_evals[0]
     points = points[points[:, 1] > ROUNDING]
-    if len(points) < 5 or np.ptp(points[:, 0]) == 0:
+    if len(points) < 4 or np.ptp(points[:, 0]) == 0:
         return np.nan
-    steps, errors = np.log(points).T
-    return float(-np.polyfit(steps, errors, 1)[0])
+    calls, errors = np.log(points).T
+    return float(-np.polyfit(calls, errors, 1)[0])
 
 
 def gradient_gap(estimator: Estimator) -> float:
     """|v'g - d/ds L(s v)| over |g|, for the loss L that the estimator returns and a direction v.
 
-    The setting is coarse, so that the gradient of the continuous problem is no answer: two steps,
+    The setting is coarse, so that the gradient of the continuous problem is no answer: five steps,
     or the tolerance FROZEN, at which the accepted steps of an adaptive method are the same for
-    every x0 and theta. Raises ValueError if they are not: then L is no smooth function, and its
-    differences say nothing. Differences are central, extrapolated (Romberg) from four widths: to
-    about 1e-12.
+    every x0 and theta. NaN if they are not (then L is not smooth, and differences say nothing),
+    and with another knob. Differences are central, extrapolated (Romberg) from four widths: to
+    about 1e-13.
     """
+    if estimator.knob not in COARSE:
+        return np.nan
     problem, x0, _ = smooth()
-    problem = replace(problem, horizon=1.0)
-    setting = 0.22 * problem.horizon if estimator.knob == "step" else FROZEN
+    problem, setting = replace(problem, horizon=1.0), COARSE[estimator.knob]
     rng = np.random.default_rng(8)
     along_x0, along_theta = rng.standard_normal(x0.shape), rng.standard_normal(problem.theta.shape)
     centre = estimator(problem, x0, setting)
@@ -150,7 +168,7 @@ def gradient_gap(estimator: Estimator) -> float:
         moved = problem.with_theta(problem.theta + s * along_theta)
         estimate = estimator(moved, x0 + s * along_x0, setting)
         if (estimate.steps != centre.steps).any():
-            raise ValueError("the steps change with x0 or theta")
+            return np.nan
         return float(estimate.loss[0])
 
     widths = 0.04 / 2.0 ** np.arange(4)
@@ -163,17 +181,17 @@ def gradient_gap(estimator: Estimator) -> float:
 
 
 def memory_exponent(estimator: Estimator) -> float:
-    """The slope of the bytes held at the turn over the steps, few and many of them.
+    """The slope of the bytes held at the turn over the calls of f, for few and many steps.
 
-    0 if there is no turn: nothing was stored for a backward pass. By the tolerance, a horizon is
-    what makes the steps many.
+    0 if there is no turn: nothing was stored for a backward pass. Unless the knob is the step, a
+    horizon is what makes the steps many.
     """
     if estimator.knob == "step":
         turns = [_stored(estimator, 4.0, 4.0 / count, 8) for count in MEMORY_STEPS]
     else:
-        x0 = np.array([[1.0, -0.5]])
-        pace = 16.0 / float(estimator(orbit(16.0), x0, 1e-4).steps[0])
-        turns = [_stored(estimator, pace * count, 1e-4, 1) for count in LONG_STEPS]
+        setting = MODERATE[estimator.knob]
+        pace = 16.0 / float(estimator(orbit(16.0), np.array([[1.0, -0.5]]), setting).steps[0])
+        turns = [_stored(estimator, pace * count, setting, 2) for count in LONG_STEPS]
     (few, short), (many, long) = turns
     if few is None or many is None:
         return 0.0
@@ -183,21 +201,21 @@ def memory_exponent(estimator: Estimator) -> float:
 def _stored(
     estimator: Estimator, horizon: float, setting: float, samples: int
 ) -> tuple[float | None, float]:
-    """Bytes a sample, and steps a sample."""
+    """Bytes a sample, and calls of f a sample."""
     x0 = np.random.default_rng(0).standard_normal((samples, 2))
     for _ in range(WARM_UPS):
-        estimator(orbit(1.0), x0, 0.1 if estimator.knob == "step" else setting)
+        estimator(orbit(1.0), x0, MODERATE[estimator.knob])
     tracemalloc.start()
     try:
         counted = metered(orbit(horizon), samples)
-        steps = estimator(counted, x0, setting).steps
+        estimator(counted, x0, setting)
     finally:
         tracemalloc.stop()
-    return counted.meter.stored_bytes, float(steps.mean())
+    return counted.meter.stored_bytes, float(counted.meter.f_evals.mean())
 
 
 def calls_per_step(estimator: Estimator) -> float:
-    """What 8 more of 8 steps cost a sample of the LQR; over the steps taken, by a tolerance."""
+    """What 8 more of 8 steps cost a sample of the LQR; over the steps taken, with another knob."""
     problem, x0 = orbit(4.0), np.array([[1.0, -0.5]])
 
     def spent(setting: float) -> tuple[float, float]:
@@ -207,15 +225,15 @@ def calls_per_step(estimator: Estimator) -> float:
 
     if estimator.knob == "step":
         return (spent(4.0 / 16)[0] - spent(4.0 / 8)[0]) / 8
-    evals, steps = spent(1e-6)
+    evals, steps = spent(MODERATE[estimator.knob])
     return evals / steps
 
 
 def suits_stiff(estimator: Estimator) -> bool:
-    """Whether any setting of a short ladder reaches STIFF_ERROR within STIFF_EVALS."""
+    """Whether any setting of STIFF_LADDER reaches STIFF_ERROR within STIFF_EVALS."""
     problem, x0, truth = stiff()
-    ladder = (1 / 128, 1 / 32, 1 / 16) if estimator.knob == "step" else (1e-3, 1e-4, 1e-5)
-    return any(_reaches(partial(estimator, setting=s), problem, x0, truth) for s in ladder)
+    settings = STIFF_LADDER[estimator.knob]
+    return any(_reaches(partial(estimator, setting=s), problem, x0, truth) for s in settings)
 
 
 class _Spent(Exception):  # noqa: N818

@@ -1,9 +1,8 @@
 """Does one estimator dominate another? Pure functions from records to a verdict."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, permutations
+from itertools import groupby
 from typing import Literal
 
 import moocore
@@ -173,12 +172,24 @@ def log_ratios(new: Array, baseline: Array) -> Array:
 
 
 def ahead(ratios: Array) -> Array:
-    """At each target (T,): -1 if the new one is ahead in the median sample, 1 if behind, else 0."""
-    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN targets, inf - inf
-        middle = np.nanmedian(ratios, axis=0)
-    middle = np.where(np.abs(np.nan_to_num(middle, nan=0.0)) < TIE, 0.0, middle)
-    return np.sign(np.nan_to_num(middle, nan=0.0))
+    """At each target of ratios (..., S, T): -1 if new is ahead in the median sample, 1 if behind.
+
+    0 for a tie, and where nothing is known.
+    """
+    middle = np.nan_to_num(median_known(np.swapaxes(ratios, -1, -2)), nan=0.0)
+    return np.asarray(np.sign(np.where(np.abs(middle) < TIE, 0.0, middle)))
+
+
+def median_known(values: Array) -> Array:
+    """Over the last axis, of what is not NaN; NaN where nothing is, or half of it is -inf."""
+    ordered, count = np.sort(values, axis=-1), (~np.isnan(values)).sum(axis=-1)
+    low, high = (
+        np.take_along_axis(ordered, np.maximum(place, 0)[..., None], -1)[..., 0]
+        for place in ((count - 1) // 2, np.minimum(count // 2, values.shape[-1] - 1))
+    )
+    with np.errstate(invalid="ignore"):
+        middle = np.where(low == high, low, 0.5 * (low + high))
+    return np.where(count > 0, middle, np.nan)
 
 
 def answer(signs: Array) -> Answer:
@@ -249,19 +260,3 @@ def _ranges(targets: Array, signs: Array, new: str, baseline: str) -> tuple[Rang
         runs.append(Range(float(targets[start]), float(targets[edge]), names[sign]))
         start = end
     return tuple(runs)
-
-
-def pairwise_answers(
-    records: pd.DataFrame, names: Sequence[str], loosest: float = LOOSEST
-) -> dict[tuple[str, str], Answer]:
-    """What `compare` answers for every ordered pair with a common sample, on one problem."""
-    reached = {name: attainment(records[records.estimator == name]) for name in names}
-    answers: dict[tuple[str, str], Answer] = {}
-    for one, other in permutations(names, 2):
-        pair = reached[one], reached[other]
-        samples = common_samples(*pair)
-        if samples:
-            targets = ladder(loosest, common_tightest(loosest, *pair))
-            ratios = log_ratios(*(attained(part, samples, targets) for part in pair))
-            answers[one, other] = answer(ahead(ratios))
-    return answers

@@ -2,10 +2,15 @@
 
 from estimators.bptt import Bptt
 from estimators.ctpg import Ctpg
+from estimators.ctpg_checkpointed import CheckpointedCtpg
 from estimators.estimate import Estimate, Estimator
 from estimators.finite_difference import FiniteDifference
+from estimators.mali import Mali
+from estimators.mccallum_foster import McCallumFoster
 from estimators.neural_ode import NeuralOde
 from estimators.over_solver import CtpgOver
+from estimators.reversible_heun import ReversibleHeun
+from estimators.richardson import Richardson
 from estimators.solvers.scipy_solver import ScipySolver
 from estimators.solvers.tableaus import (
     BS3,
@@ -18,22 +23,29 @@ from estimators.solvers.tableaus import (
     TSIT5,
     VERN9,
 )
+from estimators.theta_apart import GaussAdjoint, QuadratureAdjoint
 
 ESTIMATORS: dict[str, Estimator] = {
     "bptt": Bptt(EULER, tight=1e-3),
     "bptt-semi-implicit": Bptt(EULER, tight=1e-3, semi_implicit=True),
     "bptt-heun": Bptt(HEUN, tight=1e-3),
-    "bptt-midpoint": Bptt(MIDPOINT, tight=1e-3),
-    "bptt-bs3": Bptt(BS3, tight=3e-3),
+    "bptt-midpoint": Bptt(MIDPOINT, tight=3e-3),
+    "bptt-bs3": Bptt(BS3, tight=0.01),
     "bptt-rk4": Bptt(RK4, tight=0.01),
     "bptt-dopri5": Bptt(DOPRI5, tight=0.02),
     "bptt-tsit5": Bptt(TSIT5, tight=0.02),
     "bptt-dop853": Bptt(DOP853, tight=0.05),
     "bptt-vern9": Bptt(VERN9.without_estimate(), tight=0.05),
+    "richardson-euler": Richardson(Bptt(EULER), levels=3, tight=0.01),
+    "richardson-rk4": Richardson(Bptt(RK4), tight=0.02),
     "ctpg": Ctpg(TSIT5),
     "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
-    "ctpg-bs3": Ctpg(BS3, tight=1e-7),
+    "ctpg-bs3": Ctpg(BS3, tight=1e-6),
+    "ctpg-checkpointed": CheckpointedCtpg(TSIT5),
     "ctpg-dopri5": Ctpg(DOPRI5),
+    "ctpg-linear": Ctpg(TSIT5, interpolant="linear"),
+    "ctpg-spline": Ctpg(TSIT5, interpolant="spline"),
+    "ctpg-hermite": Ctpg(TSIT5, interpolant="hermite"),
     "ctpg-dop853": Ctpg(DOP853),
     "ctpg-vern9": Ctpg(VERN9),
     "ctpg-rk4": Ctpg(RK4, tight=0.01),
@@ -42,8 +54,18 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg-scipy-radau": CtpgOver(ScipySolver("Radau"), tight=1e-7),
     "ctpg-scipy-bdf": CtpgOver(ScipySolver("BDF"), tight=1e-7),
     "ctpg-scipy-lsoda": CtpgOver(ScipySolver("LSODA")),
+    "gauss_adjoint": GaussAdjoint(DOPRI5),
+    "gauss_adjoint-dop853": GaussAdjoint(DOP853),
+    "gauss_adjoint-5": GaussAdjoint(DOPRI5, nodes=5),
+    "gauss_adjoint-uneven": GaussAdjoint(DOPRI5, nodes=5, forward=0.1),
+    "gauss_adjoint-rk4": GaussAdjoint(RK4, tight=0.01),
+    "quadrature_adjoint": QuadratureAdjoint(DOPRI5),
     "neural_ode": NeuralOde(TSIT5),
     "neural_ode-checkpointed": NeuralOde(TSIT5, checkpoints=10),
+    "mali": Mali(tight=3e-3),
+    "reversible_heun": ReversibleHeun(tight=3e-3),
+    "reversible-rk4": McCallumFoster(RK4, tight=0.01),
+    "reversible-dop853": McCallumFoster(DOP853, tight=0.05),
     "finite_difference": FiniteDifference(RK4, tight=0.05),
 }
 

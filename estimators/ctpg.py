@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from estimators.estimate import Estimate, Estimator, Knob
+from estimators.solvers.interpolants import INTERPOLANTS
 from estimators.solvers.quadrature import Quadrature
 from estimators.solvers.runge_kutta import Solution, solve
 from estimators.solvers.step_control import Adaptive, Control, Fixed
@@ -31,12 +33,11 @@ def solve_forward(
     times: tuple[float, ...],
     tableau: Tableau,
     control: Control,
-    *,
-    dense: bool,
+    **options: Any,
 ) -> Solution:
     """x' = f through `times`; the integral, outside the step control, is the running cost's.
 
-    In the precision of x0 and theta.
+    In the precision of x0 and theta. Options are `solve`'s.
     """
 
     def rhs(lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
@@ -45,7 +46,28 @@ def solve_forward(
 
     cost = Quadrature(size=1, contract=_sum_costs)
     x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
-    return solve(rhs, x0, times, tableau, control, cost, dense=dense)
+    return solve(rhs, x0, times, tableau, control, cost, **options)
+
+
+def solve_adjoint(
+    problem: Problem,
+    alpha: Array,
+    times: tuple[float, ...],
+    tableau: Tableau,
+    control: Control,
+    quadrature: Quadrature,
+    **options: Any,
+) -> Solution:
+    """alpha' = -(pullback of alpha along the `path`) from the last of `times` to the first.
+
+    The integral is of -d(theta-gradient)/dt: time runs backward. Options are `solve`'s.
+    """
+
+    def rhs(lane: Array, t: Array, alpha: Array, x: Array) -> tuple[Array, Factors]:
+        gx, factors = problem.pullback(lane, t, x, alpha, np.ones_like(x[:, 0]))
+        return -gx, factors
+
+    return solve(rhs, alpha, times[::-1], tableau, control, quadrature, **options)
 
 
 def loss_of(problem: Problem, x0: Array, tolerance: float) -> Array:
@@ -63,11 +85,16 @@ class Ctpg(Estimator):
     estimate controls the step as well; it is kept in factors and contracted once a step. With
     `seminorm`, the adjoint alone controls it (Kidger, Chen and Lyons 2021): an integral needs no
     step that its integrand does not.
+
+    The `interpolant`, of INTERPOLANTS, is what stands for x(t). No step control sees its error: one
+    of lower order than the tableau's own leaves h^order, where the steps h follow the tolerance as
+    the embedded error estimate does.
     """
 
     tableau: Tableau
     tight: float = 1e-10
     seminorm: bool = False
+    interpolant: str = "native"
 
     @property
     def knob(self) -> Knob:  # type: ignore[override]
@@ -85,24 +112,29 @@ class Ctpg(Estimator):
     @property
     def order(self) -> int:  # type: ignore[override]
         """Interpolants of order one less do not lower it; cubic Hermite caps it at 4."""
-        return min(self.tableau.order, 4) if len(self.tableau.dense) == 3 else self.tableau.order
+        native = 4 if len(self.tableau.dense) == 3 else self.tableau.order
+        return min(self.tableau.order, INTERPOLANTS[self.interpolant].order or native)
+
+    @property
+    def tolerance_exponent(self) -> float:  # type: ignore[override]
+        """A pair's local error is of order error_order + 1 in the step."""
+        if self.interpolant == "native":
+            return 1.0
+        return min(1.0, self.order / (self.tableau.error_order + 1))
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         control = Fixed(setting) if self.knob == "step" else adaptive(setting)
-        times = problem.segments
-        forward = solve_forward(problem, x0, times, self.tableau, control, dense=True)
+        times, interpolant = problem.segments, INTERPOLANTS[self.interpolant]
+        kept = interpolant.keeping(self.tableau)
+        forward = solve_forward(problem, x0, times, kept, control, dense=True)
         x_end, loss, steps, lost = forward.y, forward.integral[:, 0], forward.steps, forward.failed
-        trajectory = forward.dense
+        trajectory = forward.dense and interpolant.joined(forward.dense, times)
         del forward
 
-        def adjoint(lane: Array, t: Array, alpha: Array, x: Array) -> tuple[Array, Factors]:
-            gx, factors = problem.pullback(lane, t, x, alpha, np.ones_like(x[:, 0]))
-            return -gx, factors
-
-        backward = solve(
-            adjoint,
+        backward = solve_adjoint(
+            problem,
             problem.terminal_gradient(x_end),
-            times[::-1],
+            times,
             self.tableau,
             control,
             Quadrature(problem.policy.size, problem.contract, controlled=not self.seminorm),
@@ -112,7 +144,6 @@ class Ctpg(Estimator):
         return Estimate(
             loss=loss + problem.terminal(x_end),
             grad_x0=backward.y,
-            # Time runs backward: the integral is that of -d(theta-gradient)/dt.
             grad_theta=-backward.integral,
             steps=steps + backward.steps,
             failed=backward.failed,

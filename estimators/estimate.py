@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
+from estimators.solvers.mesh import step_count
 from systems import Array, Problem
 
-Knob = Literal["step", "tolerance"]
+Knob = Literal["step", "tolerance", "rollouts"]
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,29 @@ class Estimator(ABC):
     """
 
     knob: Knob
-    """What the setting is: the largest fixed step, in units of time, or a relative tolerance."""
+    """What the setting is: the largest fixed step, in units of time, a relative tolerance, or how
+    many rollouts (solves of the loss) a sample may take."""
     tight: float
     """A setting at which the estimator is as accurate as it gets at a bearable price."""
     follows_dtype: bool = True
     """Whether it works in the precision of x0 and theta; one that does not works in float64."""
     calls_per_step: int = 2
     """Oracle calls that a fixed step costs a sample, for those whose knob is the step."""
-    calls_per_parameter: int = 0
-    """What it costs more for each entry of x0 and theta, where the cost grows with their number."""
     order: int | None = None
     """The order at which the gradient's error falls with the step, if there is a nominal one."""
+    tolerance_exponent: float = 1.0
+    """The exponent of the gradient's error in the tolerance, below 1 where no control sees it."""
     exact: bool = False
     """Whether it is, to rounding, the gradient of the loss of its own discretisation."""
     memory: float = 1.0
     """The exponent of the bytes stored between the passes, in the number of steps."""
+    stochastic: bool = False
+    """Whether it draws random numbers; it then is a dataclass with a field `seed`, and the noise of
+    a lane comes from the seed and that lane's x0 alone."""
+    cost_grows_with_parameters: bool = False
+    """Whether it needs the more oracle calls the more parameters there are."""
+    black_box: bool = True
+    """Whether it needs nothing of a system that a simulator does not have."""
     stiff: bool = False
     """Whether accuracy alone bounds its steps where the system has a fast decaying mode."""
     source: str = ""
@@ -65,3 +74,14 @@ class Estimator(ABC):
     @abstractmethod
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         """Estimate dL/dx0 and dL/dtheta for each initial state, x0 (B, state_dim)."""
+
+    def solves(self, problem: Problem) -> int:
+        """How many times over a sample pays for the steps of one solve."""
+        return 1
+
+    def calls(self, problem: Problem, setting: float) -> float:
+        """Oracle calls that a sample's estimate takes, about; NaN where steps are adaptive."""
+        if self.knob != "step":
+            return float("nan")
+        steps = step_count(problem.horizon, setting)
+        return float(steps * self.calls_per_step * self.solves(problem))

@@ -28,6 +28,7 @@ class FiniteDifference(Estimator):
     knob: Knob = "step"
     follows_dtype = False
     memory = 0.0
+    cost_grows_with_parameters = True
     source = "central differences; Nocedal and Wright 2006, section 8.1"
 
     @property
@@ -35,12 +36,11 @@ class FiniteDifference(Estimator):
         return self.tableau.stages
 
     @property
-    def calls_per_parameter(self) -> int:  # type: ignore[override]
-        return 2 * self.tableau.stages
-
-    @property
     def order(self) -> int:  # type: ignore[override]
         return self.tableau.order
+
+    def solves(self, problem: Problem) -> int:
+        return 1 + 2 * (problem.system.state_dim + problem.policy.size)
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         x0 = x0.astype(float, copy=False)

@@ -7,10 +7,13 @@ import numpy as np
 
 from estimators.bptt import Bptt
 from estimators.ctpg import Ctpg
+from estimators.ctpg_checkpointed import CheckpointedCtpg
 from estimators.estimate import Estimator
+from estimators.mccallum_foster import McCallumFoster
 from estimators.neural_ode import NeuralOde
 from estimators.solvers.order_conditions import order_of, vanishing_order
 from estimators.solvers.tableaus import Tableau
+from estimators.theta_apart import GaussAdjoint
 from systems import Array
 
 TIGHT_STEPS = {1: 1e-3, 2: 1e-3, 3: 5e-3, 4: 0.01, 5: 0.01, 6: 0.02}
@@ -19,11 +22,20 @@ TIGHT_STEPS = {1: 1e-3, 2: 1e-3, 3: 5e-3, 4: 0.01, 5: 0.01, 6: 0.02}
 
 def forms(tableau: Tableau) -> dict[str, Estimator]:
     """{suffix of the name: estimator}; those that adapt their steps if it has an error estimate."""
-    step = TIGHT_STEPS.get(tableau.order, 0.05)
-    fixed: dict[str, Estimator] = {"bptt": Bptt(tableau, tight=step)}
+    step, fixed = TIGHT_STEPS.get(tableau.order, 0.05), tableau.without_estimate()
+    found: dict[str, Estimator] = {
+        "bptt": Bptt(fixed, tight=step),
+        "reversible": McCallumFoster(fixed, tight=step),
+    }
     if tableau.error is None:
-        return fixed | {"ctpg": Ctpg(tableau, tight=step)}
-    return fixed | {"ctpg": Ctpg(tableau), "backsolve": NeuralOde(tableau)}
+        along = {"ctpg": Ctpg(tableau, tight=step), "gauss_adjoint": GaussAdjoint(tableau, step)}
+        return found | along
+    return found | {
+        "ctpg": Ctpg(tableau),
+        "ctpg_checkpointed": CheckpointedCtpg(tableau),
+        "gauss_adjoint": GaussAdjoint(tableau),
+        "backsolve": NeuralOde(tableau),
+    }
 
 
 def as_tableau(given: Any, name: str) -> Tableau:

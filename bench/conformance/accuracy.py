@@ -21,6 +21,9 @@ RATE = 4.0
 MARGIN = 100.0
 """What a solver's own constants may make of that, and of a tolerance."""
 ROUNDING = 1e-11
+DRAWN = 1.0
+"""The relative error of an estimate from drawn rollouts, which fall with the root of their number:
+anything larger than the gradient itself is no estimate of it."""
 UNDECLARED_ORDER = 1
 DIFFICULTY = np.array([[1e-3], [2.0], [0.5]])
 """Initial states scaled so: at rest next to far away, so that adaptive steps differ by much."""
@@ -46,6 +49,8 @@ def error_of(estimator: Estimator, name: str, setting: float) -> float:
 
 def allowed(estimator: Estimator) -> float:
     """The relative error that is let pass at the tight setting."""
+    if estimator.knob not in ("step", "tolerance"):
+        return DRAWN
     if estimator.knob == "tolerance":
         return MARGIN * estimator.tight + ROUNDING
     order = estimator.order or UNDECLARED_ORDER
@@ -69,8 +74,10 @@ def gradient(estimator: Estimator) -> Finding:
 
 def order(estimator: Estimator) -> Finding:
     """How the error goes with the knob."""
-    by_step = estimator.knob == "step"
-    return _order_by_step(estimator) if by_step else _error_by_tolerance(estimator)
+    by = {"step": _order_by_step, "tolerance": _error_by_tolerance}.get(estimator.knob)
+    if by is None:
+        return Finding("order", "noted", "nothing of this knob", f"its knob is {estimator.knob}")
+    return by(estimator)
 
 
 def _order_by_step(estimator: Estimator) -> Finding:

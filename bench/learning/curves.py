@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import uniform_filter1d
 
-from bench.figures import sheet, style_of
+from bench.figures import sheet
 from bench.learning.history import History
+from bench.styles import style_of
 from systems import Array
 
 POINTS = 400

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bench.figures import ERROR, EVALS, sheet, style_of
+from bench.figures import ERROR, EVALS, sheet
 from bench.measure import attempt
 from bench.paper.reproduction import Found, Scale
 from bench.provenance import session
 from bench.records import RunFolder, write_whole
+from bench.styles import style_of
 from bench.sweep import Report
 from estimators import ESTIMATORS
 from reference import default_folder, load_or_certify

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.figures import sheet, style_of
+from bench.figures import sheet
 from bench.learning.curves import draw_curves
 from bench.learning.paths import paths
 from bench.paper.reproduction import Experiment, Found, Scale
+from bench.styles import style_of
 from bench.sweep import Report
 
 ESTIMATORS = ("ctpg", "bptt")

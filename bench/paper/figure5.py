@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.figures import sheet, style_of
+from bench.figures import sheet
 from bench.learning.curves import draw_curves
 from bench.learning.history import History
 from bench.learning.paths import paths
 from bench.learning.setups import Setup
 from bench.paper.reproduction import Experiment, Found, Scale
+from bench.styles import style_of
 from bench.sweep import Report
 from systems.electric import ELECTRODES
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.figures import sheet, style_of
+from bench.figures import sheet
 from bench.learning.curves import draw_curves
 from bench.learning.history import History
 from bench.learning.paths import visited
 from bench.learning.setups import Setup, setting_of
 from bench.paper.reproduction import Experiment, Found, Scale
+from bench.styles import style_of
 from bench.sweep import Report
 from systems import NEEDS
 

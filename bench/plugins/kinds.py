@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from scipy.integrate import OdeSolver
 
 from bench.plugins.source import Unusable
 from estimators import Estimate, Estimator
+from estimators.estimate import Knob
 from estimators.over_solver import BacksolveOver, CtpgOver, GaussAdjointOver
 from estimators.solvers.brought import Brought
 from estimators.solvers.order_conditions import check
@@ -126,10 +127,11 @@ def _takes_four(function: Callable[..., Any], name: str) -> bool:
 def _declared(estimator: Estimator, name: str) -> Estimator:
     """The estimator, with a `tight` if it has none. Raises Unusable on declarations of no sense."""
     knob = getattr(estimator, "knob", None)
-    if knob not in TIGHT:
-        raise Unusable(f"{name}: its knob is {knob!r}, not 'step' or 'tolerance'")
+    if knob not in get_args(Knob):
+        known = " or ".join(map(repr, get_args(Knob)))
+        raise Unusable(f"{name}: its knob is {knob!r}, not {known}")
     if getattr(estimator, "tight", None) is None:
-        object.__setattr__(estimator, "tight", TIGHT[knob])
+        object.__setattr__(estimator, "tight", TIGHT.get(str(knob)))
     if not isinstance(estimator.tight, (int, float)) or not 0 < estimator.tight < float("inf"):
         raise Unusable(f"{name}: its tight setting is {estimator.tight!r}, not a positive number")
     return estimator

@@ -29,8 +29,9 @@ Piece = tuple[Array, Array, Array, Array]
 class DenseOutput:
     """Piecewise polynomials of all lanes in one table, sorted by lane and time.
 
-    `keys` (N,) = lane * stride + start of the step, for searching; `start` and `length` (N,);
-    `coefficients` (N, 1 + D, m) of the step's `nested` polynomial.
+    `keys` (N,) = lane * stride + start of the step, for searching; `start` and `length` (N,),
+    negative where the solve went back in time; `coefficients` (N, 1 + D, m) of the step's `nested`
+    polynomial.
     """
 
     stride: float
@@ -41,9 +42,18 @@ class DenseOutput:
 
     def __call__(self, lane: Array, t: Array) -> Array:
         """x(t) (..., R, m) of rows that belong to `lane` (R,) at times t (..., R)."""
-        step = np.searchsorted(self.keys, lane * self.stride + t, side="right") - 1
+        sought = lane * self.stride + t
+        if self.length[0] > 0:
+            step = np.searchsorted(self.keys, sought, side="right") - 1
+        else:
+            step = np.searchsorted(self.keys, sought, side="left")
         fraction = (t - self.start[step]) / self.length[step]
         return nested(fraction, self.coefficients.take(step, axis=0))
+
+    @property
+    def lane(self) -> Array:
+        """Whose step it is (N,)."""
+        return (self.keys // self.stride).astype(int)
 
 
 def collect(span: float, pieces: list[Piece]) -> DenseOutput:

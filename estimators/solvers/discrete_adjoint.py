@@ -71,14 +71,22 @@ def reverse(
     for step in steps:
         own = adjoint[step.lane]
         pulled = add_columns(own, step.h, velocities, positions)
-        adjoint[step.lane] = own + _pull_stages(problem, tableau, step, pulled, theta)
+        adjoint[step.lane] = own + pull_stages(problem, tableau, step, pulled, theta)
     return adjoint, theta.flush()
 
 
-def _pull_stages(
-    problem: Problem, tableau: Tableau, step: Step, pulled: Array, theta: ThetaSum
+def pull_stages(
+    problem: Problem,
+    tableau: Tableau,
+    step: Step,
+    pulled: Array,
+    theta: ThetaSum,
+    price: float = 1.0,
 ) -> Array:
-    """What a step's stages add to the cotangent of its initial state (R, d)."""
+    """What a step's stages add to the cotangent of its initial state (R, d).
+
+    `pulled` (R, d) is the cotangent of x+; the running cost over the step counts `price` times.
+    """
     a, b = tableau.a, tableau.b
     h = step.h.astype(pulled.dtype, copy=False)
     column = h[:, None]
@@ -88,7 +96,7 @@ def _pull_stages(
         if i + 1 < len(b):
             slope += column * combine(a[i + 1 :, i], cotangents[i + 1 :])
         cotangents[i], factors = problem.pullback(
-            step.lane, step.t[i], step.stages[i], slope, h * b[i]
+            step.lane, step.t[i], step.stages[i], slope, h * (price * b[i])
         )
         theta.add(step.lane, factors)
     return np.asarray(cotangents.sum(axis=0))

@@ -34,6 +34,10 @@ class Quadrature:
     controlled: bool = False
 
 
+NOTHING = Quadrature(size=0, contract=lambda nodes, weights, out: None)
+"""For a solve beside which nothing is integrated."""
+
+
 class Integral:
     """The value (B, size) of a quadrature in every lane, and room to work in.
 

@@ -34,12 +34,14 @@ MAX_ATTEMPTS = 20_000
 class Solution:
     """y (B, m) and integral (B, size) at the last time, NaN in lanes that `failed` (with reasons).
 
-    `stops` (len(times), B, m) holds y at each requested time; `steps` (B,) the accepted steps.
+    `stops` (len(times), B, m) holds y at each requested time, `pace` (len(times) - 1, 2, B) the
+    step proposed behind it and the error of the one before; `steps` (B,) counts those accepted.
     """
 
     y: Array
     integral: Array
     stops: Array
+    pace: Array
     steps: Array
     failed: dict[int, str]
     dense: DenseOutput | None
@@ -71,6 +73,7 @@ def solve(
     *,
     path: Path | None = None,
     dense: bool = False,
+    pace: Array | None = None,
     at_stop: Callable[[int, Array], None] = lambda index, y: None,
     lost: Mapping[int, str] = MappingProxyType({}),
 ) -> Solution:
@@ -81,9 +84,14 @@ def solve(
 
     The slope is evaluated afresh behind each of them, since it may jump there. `at_stop(k, y)` may
     overwrite y (B, m) in place on arrival at times[k]. Lanes that are `lost` stay out, and failed.
+
+    From the `pace` (2, B) that another solve had behind a stop, it takes the very steps that one
+    took; without, the first is guessed.
     """
     engine = _Engine(rhs, y0, tableau, control, quadrature, path, keep=dense)
     engine.failed.update(lost)
+    if pace is not None:
+        engine.h, engine.past_error = pace.copy()
     stops = [y0]
     for k, (left, right) in enumerate(itertools.pairwise(times), 1):
         engine.cross(left, right)
@@ -93,7 +101,13 @@ def solve(
         engine.y[lane] = engine.integral.value[lane] = np.nan
     output = collect(max(map(abs, times)), engine.pieces) if engine.pieces else None
     return Solution(
-        engine.y, engine.integral.value, np.stack(stops), engine.steps, engine.failed, output
+        engine.y,
+        engine.integral.value,
+        np.stack(stops),
+        np.stack(engine.paces),
+        engine.steps,
+        engine.failed,
+        output,
     )
 
 
@@ -127,6 +141,7 @@ class _Engine:
         self.rhs, self.tableau, self.control, self.quadrature = rhs, tableau, control, quadrature
         self.path, self.keep = path, keep
         self.pieces: list[Piece] = []
+        self.paces: list[Array] = []
         lanes = len(y0)
         self.t, self.y, self.h = np.zeros(lanes), y0.copy(), np.zeros(lanes)
         self.weights = _weights(tableau, control.adaptive and quadrature.controlled)
@@ -140,13 +155,13 @@ class _Engine:
     def cross(self, left: float, right: float) -> None:
         """Bring every lane from time `left` to time `right`."""
         active = np.array([k for k in range(len(self.t)) if k not in self.failed], dtype=int)
-        if not len(active):
-            return
         self.left, self.right = left, right
         self.t[:] = left
-        self._carry(active, *self._evaluate(active, self.t[active], self.y[active]))
-        if not self.control.adaptive or not self.h.any():
-            self.h[active] = self._first_step(active)
+        if len(active):
+            self._carry(active, *self._evaluate(active, self.t[active], self.y[active]))
+            if not self.control.adaptive or not self.h.any():
+                self.h[active] = self._first_step(active)
+        self.paces.append(np.stack([self.h, self.past_error]))
         while len(active):
             active = self._settle(self._attempt(active))
 
@@ -260,7 +275,7 @@ class _Engine:
             self._carry(lane, tried.slopes[-1, where], last)
         else:
             # On arrival only the dense output asks for f(t + h, y+).
-            needed = np.full(len(where), True) if self.keep else ~landing
+            needed = ~landing | (self.keep and self.tableau.dense_needs_last)
             if needed.any():
                 at = where[needed]
                 slope, node = self._evaluate(lane[needed], (t + h)[needed], tried.y_new[at])

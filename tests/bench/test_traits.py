@@ -13,11 +13,14 @@ def estimator(request: pytest.FixtureRequest) -> Estimator:
 
 
 def test_the_order_declared_is_observed(estimator: Estimator) -> None:
-    """Truth: errors against a certified gradient; by the tolerance, against the steps it takes."""
+    """Truth: errors against a certified gradient; by the tolerance, against the calls of f.
+
+    Those are few where the order is high, and the first and the last of them no choice of its.
+    """
     found = traits.observed_order(estimator)
     if estimator.order is None:
         return
-    low, high = (0.3, 0.6) if estimator.knob == "step" else (0.5, 1.1)
+    low, high = (0.3, 0.6) if estimator.knob == "step" else (0.5, 1.5)
     assert estimator.order - low <= found <= estimator.order + high
 
 
@@ -38,8 +41,7 @@ BY_STEP = [name for name, e in ESTIMATORS.items() if e.knob == "step"]
 def test_a_step_costs_the_calls_declared(name: str) -> None:
     """Truth: the meter, over 8 steps more."""
     own = ESTIMATORS[name]
-    declared = own.calls_per_step + traits.ENTRIES * own.calls_per_parameter
-    assert traits.calls_per_step(own) == declared
+    assert traits.calls_per_step(own) == own.calls_per_step * own.solves(traits.orbit(1.0))
 
 
 def test_whoever_declares_to_suit_stiff_systems_does_and_nobody_else(estimator: Estimator) -> None:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.frontier import Front, front
+from bench.matrix import judge_pairs
 from bench.table import sentences
-from bench.verdict import ahead, answer, beaten, compare, epsilon, pairwise_answers
+from bench.verdict import ahead, answer, beaten, compare, epsilon
 from tests.bench.conftest import MakeRecords, record, table
 
 
@@ -115,15 +116,16 @@ def test_turning_the_comparison_round_turns_the_answer_round(rows: list) -> None
     assert answer(ahead(-ratios)) == opposite[answer(ahead(ratios))]
 
 
-def test_pairwise_answers_agree_with_compare(power_law: MakeRecords) -> None:
+def test_all_pairs_at_once_agree_with_compare(power_law: MakeRecords) -> None:
     both = pd.concat(
         [power_law("bptt", 10.0, 1), power_law("bptt-rk4", 1e7, 3), power_law("ctpg", 3.0, 4)]
     )
     names = ["bptt", "bptt-rk4", "ctpg"]
-    answers = pairwise_answers(both, names)
+    found = judge_pairs(both, names)
     for one in names:
         for other in names:
             if one != other:
-                assert answers[one, other] == compare(both, one, other).answer
+                verdict = compare(both, one, other)
+                assert found[one, other] == (verdict.answer, pytest.approx(verdict.ratio))
     (sentence,) = sentences(both)
     assert "ctpg dominates all others" in sentence or "ctpg dominates bptt" in sentence

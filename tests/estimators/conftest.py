@@ -131,13 +131,15 @@ def required() -> Callable[..., float]:
     """The relative error that an estimator may make at a setting.
 
     A step h of a method of order p leaves a Taylor remainder of (RATE h)^p / (p + 1)! a unit of
-    time; a tolerance leaves itself, ACCUMULATION times. Differencing and rounding leave 1e-12.
+    time; a tolerance leaves itself, or the power of it that the estimator declares, ACCUMULATION
+    times. Differencing and rounding leave 1e-12.
     """
 
     def bound(estimator: Estimator, setting: float, system: str = "") -> float:
         if estimator.knob == "tolerance":
             method = getattr(estimator, "method", "")
-            return OWN_ACCUMULATION.get((method, system), ACCUMULATION) * setting
+            accumulation = OWN_ACCUMULATION.get((method, system), ACCUMULATION)
+            return accumulation * setting**estimator.tolerance_exponent
         assert estimator.order is not None
         return (RATE * setting) ** estimator.order / factorial(estimator.order + 1) + 1e-12
 

@@ -8,6 +8,7 @@ import pytest
 import estimators.solvers.scipy_solver as over_scipy
 from bench.meter import metered
 from estimators import ESTIMATORS, Estimator
+from estimators.solvers import theta_quadrature
 from estimators.solvers.step_control import Adaptive
 from systems import LQR, TASKS, Array, Problem
 from tests.estimators.by_hand import BY_HAND
@@ -20,10 +21,13 @@ SCIPYS = [name for name in ESTIMATORS if name.startswith("ctpg-scipy")]
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     seen, factor, turn = Log(), Adaptive.factor, LQR.terminal_gradient
+    flow, pullback, too_rough = LQR.flow, LQR.pullback, theta_quadrature.too_rough
+    last: list[Any] = [flow]
 
     def spied(self: Adaptive, tableau: Any, error: Array, past: Array) -> Array:
-        seen.attempts[-1] += len(error)
-        seen.accepted[-1] += int((error <= 1).sum())
+        if len(seen.attempts) == 1 or last[0] is pullback:
+            seen.attempts[-1] += len(error)
+            seen.accepted[-1] += int((error <= 1).sum())
         return factor(self, tableau, error, past)
 
     def turned(self: LQR, x: Array) -> Array:
@@ -31,8 +35,22 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
         seen.accepted.append(0)
         return turn(self, x)
 
+    def noted(method: Any) -> Any:
+        def called(self: LQR, *given: Any) -> Any:
+            last[0] = method
+            return method(self, *given)
+
+        return called
+
+    def judged(errors: Array, *bounds: Array) -> Array:
+        seen.intervals += len(errors)
+        return too_rough(errors, *bounds)
+
     monkeypatch.setattr(Adaptive, "factor", spied)
     monkeypatch.setattr(LQR, "terminal_gradient", turned)
+    monkeypatch.setattr(LQR, "flow", noted(flow))
+    monkeypatch.setattr(LQR, "pullback", noted(pullback))
+    monkeypatch.setattr(theta_quadrature, "too_rough", judged)
     return seen
 
 

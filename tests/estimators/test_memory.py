@@ -8,17 +8,16 @@ import pytest
 from bench.meter import metered
 from estimators import ESTIMATORS, Estimator
 from estimators.finite_difference import FiniteDifference
-from estimators.neural_ode import NeuralOde
 from estimators.over_solver import CtpgOver
 from systems import TASKS
 
 PROBLEM = TASKS["lqr"].problem("perturbed")
-BACKSOLVES = [name for name, e in ESTIMATORS.items() if isinstance(e, NeuralOde)]
 DIFFERENCES = [name for name, e in ESTIMATORS.items() if isinstance(e, FiniteDifference)]
 SCIPYS = [name for name, e in ESTIMATORS.items() if isinstance(e, CtpgOver)]
 WARM_UPS = 3
 """Imports and caches, which fill over the first few calls, are not the estimator's."""
-STORES = [name for name in ESTIMATORS if name not in (*BACKSOLVES, *DIFFERENCES)]
+CONSTANT = [name for name, e in ESTIMATORS.items() if e.memory == 0.0 and name not in DIFFERENCES]
+STORES = [name for name in ESTIMATORS if name not in (*CONSTANT, *DIFFERENCES)]
 
 
 def stored(estimator: Estimator, setting: float, samples: int) -> tuple[float | None, float]:
@@ -63,10 +62,12 @@ def test_stored_trajectories_grow_with_the_steps(name: str) -> None:
     assert price[1] == pytest.approx(price[0], rel=0.35)
 
 
-@pytest.mark.parametrize("name", BACKSOLVES)
-def test_backsolves_store_the_same_whatever_the_steps(name: str) -> None:
+@pytest.mark.parametrize("name", CONSTANT)
+def test_constant_memory_is_the_same_whatever_the_steps(name: str) -> None:
     """Truth: a constant, within a seventh, while the steps multiply."""
-    (few, short), (many, long) = (stored(ESTIMATORS[name], s, 8) for s in (1e-3, 1e-9))
+    estimator = ESTIMATORS[name]
+    extremes = (1.0, 0.1) if estimator.knob == "step" else (1e-3, 1e-9)
+    (few, short), (many, long) = (stored(estimator, setting, 8) for setting in extremes)
     assert few is not None
     assert many is not None
     assert long > 5 * short

@@ -55,8 +55,9 @@ def test_single_precision_throughout(
     """Truth: the same estimator in float64, from the same rounded x0 and theta.
 
     They differ by what the steps round, which is far above float64's own, and where steps adapt, by
-    the tolerance, since each takes its own. The loss, where a goal is near and far from the origin,
-    is smaller than what x0's own rounding does to it: hence its condition number.
+    the tolerance, or the power of it that is declared, since each takes its own. The loss, where a
+    goal is near and far from the origin, is smaller than what x0's own rounding does to it: hence
+    its condition number.
     """
     problem, x0 = short(preset, 0.6, estimator).sample(np.random.default_rng(8), 3)
     problem, x0 = in_single(problem), x0.astype(np.float32)
@@ -69,7 +70,8 @@ def test_single_precision_throughout(
     truth = estimator(double, x0.astype(float), setting)
     size = np.linalg.norm(gradient(truth), axis=1)
     missed = np.linalg.norm(gradient(found) - gradient(truth), axis=1) / size
-    allowed = EPS * found.steps.max() + (setting if estimator.knob == "tolerance" else 0)
+    adapts = estimator.knob == "tolerance"
+    allowed = EPS * found.steps.max() + (setting**estimator.tolerance_exponent if adapts else 0)
     assert (missed <= ACCUMULATION * allowed).all()
     assert (missed > 1e-9).all()
     moved = np.linalg.norm(truth.grad_x0, axis=1) * np.linalg.norm(x0, axis=1)

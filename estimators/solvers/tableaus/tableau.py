@@ -42,11 +42,25 @@ class Tableau:
         """Whether the error estimate reads f(t + h, x+), so that rejected steps pay for it too."""
         return self.error is not None and bool(self.error[:, -1].any())
 
+    @property
+    def dense_needs_last(self) -> bool:
+        """Whether the dense output reads f(t + h, x+)."""
+        return bool(self.extra) or bool(self.dense[:, self.stages].any())
+
     def without_estimate(self) -> "Tableau":
         """For fixed steps that no dense output follows: only the stages that x+ reads."""
         used = int(np.flatnonzero(self.b)[-1]) + 1
         a, b, c = self.a[:used, :used], self.b[:used], self.c[:used]
         return Tableau(self.name, self.order, a, b, c)
+
+    def repeated(self, times: int) -> "Tableau":
+        """So many equal steps of it as one method, without error estimate: times * s stages."""
+        a = np.kron(np.eye(times), self.a) + np.kron(
+            np.tri(times, k=-1), np.tile(self.b, (self.stages, 1))
+        )
+        c = np.add.outer(np.arange(times), self.c).ravel()
+        name = f"{times} x {self.name}"
+        return Tableau(name, self.order, a / times, np.tile(self.b, times) / times, c / times)
 
     def astype(self, dtype: DTypeLike) -> "Tableau":
         """Its coefficients as dtype; the nodes c are of times, and stay float64."""

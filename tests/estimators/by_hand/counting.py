@@ -12,10 +12,15 @@ D, P = 2, 6
 
 @dataclass
 class Log:
-    """What was tried and accepted, seen where the step control judges it; [0] forward, [1] back."""
+    """What was tried and accepted, seen where the step control judges it; [0] forward, [1] back.
+
+    Without those of solving forward again on the way back. `intervals` are those of a quadrature
+    that controls its own error.
+    """
 
     attempts: list[int] = field(default_factory=lambda: [0])
     accepted: list[int] = field(default_factory=lambda: [0])
+    intervals: int = 0
 
 
 class Count(NamedTuple):

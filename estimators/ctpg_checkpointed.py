@@ -1,0 +1,92 @@
+"""CTPG that stores few states, and solves forward again between them as it goes back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimators.ctpg import Ctpg, adaptive, solve_adjoint, solve_forward
+from estimators.estimate import Estimate
+from estimators.solvers.dense_output import DenseOutput
+from estimators.solvers.quadrature import Quadrature
+from estimators.solvers.runge_kutta import Solution
+from estimators.solvers.step_control import Control, Fixed
+from estimators.solvers.tableaus import Tableau
+from systems import Array, Problem
+
+
+@dataclass(frozen=True)
+class CheckpointedCtpg(Ctpg):
+    """Dense output of one stretch of the horizon at a time, as in CVODES.
+
+    The state is stored at so many equally spaced `checkpoints`; each stretch between two of them is
+    solved again, by the very steps of the first time, when the adjoint comes to it. Between the
+    passes that is constant; on the way back the dense output of one stretch is held, which is less
+    than a whole trajectory's by a factor and not by an order.
+    """
+
+    checkpoints: int = 10
+    memory: float = 0.0
+
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return "Serban and Hindmarsh 2005 (CVODES), adjoint checkpointing"
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        control = Fixed(setting) if self.knob == "step" else adaptive(setting)
+        knots = np.linspace(0, problem.horizon, self.checkpoints + 1)
+        times = tuple(np.union1d(problem.segments, knots).tolist())
+        forward = solve_forward(problem, x0, times, self.tableau, control)
+        stretch = _Stretch(problem, times, self.tableau, control, forward)
+        alpha = problem.terminal_gradient(forward.y)
+        stretch.arrive(0, alpha)
+        backward = solve_adjoint(
+            problem,
+            alpha,
+            times,
+            self.tableau,
+            control,
+            Quadrature(problem.policy.size, problem.contract, controlled=not self.seminorm),
+            path=stretch,
+            at_stop=stretch.arrive,
+            lost=forward.failed,
+        )
+        return Estimate(
+            loss=forward.integral[:, 0] + problem.terminal(forward.y),
+            grad_x0=backward.y,
+            grad_theta=-backward.integral,
+            steps=forward.steps + backward.steps,
+            failed=backward.failed,
+        )
+
+
+@dataclass
+class _Stretch:
+    """x(t) where the adjoint solve is now, between two neighbours of `times`."""
+
+    problem: Problem
+    times: tuple[float, ...]
+    tableau: Tableau
+    control: Control
+    forward: Solution
+    dense: DenseOutput | None = None
+
+    def __call__(self, lane: Array, t: Array) -> Array:
+        assert self.dense is not None
+        return self.dense(lane, t)
+
+    def arrive(self, index: int, alpha: Array) -> None:
+        """Solve again what is before the stop of this number, counted from the end."""
+        start = len(self.times) - 2 - index
+        if start < 0:
+            return
+        self.dense = None
+        self.dense = solve_forward(
+            self.problem,
+            self.forward.stops[start],
+            self.times[start : start + 2],
+            self.tableau,
+            self.control,
+            dense=True,
+            pace=self.forward.pace[start],
+            lost=self.forward.failed,
+        ).dense

@@ -1,0 +1,87 @@
+"""Any explicit one-step method made reversible."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimators.reversible import Reversible, Segment, State
+from estimators.solvers.discrete_adjoint import Step, ThetaSum, pull_stages
+from estimators.solvers.tableaus import Tableau, combine
+from systems import Array
+
+
+@dataclass(frozen=True)
+class McCallumFoster(Reversible):
+    """Two copies y and z of x, coupled, which a tableau's increment Psi takes turns to advance.
+
+    z = z- - Psi_-h(y), y+ = coupling y + (1 - coupling) z + Psi_h(z), where the first z is y. The
+    last z of the paper's order, y+ first, is thus never asked for, nor is what undoes it: half a
+    step is saved. The running cost is what the stages of Psi_h(z) see of it, with the weights b.
+
+    Undone, what rounding leaves grows by 1 / coupling a step; going forward, y - z shrinks by it,
+    but for its own rate: that of x with the sign turned, so that it grows where x decays by more
+    than -log(coupling) in a step.
+    """
+
+    tableau: Tableau
+    coupling: float = 0.999
+
+    source = "McCallum and Foster 2024 (arXiv 2410.11648), forward and backward step"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.coupling <= 1:
+            raise ValueError(f"a coupling lies in (0, 1], not at {self.coupling}")
+
+    @property
+    def calls_per_step(self) -> int:  # type: ignore[override]
+        return 6 * self.tableau.stages
+
+    @property
+    def order(self) -> int:  # type: ignore[override]
+        return self.tableau.order
+
+    def start(self, segment: Segment, x: Array) -> State:
+        return x, x
+
+    def step(self, segment: Segment, k: int, state: State) -> tuple[State, Array]:
+        y, z = state
+        z = z - self._increment(segment, k, -1, y)[0] if k else y
+        ahead, cost, _ = self._increment(segment, k, 1, z)
+        return (self.coupling * y + (1 - self.coupling) * z + ahead, z), cost
+
+    def undo(
+        self, segment: Segment, k: int, state: State, cotangents: State, theta: ThetaSum
+    ) -> tuple[State, State]:
+        (y, z), (ay, az) = state, cotangents
+        problem, rest = segment.problem, 1 - self.coupling
+        ahead, _, step = self._increment(segment, k, 1, z)
+        az = az + rest * ay + pull_stages(problem, self._tableau(z), step, ay, theta)
+        ay = self.coupling * ay
+        if not k:
+            return (z, z), (ay, az)
+        y = (y - rest * z - ahead) / self.coupling
+        back, _, step = self._increment(segment, k, -1, y)
+        ay = ay + pull_stages(problem, self._tableau(y), step, -az, theta, price=0.0)
+        return (y, z + back), (ay, az)
+
+    def pull_start(
+        self, segment: Segment, state: State, cotangents: State, theta: ThetaSum
+    ) -> Array:
+        return cotangents[0] + cotangents[1]
+
+    def _tableau(self, x: Array) -> Tableau:
+        return self.tableau.astype(np.finfo(x.dtype).dtype)
+
+    def _increment(self, segment: Segment, k: int, way: int, x: Array) -> tuple[Array, Array, Step]:
+        """Psi (B, d) from x at edge k of the mesh one step ahead or back, running cost, stages."""
+        tableau = self._tableau(x)
+        h = way * segment.h
+        t = np.stack([segment.time(k + way * c) for c in tableau.c])
+        stages = np.empty((tableau.stages, *x.shape), x.dtype)
+        slopes, costs = np.empty_like(stages), np.empty(stages.shape[:2], x.dtype)
+        for i in range(tableau.stages):
+            stages[i] = x + combine(h * tableau.a[i, :i], slopes[:i]) if i else x
+            slopes[i], costs[i] = segment.problem.flow(segment.lanes, t[i], stages[i])
+        length = np.full(len(x), h, tableau.b.dtype)
+        step = Step(segment.lanes, t, length, stages)
+        return combine(h * tableau.b, slopes), h * (tableau.b @ costs), step

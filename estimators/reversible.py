@@ -1,0 +1,113 @@
+"""Reversible methods: the backward pass undoes each step instead of remembering it."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from estimators.estimate import Estimate, Estimator, Knob
+from estimators.solvers.discrete_adjoint import ThetaSum
+from estimators.solvers.mesh import inside, step_count
+from systems import Array, Problem
+
+State = tuple[Array, ...]
+"""What a method carries from step to step: x (B, d) first, and what makes its steps invertible."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """`steps` equal steps between two breakpoints, and the oracles inside of them."""
+
+    problem: Problem
+    lanes: Array
+    left: float
+    right: float
+    steps: int
+
+    @property
+    def h(self) -> float:
+        return (self.right - self.left) / self.steps
+
+    def time(self, edge: float) -> Array:
+        """So many steps after the segment's beginning, one for each row (B,)."""
+        t = np.full(len(self.lanes), self.left + edge * self.h)
+        return inside(t, self.left, self.right)
+
+    def flow(self, edge: float, x: Array) -> tuple[Array, Array]:
+        return self.problem.flow(self.lanes, self.time(edge), x)
+
+    def pull(self, edge: float, x: Array, a: Array, cost: float, theta: ThetaSum) -> Array:
+        """Cotangent of x (B, d) for those of x' and of the running cost; theta's is added up."""
+        weight = np.full(len(a), cost, a.dtype)
+        gx, factors = self.problem.pullback(self.lanes, self.time(edge), x, a, weight)
+        theta.add(self.lanes, factors)
+        return gx
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reversible(Estimator):
+    """Fixed steps whose inverse is known in closed form, and the exact gradient of their loss.
+
+    Nothing is held between the passes but the last state of each segment, so that the bytes do not
+    grow with the steps; at a breakpoint every method starts anew from x, since what it carries
+    beside it may jump there. Rounding in the undone states grows as their own errors do, backward.
+    """
+
+    tight: float
+    knob: Knob = "step"
+    exact = True
+    memory = 0.0
+
+    @abstractmethod
+    def start(self, segment: Segment, x: Array) -> State:
+        """The state at a segment's beginning."""
+
+    @abstractmethod
+    def step(self, segment: Segment, k: int, state: State) -> tuple[State, Array]:
+        """The state after step k of the segment, and the running cost (B,) over it."""
+
+    @abstractmethod
+    def undo(
+        self, segment: Segment, k: int, state: State, cotangents: State, theta: ThetaSum
+    ) -> tuple[State, State]:
+        """The state before step k, and its cotangents, from those after it."""
+
+    @abstractmethod
+    def pull_start(
+        self, segment: Segment, state: State, cotangents: State, theta: ThetaSum
+    ) -> Array:
+        """The cotangent of x (B, d) for those of the state that `start` made of it."""
+
+    def discretised_loss(
+        self, problem: Problem, lanes: Array, x0: Array, step: float
+    ) -> tuple[Array, list[tuple[Segment, State]]]:
+        """The loss (R,) of rows x0 (R, d) of `lanes` (R,), and each segment with its last state.
+
+        In the precision of x0 and theta, complex included.
+        """
+        x = x0.astype(np.result_type(x0, problem.theta), copy=False)
+        loss, ends = np.zeros(len(x), x.dtype), []
+        for left, right in pairwise(problem.segments):
+            segment = Segment(problem, lanes, left, right, step_count(right - left, step))
+            state = self.start(segment, x)
+            for k in range(segment.steps):
+                state, cost = self.step(segment, k, state)
+                loss += cost
+            ends.append((segment, state))
+            x = state[0]
+        return loss + problem.terminal(x), ends
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        loss, ends = self.discretised_loss(problem, np.arange(len(x0)), x0, setting)
+        steps = sum(segment.steps for segment, _ in ends)
+        adjoint = problem.terminal_gradient(ends[-1][1][0])
+        theta = ThetaSum(problem, len(x0), adjoint.dtype)
+        for segment, last in reversed(ends):
+            state = last
+            cotangents: State = (adjoint, *(np.zeros_like(part) for part in state[1:]))
+            for k in reversed(range(segment.steps)):
+                state, cotangents = self.undo(segment, k, state, cotangents, theta)
+            adjoint = self.pull_start(segment, state, cotangents, theta)
+        both_ways = np.full(len(x0), 2 * steps)
+        return Estimate(loss, adjoint, theta.flush(), both_ways, reconstructed=state[0])

@@ -1,0 +1,139 @@
+"""The theta-gradient as a quadrature along x(t) and alpha(t), both given as dense output."""
+
+from functools import cache
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from estimators.solvers.dense_output import DenseOutput
+from estimators.solvers.discrete_adjoint import ThetaSum
+from estimators.solvers.runge_kutta import Path
+from systems import Array, Factors, Problem
+
+ROWS_AT_ONCE = 4096
+"""Nodes of one oracle call: more gain nothing, and their cotangents have to be held."""
+ROUNDING = 50.0
+"""Roundings of an interval's integral below which its error estimate says nothing (QUADPACK)."""
+
+SHORTEST = 1e-12
+"""Intervals are not halved beyond so much of the horizon."""
+
+
+def gauss_rule(nodes: int) -> tuple[Array, Array]:
+    """Nodes and weights of the Gauss-Legendre rule on [0, 1], of order 2 * nodes."""
+    points, weights = legendre.leggauss(nodes)
+    return (1 + points) / 2, weights / 2
+
+
+@cache
+def kronrod_rule(nodes: int) -> tuple[Array, Array, Array]:
+    """Gauss and Kronrod's 2 * nodes + 1 points on [0, 1], and both rules' weights there.
+
+    The points that are added are the roots of Stieltjes' polynomial E, of degree nodes + 1, for
+    which P_nodes E is orthogonal to every polynomial of a lower degree than its own.
+    """
+    points, weights = legendre.leggauss(2 * nodes + 2)
+    basis = legendre.legvander(points, nodes + 1)
+    moments = np.einsum("q,q,qj,qk->jk", weights, basis[:, nodes], basis[:, :-1], basis)
+    stieltjes = np.append(np.linalg.solve(moments[:, :-1], -moments[:, -1]), 1.0)
+    own, own_weights = legendre.leggauss(nodes)
+    points = np.concatenate([own, legendre.legroots(stieltjes)])
+    target = np.zeros(len(points))
+    target[0] = 2
+    kronrod = np.linalg.solve(legendre.legvander(points, len(points) - 1).T, target)
+    gauss = np.concatenate([own_weights, np.zeros(nodes + 1)])
+    return (1 + points) / 2, kronrod / 2, gauss / 2
+
+
+def gauss_on_steps(
+    problem: Problem, path: Path, alpha: DenseOutput, lanes: int, nodes: int
+) -> Array:
+    """int pullback_theta(x, alpha) dt (lanes, P), by so many Gauss nodes in each step of alpha's.
+
+    Cotangents are linear in what is pulled back, so the weights go in there.
+    """
+    points, weights = gauss_rule(nodes)
+    theta = ThetaSum(problem, lanes, alpha.coefficients.dtype)
+    owner = alpha.lane
+    # In order of their number within the lane: the rows of one number are of different lanes.
+    number = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    order = np.argsort(number, kind="stable")
+    edges = np.append(0, np.cumsum(np.bincount(number)))
+    first = 0
+    while first < len(edges) - 1:
+        fits = np.searchsorted(edges, edges[first] + ROWS_AT_ONCE // nodes, side="right") - 1
+        last = max(first + 1, int(fits))
+        steps = order[edges[first] : edges[last]]
+        lane, length = owner[steps], alpha.length[steps]
+        t = alpha.start[steps] + points[:, None] * length
+        factors = _pull(problem, path, alpha, lane, t, weights[:, None] * np.abs(length))
+        for low, high in zip(edges[first:last], edges[first + 1 : last + 1], strict=True):
+            part = slice(low - edges[first], high - edges[first])
+            for node in factors:
+                theta.add(lane[part], tuple(side[part] for side in node))
+        first = last
+    return theta.flush()
+
+
+def _pull(
+    problem: Problem, path: Path, alpha: DenseOutput, lane: Array, t: Array, weights: Array
+) -> list[Factors]:
+    """Weighted theta-cotangents at times t (S, R) of rows of `lane` (R,): S nodes' factors."""
+    x, a = path(lane, t), alpha(lane, t)
+    w = weights.astype(a.dtype, copy=False)
+    rows = np.tile(lane, len(t)), t.ravel(), x.reshape(-1, x.shape[-1])
+    a = (w[..., None] * a).reshape(-1, a.shape[-1])
+    _, factors = problem.pullback(*rows, a, w.ravel())
+    split = [side.reshape(*t.shape, *side.shape[1:]) for side in factors]
+    return [tuple(side[k] for side in split) for k in range(len(t))]
+
+
+def gauss_kronrod(
+    problem: Problem,
+    path: Path,
+    alpha: DenseOutput,
+    lanes: int,
+    segments: tuple[float, ...],
+    rtol: float,
+    atol: float,
+    nodes: int = 7,
+) -> Array:
+    """The same integral (lanes, P) by intervals that each lane halves until their errors fit.
+
+    The difference of the Gauss and the Kronrod rule (G7-K15) is an interval's error, in the
+    Euclidean norm over theta; all of a lane's may sum up to atol + rtol |integral|. Where they sum
+    up to more, those are halved that are above the share of their length.
+    """
+    points, kronrod, gauss = kronrod_rule(nodes)
+    rules = np.stack([kronrod, kronrod - gauss])
+    value = np.zeros((lanes, problem.policy.size), alpha.coefficients.dtype)
+    missed, span = np.zeros(lanes), segments[-1] - segments[0]
+    own, ends = np.unique(alpha.lane), np.array(segments)
+    lane, left = np.repeat(own, len(ends) - 1), np.tile(ends[:-1], len(own))
+    length = np.tile(np.diff(ends), len(own))
+    while len(lane):
+        t = left + points[:, None] * length
+        factors = _pull(problem, path, alpha, lane, t, np.ones_like(t))
+        sums, off = problem.contract(factors, rules[:, :, None] * length)
+        errors, total, open_errors = _norm(off), value.copy(), missed.copy()
+        np.add.at(total, lane, sums)
+        np.add.at(open_errors, lane, errors)
+        allowed = atol + rtol * _norm(total)
+        least = ROUNDING * np.finfo(sums.dtype).eps * _norm(sums)
+        halved = too_rough(errors, allowed[lane] * length / span, least)
+        halved &= (open_errors > allowed)[lane] & (length > SHORTEST * span)
+        np.add.at(value, lane[~halved], sums[~halved])
+        np.add.at(missed, lane[~halved], errors[~halved])
+        half = length[halved] / 2
+        left = np.concatenate([left[halved], left[halved] + half])
+        lane, length = np.tile(lane[halved], 2), np.tile(half, 2)
+    return value
+
+
+def too_rough(errors: Array, share: Array, least: Array) -> Array:
+    """Whether the errors (R,) of intervals are above their share, and above their rounding."""
+    return np.asarray(errors > np.maximum(share, least))
+
+
+def _norm(rows: Array) -> Array:
+    return np.linalg.norm(rows, axis=1).astype(float)

@@ -1,0 +1,93 @@
+"""The plan of the whole field: what it covers, and what bounds its price."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import field
+from bench.plan import DEFAULT_ESTIMATORS, SAMPLES, Plan, problems_of
+from bench.records import Cell, RunFolder
+from bench.sweep import Budget, sweep
+from estimators import ESTIMATORS
+from systems import TASKS
+from tests.bench.test_sweep import Misbehaving
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[Cell]:
+    return Plan(problems_of((), ()), tuple(ESTIMATORS), field=True).cells()
+
+
+def test_every_estimator_is_measured_and_on_every_problem_unless_it_is_dear(
+    cells: list[Cell],
+) -> None:
+    missing = {
+        (problem, name)
+        for problem in problems_of((), ())
+        for name in set(ESTIMATORS) - {c.estimator for c in cells if c.problem == problem}
+    }
+    assert {c.estimator for c in cells} == set(ESTIMATORS)
+    assert all(ESTIMATORS[name].cost_grows_with_parameters for _, name in missing)
+
+
+def test_no_step_costs_more_than_it_may(cells: list[Cell]) -> None:
+    for cell in cells:
+        method, problem = ESTIMATORS[cell.estimator], TASKS[cell.system].problem(cell.theta)
+        if method.knob == "step":
+            dear = method.cost_grows_with_parameters
+            most = field.MOST_SOLVED_CALLS if dear else field.STIFF_CALLS.get(cell.system, 2**12)
+            assert method.calls(problem, cell.setting) <= most, cell
+        assert cell.samples == (2 if not method.follows_dtype else field.samples_of(method))
+
+
+def test_settings_go_from_loose_to_tight(cells: list[Cell]) -> None:
+    """A timeout gives up those behind it."""
+    for name in ESTIMATORS:
+        if ESTIMATORS[name].knob == "rollouts":
+            continue
+        for problem in problems_of((), ()):
+            own = [c.setting for c in cells if c.estimator == name and c.problem == problem]
+            assert own == sorted(set(own), reverse=True)
+
+
+def test_an_explicit_method_on_the_stiff_system_is_spared_steps_that_are_unstable(
+    cells: list[Cell],
+) -> None:
+    """Truth: stable from a step of 2.8 over the rate of 1e4 on, for four stages."""
+    own = [
+        c.setting for c in cells if (*c.problem, c.estimator) == ("stiff", "initial", "bptt-rk4")
+    ]
+    assert len(own) == field.STABLE_RUNGS
+    assert min(own) < 2.8e-4
+
+
+def test_the_default_plan_is_as_it_was() -> None:
+    plan = Plan((("lqr", "optimal"),), DEFAULT_ESTIMATORS)
+    assert max(cell.samples for cell in plan.cells()) == SAMPLES == 16
+    assert plan.shared()["samples"] == SAMPLES
+    assert Plan((("lqr", "optimal"),), ("ctpg",), field=True).shared()["samples"] == 4
+
+
+@pytest.mark.parametrize("whole_field", [True, False])
+def test_in_the_field_a_timeout_gives_up_what_is_dearer(
+    whole_field: bool, tmp_path: Path, cache: Path
+) -> None:
+    rogues = {"hangs": Misbehaving("hangs")}
+    settings = (0.5, 0.25, 0.125)
+    plan = Plan((("lqr", "optimal"),), ("hangs",), 2, settings=settings, field=whole_field)
+    seen: list[tuple[int, int]] = []
+    records = sweep(
+        plan,
+        RunFolder(tmp_path / "run"),
+        cache,
+        Budget(cell_seconds=1.5),
+        lambda name, done, total: seen.append((done, total)),
+        rogues,
+    )
+    assert len(records) == 3 * 2
+    assert (records.status == "timeout").all()
+    reasons = records.set_index("setting").reason
+    assert (reasons[0.5] == "not finished within 1.5 s").all()
+    later = "not tried: 0.5 took more than 1.5 s" if whole_field else "not finished within 1.5 s"
+    assert (reasons[[0.25, 0.125]] == later).all()
+    assert [done for done, _ in seen] == ([1, 2, 4] if whole_field else [1, 2, 3, 4])

@@ -20,6 +20,7 @@ from bench.measure import attempt
 from bench.options import (
     ESTIMATOR,
     ESTIMATORS_OF,
+    PLUG_IN,
     PRESET,
     SYSTEM,
     Count,
@@ -87,7 +88,7 @@ def list_all(as_json: bool) -> None:
         click.echo(f"{name} is broken: {reason}")
 
 
-@cli.command()
+@cli.command(epilog=PLUG_IN)
 @click.option(
     "--estimator", "estimators", type=ESTIMATORS_OF, multiple=True, help="Default: the plan's."
 )
@@ -110,7 +111,7 @@ def sweep(
         click.echo(f"{path}: {len(records)} records, {failed} of them failures")
 
 
-@cli.command()
+@cli.command(epilog=PLUG_IN)
 @click.option(
     "--estimator", "estimators", type=ESTIMATORS_OF, multiple=True, help="Default: the plan's."
 )
@@ -139,7 +140,7 @@ def pareto(estimators: tuple[tuple[str, ...], ...], **chosen: Any) -> None:
         click.echo(f"{len(figures)} figures in {folder.path / 'figures'}")
 
 
-@cli.command()
+@cli.command(epilog=PLUG_IN)
 @click.argument("new", type=ESTIMATORS_OF)
 @click.argument("baseline", type=ESTIMATOR)
 @click.option("--from", "loosest", type=Positive(), default=LOOSEST, show_default=True)
@@ -197,7 +198,7 @@ def reference(system: str, **chosen: Any) -> None:
     print_certificate(certificates, chosen["as_json"])
 
 
-@cli.command()
+@cli.command(epilog=PLUG_IN)
 @click.option("--system", type=SYSTEM, default="quadrotor", show_default=True)
 @click.option("--theta", type=PRESET, help="Default: the system's last preset.")
 @click.option("--estimator", type=ESTIMATOR, default="ctpg", show_default=True)

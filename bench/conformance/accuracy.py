@@ -21,6 +21,8 @@ RATE = 4.0
 MARGIN = 100.0
 """What a solver's own constants may make of that, and of a tolerance."""
 ROUNDING = 1e-11
+FALL = 30.0
+"""Of the error, at least, as the tolerance falls by 10000."""
 DRAWN = 1.0
 """The relative error of an estimate from drawn rollouts, which fall with the root of their number:
 anything larger than the gradient itself is no estimate of it."""
@@ -52,7 +54,7 @@ def allowed(estimator: Estimator) -> float:
     if estimator.knob not in ("step", "tolerance"):
         return DRAWN
     if estimator.knob == "tolerance":
-        return MARGIN * estimator.tight + ROUNDING
+        return float(MARGIN * estimator.tight**estimator.tolerance_exponent + ROUNDING)
     order = estimator.order or UNDECLARED_ORDER
     return MARGIN * (RATE * estimator.tight) ** order / factorial(order + 1) + ROUNDING
 
@@ -98,12 +100,13 @@ def _order_by_step(estimator: Estimator) -> Finding:
 def _error_by_tolerance(estimator: Estimator) -> Finding:
     ladder = [estimator.tight * factor for factor in (1e4, 1e2, 1.0)]
     errors = [error_of(estimator, "pendulum", tolerance) for tolerance in ladder]
-    falls = errors[-1] <= max(errors[0] / 30, ROUNDING)
+    wanted = FALL**estimator.tolerance_exponent
+    falls = errors[-1] <= max(errors[0] / wanted, ROUNDING)
     pairs = zip(errors, ladder, strict=True)
     return judged(
         "order",
         falls,
-        "an error that falls by 30 or more as the tolerance does by 10000",
+        f"an error that falls by {wanted:.2g} or more as the tolerance does by 10000",
         ", ".join(f"{error:.1e} at {tolerance:.0e}" for error, tolerance in pairs)
         + f"; order {observed_order(estimator):.1f} in its steps",
         "the tolerance has to reach every solve, forward and backward, and the quadrature",
@@ -136,9 +139,12 @@ def lanes(estimator: Estimator) -> Finding:
         differences.append(_apart(alone, together, lane))
         counts.append((int(single.meter.evals[0]), int(batch.meter.evals[lane])))
     same = all(one == other for one, other in counts)
+    # Steps that rounding moves leave as much of what a poor interpolant misses.
+    exponent = estimator.tolerance_exponent
+    most = 1e-9 if exponent == 1 else 0.1 * setting**exponent
     return judged(
         "lanes",
-        max(differences) <= 1e-9 and same,
+        max(differences) <= most and same,
         "a sample's gradient and its counts do not depend on its batch mates",
         f"relative differences up to {max(differences):.1e}; calls alone and in the batch: "
         + ", ".join(f"{one} and {other}" for one, other in counts),

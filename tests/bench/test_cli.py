@@ -136,7 +136,10 @@ def test_reference_prints_the_certificate(run) -> None:  # type: ignore[no-untyp
         assert "closed form / continuous adjoint" in certificate["disagreements"]
 
 
-@pytest.mark.parametrize("verb", ["list", "sweep", "pareto", "compare", "reference", "overhead"])
+VERBS = ("list", "sweep", "pareto", "compare", "reference", "overhead", "check")
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(run, verb: str) -> None:  # type: ignore[no-untyped-def]
     result = run(verb, "--help")
     assert result.returncode == 0

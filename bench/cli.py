@@ -92,7 +92,9 @@ def list_all(as_json: bool) -> None:
 @click.option(
     "--estimator", "estimators", type=ESTIMATORS_OF, multiple=True, help="Default: the plan's."
 )
-@click.option("--setting", "settings", type=Positive(), multiple=True, help="Steps or tolerances.")
+@click.option(
+    "--setting", "settings", type=Positive(), multiple=True, help="Steps, tolerances or rollouts."
+)
 @measuring
 def sweep(
     estimators: tuple[tuple[str, ...], ...], settings: tuple[float, ...], **chosen: Any

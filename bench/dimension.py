@@ -69,7 +69,7 @@ def measure_dimension(grids: list[int], error: float, samples: int, report: Repo
             report(
                 f"{points} points, {name}", number * len(RIVALS) + k + 1, len(grids) * len(RIVALS)
             )
-            for setting in settings_up_to(name, problem.horizon, MOST_CALLS):
+            for setting in settings_up_to(name, problem, MOST_CALLS):
                 outcome = attempt(ESTIMATORS[name], problem, x0, setting)
                 if outcome.estimate is None:
                     continue

@@ -27,11 +27,16 @@ TIMING_SECONDS = 0.15
 BASELINE_STEPS = 100
 EXPECTED = ("loss", "grad_x0", "grad_theta", "steps")
 """What an estimate has for every sample."""
+REPLICATES = 16
+"""How often a stochastic estimator is called, with a seed of its own each time."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of calling an estimator: an estimate, or why there is none."""
+    """What came of calling an estimator: an estimate, or why there is none.
+
+    `replicates` are those of a stochastic one, the estimate the first of them.
+    """
 
     estimate: Estimate | None
     status: Status
@@ -40,6 +45,7 @@ class Outcome:
     seconds: float
     peak_bytes: float = np.nan
     times: tuple[float, float, float] = (np.nan, np.nan, np.nan)
+    replicates: tuple[Estimate, ...] = ()
 
 
 def measure(
@@ -54,7 +60,8 @@ def measure(
 ) -> list[Record]:
     """Records of a cell's samples, x0 (B, d), whatever the estimator does.
 
-    Counts, errors and wall time come from the same runs, memory from one of its own.
+    Counts, errors and wall time come from the same runs, memory from one of its own. The replicates
+    of a stochastic estimator are for its errors; all else is the first's.
     """
     own = partial(attempt, estimator, problem, x0, cell.setting)
     baseline = partial(attempt, ESTIMATORS["bptt"], problem, x0, problem.horizon / BASELINE_STEPS)
@@ -67,23 +74,34 @@ def measure(
             outcome = replace(outcome, times=_wall_time(outcome, own, before, baseline))
         if outcome.status == "ok" and sum(outcome.meter.batches.values()) <= TRACED_CALLS:
             outcome = _traced(outcome, own, cell_bytes)
+        if outcome.status == "ok" and estimator.stochastic:
+            outcome = _replicated(outcome, own)
     blank = blank_record(cell, estimator, seed)
     return [_record(blank, outcome, reference, sample) for sample in range(len(x0))]
 
 
-def attempt(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> Outcome:
+def attempt(
+    estimator: Estimator, problem: Problem, x0: Array, setting: float, replicate: int = 0
+) -> Outcome:
     """Call the estimator once, counted and timed; nothing it raises gets out.
 
-    Counting takes a few per cent of the time, the baseline's as well.
+    Counting takes a few per cent of the time, the baseline's as well. Replicates after the first
+    have seeds of their own.
     """
     tracing = tracemalloc.is_tracing()
     # Memory is traced after a run that has left the parameters alone, and without this copy's.
-    given = problem if tracing else problem.with_theta(problem.theta.copy())
-    counted, x0_copy = metered(given, len(x0)), x0.copy()
+    private = problem if tracing else problem.with_theta(problem.theta.copy())
+    counted, x0_copy = metered(private, len(x0)), x0.copy()
     estimate: Estimate | None = None
     start = time.perf_counter()
     seconds = peak = np.nan
     try:
+        if replicate:
+            given: Any = estimator
+            reseeded = getattr(given, "reseeded", None)  # a plug-in's own, wherever it is loaded
+            estimator = (
+                reseeded(replicate) if reseeded else replace(given, seed=given.seed + replicate)
+            )
         estimate = estimator(counted, x0_copy, setting)
         seconds = time.perf_counter() - start
         peak = tracemalloc.get_traced_memory()[1] if tracing else np.nan
@@ -95,7 +113,7 @@ def attempt(estimator: Estimator, problem: Problem, x0: Array, setting: float) -
             raise
         lines = str(error).splitlines() or [""]
         status, reason = "raised", f"{type(error).__name__}: {lines[0]}"[:200]
-    for what, now, before in (("x0", x0_copy, x0), ("theta", given.theta, problem.theta)):
+    for what, now, before in (("x0", x0_copy, x0), ("theta", private.theta, problem.theta)):
         if now.tobytes() != before.tobytes():
             status, reason = "mutated", f"changed {what}, which is not its own: copy it first"
     # Copied, since an estimator may write its next result into the same arrays.
@@ -113,6 +131,19 @@ def copied(estimate: Estimate) -> Estimate:
     loss, grad_x0, grad_theta, steps = (np.array(getattr(estimate, name)) for name in EXPECTED)
     found = None if estimate.reconstructed is None else np.array(estimate.reconstructed)
     return Estimate(loss, grad_x0, grad_theta, steps, dict(estimate.failed), found)
+
+
+def _replicated(first: Outcome, own: Callable[..., Outcome]) -> Outcome:
+    """The estimates of all replicates; the outcome of the first that fails as a whole, if any."""
+    assert first.estimate is not None
+    estimates = [first.estimate]
+    for replicate in range(1, REPLICATES):
+        outcome = own(replicate)
+        if outcome.estimate is None:
+            reason = f"replicate {replicate}: {outcome.reason}"
+            return replace(first, estimate=None, status=outcome.status, reason=reason)
+        estimates.append(outcome.estimate)
+    return replace(first, replicates=tuple(estimates))
 
 
 def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outcome:
@@ -197,6 +228,8 @@ def blank_record(cell: Cell, estimator: Estimator, seed: int) -> Record:
         rel_error=nothing,
         abs_error_x0=nothing,
         abs_error_theta=nothing,
+        bias=nothing,
+        deviation=nothing,
         reference_uncertainty=nothing,
         f_evals=0,
         vjp_evals=0,
@@ -247,23 +280,47 @@ def _record(
     estimate = outcome.estimate
     if estimate is None:
         return counted
-    off_x0 = float(np.linalg.norm(estimate.grad_x0[sample] - reference.grad_x0[sample]))
-    off_theta = float(np.linalg.norm(estimate.grad_theta[sample] - reference.grad_theta[sample]))
-    reason = estimate.failed.get(sample, "")
-    if not reason and not np.isfinite([off_x0, off_theta]).all():
+    estimates = outcome.replicates or (estimate,)
+    off_x0 = np.stack([one.grad_x0[sample] - reference.grad_x0[sample] for one in estimates])
+    off_theta = np.stack(
+        [one.grad_theta[sample] - reference.grad_theta[sample] for one in estimates]
+    )
+    off = np.hstack([off_x0, off_theta])
+    reason = next((one.failed[sample] for one in estimates if sample in one.failed), "")
+    if not reason and not np.isfinite(off).all():
         reason = "the gradient is not finite"
     if reason:
         return replace(counted, status="diverged", reason=reason)
-    error = float(np.hypot(off_x0, off_theta))
+    size = float(np.linalg.norm(reference.gradient[sample]))
+    error = _root_mean_square(off)
+    bias, deviation = bias_and_deviation(off) if outcome.replicates else (np.nan, np.nan)
     return replace(
         counted,
-        loss=float(estimate.loss[sample]),
+        loss=float(np.mean([one.loss[sample] for one in estimates])),
         abs_error=error,
-        rel_error=error / float(np.linalg.norm(reference.gradient[sample])),
-        abs_error_x0=off_x0,
-        abs_error_theta=off_theta,
+        rel_error=error / size,
+        abs_error_x0=_root_mean_square(off_x0),
+        abs_error_theta=_root_mean_square(off_theta),
+        bias=bias / size,
+        deviation=deviation / size,
         steps=int(estimate.steps[sample]),
     )
+
+
+def _root_mean_square(off: Array) -> float:
+    """Of the norms of K errors (K, m)."""
+    return float(np.linalg.norm(off) / np.sqrt(len(off)))
+
+
+def bias_and_deviation(off: Array) -> tuple[float, float]:
+    """Norm of the mean error, and the root of the trace of the covariance, of K errors (K, m).
+
+    The squares are unbiased: the covariance over K - 1, and from the mean's square its own sampling
+    error, deviation^2 / K, is taken; where that is more than there is, 0 is left.
+    """
+    mean = off.mean(axis=0)
+    variance = float(np.square(off - mean).sum() / (len(off) - 1))
+    return float(np.sqrt(max(0.0, mean @ mean - variance / len(off)))), float(np.sqrt(variance))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a sweep measures: which estimators, at which settings, on how many samples."""
 
 import hashlib
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,13 @@ TOLERANCES = tuple(10.0**-k for k in range(1, 10))
 
 DEAREST = {"lqr": 2**14, "mujoco_cartpole": 2**11, "stiff": 2**17}
 """Oracle calls of a fixed-step estimator's dearest setting, where not 2^13."""
+
+
+ROLLOUT_CALLS = 2**13
+"""The same for rollouts, whose steps are as many on every system, and which are replicated."""
+
+DEAR = 64
+"""One that pays for each parameter may take so many times as many; the samples of a cell, twice."""
 
 
 def _steps(horizon: float, counts: Sequence[int]) -> tuple[float, ...]:
@@ -115,16 +123,39 @@ So that the whole plan takes minutes, these are measured on fewer samples or set
 
 def default_settings(system: str, estimator: str) -> tuple[float, ...]:
     """Tolerances by decades, or steps T/N, N a power of two, as far as DEAREST allows."""
-    return settings_up_to(estimator, TASKS[system].system.horizon, DEAREST.get(system, 2**13))
+    return settings_up_to(estimator, _any_problem(system), DEAREST.get(system, 2**13))
 
 
-def settings_up_to(estimator: str, horizon: float, calls: int) -> tuple[float, ...]:
-    """The same for any horizon, the dearest step taking at most so many oracle calls."""
+def settings_up_to(estimator: str, problem: Problem, calls: int) -> tuple[float, ...]:
+    """The same for any problem, the dearest setting taking a sample so many oracle calls at most.
+
+    DEAR times as many of an estimator that pays for each parameter, no dearer setting a solve. Of
+    rollouts, powers of two as far as ROLLOUT_CALLS.
+    """
     method = ESTIMATORS[estimator]
     if method.knob == "tolerance":
         return TOLERANCES
-    most = calls // method.calls_per_step
-    return _steps(horizon, [2**k for k in range(most.bit_length())])
+    if method.knob == "rollouts":
+        most = int(ROLLOUT_CALLS / method.calls(problem, 1))
+        return tuple(2.0**k for k in range(1, most.bit_length()))
+    affordable = DEAR * calls if method.cost_grows_with_parameters else calls
+    a_step = method.calls(problem, problem.horizon)
+    most = min(calls // method.calls_per_step, int(affordable / a_step))
+    return _steps(problem.horizon, [2**k for k in range(most.bit_length())])
+
+
+def affordable_samples(system: str, estimator: str, settings: Sequence[float]) -> int:
+    """As many as 2 DEAR allows, of an estimator that pays for each parameter; of others, any."""
+    method = ESTIMATORS.get(estimator)
+    if method is None or method.knob != "step" or not method.cost_grows_with_parameters:
+        return sys.maxsize
+    dearest = method.calls(_any_problem(system), min(settings))
+    return max(1, int(2 * DEAR * DEAREST.get(system, 2**13) / dearest))
+
+
+def _any_problem(system: str) -> Problem:
+    """At the first of its presets, which are of one size and horizon."""
+    return TASKS[system].problem(next(iter(TASKS[system].presets)))
 
 
 @dataclass(frozen=True)
@@ -132,9 +163,10 @@ class Plan:
     """What to measure. Every setting of every estimator sees the same initial states (paired).
 
     `x0` overrides the system's own draw of `samples` initial states from `seed`. An estimator that
-    the exceptions hold to fewer samples sees the first few, unless it is to see `all_samples`.
-    Wall time, `timed`, costs runs of the baseline beside each cell. The plan of the whole `field`
-    has settings of its own, and gives an estimator up on a problem where a setting took too long.
+    the exceptions or its price hold to fewer samples sees the first few, unless it is to see
+    `all_samples`. Wall time, `timed`, costs runs of the baseline beside each cell. The plan of the
+    whole `field` has settings of its own, and gives an estimator up on a problem where a setting
+    took too long.
     """
 
     problems: tuple[tuple[str, str], ...]
@@ -178,8 +210,10 @@ class Plan:
         """Settings and samples, as this plan has them."""
         if self.field and not self.settings:
             return field.field_settings(system, estimator, TASKS[system].problem(theta))
-        settings, samples = EXCEPTIONS.get((system, estimator), ((), self.most_samples))
-        return self.settings or settings or default_settings(system, estimator), samples
+        settings, samples = EXCEPTIONS.get((system, estimator), ((), 0))
+        settings = self.settings or settings or default_settings(system, estimator)
+        samples = samples or affordable_samples(system, estimator, settings)
+        return settings, min(samples, self.most_samples) if self.field else samples
 
     def shared(self) -> dict[str, Any]:
         """What all cells of a run folder have in common."""

@@ -10,7 +10,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, 2)
+"""Schema 1 had no ADDED columns: they are NaN in its records."""
+ADDED = ("bias", "deviation")
 Status = Literal["ok", "raised", "diverged", "shape", "timeout", "memory", "died", "mutated"]
 
 
@@ -26,6 +29,11 @@ class Record:
     counts are calls of oracles by this sample; `stored_bytes` and `peak_bytes` are the batch's over
     its samples; `wall_s` is the batch's seconds over its samples, and `wall_ratio` its median time
     over that of `bptt` at a hundredth of the horizon, `wall_ratio_spread` max - min of the ratio.
+
+    Of a stochastic estimator, errors are root mean squares over replicates, counts are one's, and
+    rel_error^2 = bias^2 + deviation^2: the two are relative to the gradient's norm, and their
+    squares estimated without bias, a negative one of `bias` set to 0 (then bias is small beside
+    deviation / sqrt(replicates), and not resolved). NaN otherwise.
     """
 
     system: str
@@ -43,6 +51,8 @@ class Record:
     rel_error: float
     abs_error_x0: float
     abs_error_theta: float
+    bias: float
+    deviation: float
     reference_uncertainty: float
     f_evals: int
     vjp_evals: int
@@ -147,9 +157,10 @@ class RunFolder:
             raise UnusableFolder(
                 f"{self.provenance_path} is damaged: name another folder"
             ) from error
-        if schema != SCHEMA:
+        if schema not in READABLE:
             raise UnusableFolder(
-                f"{self.path} has records of schema {schema}, this version reads {SCHEMA}: "
+                f"{self.path} has records of schema {schema}, this version reads "
+                f"{' and '.join(map(str, READABLE))}: "
                 "name another folder"
             )
         return dict(found)
@@ -161,6 +172,7 @@ class RunFolder:
         """Note in the provenance that a session measured here."""
         provenance = self.provenance()
         provenance["sessions"].append(session)
+        provenance["schema"] = SCHEMA  # what it measures is written so
         self.write_provenance(provenance)
 
     def cell_path(self, cell: Cell) -> Path:
@@ -226,6 +238,8 @@ def read_records(path: Path) -> pd.DataFrame:
             raise UnusableFolder(f"{path} is cut short: delete it to measure it again")
         # As text first: Python's float() is exact whatever pandas' parser does.
         table = pd.read_csv(io.StringIO(text), dtype=object, keep_default_na=False)
+        if list(table.columns) == [name for name in COLUMNS if name not in ADDED]:
+            table = table.assign(**dict.fromkeys(ADDED, ""))[COLUMNS]
         if list(table.columns) != COLUMNS:
             raise UnusableFolder(f"{path} has records of another schema: name another folder")
         for name, convert in _NUMBERS.items():

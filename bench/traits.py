@@ -18,8 +18,8 @@ FROZEN = 1e12
 """A tolerance that no error comes near: every step is as much longer than the last as the control
 allows and the first is a fixed part of the span, so that no perturbation moves the mesh."""
 TOLERANCES = tuple(10.0**-k for k in range(6, 12))
-ROUNDING, DIFFERENCING = 3e-14, 1e-9
-"""Relative errors above which nothing but truncation shows, and not central differences' own."""
+ROUNDING = 3e-14
+"""A relative error above which nothing but truncation shows, where nothing is differenced."""
 MODERATE = {"step": 0.1, "tolerance": 1e-4, "rollouts": 8.0}
 COARSE = {"step": 0.22, "tolerance": FROZEN}
 COUNTS = sorted([1, *(2**k for k in range(1, 9)), *(3 * 2**k for k in range(7))])
@@ -120,7 +120,7 @@ def _order_by_step(estimator: Estimator) -> float:
     # What a reversible method carries beside the state grows where the state decays: over the whole
     # horizon, that and the rounding it magnifies hide the order.
     problem, x0, truth = smooth(1.0) if estimator.exact and not estimator.memory else smooth()
-    floor = DIFFERENCING if estimator.cost_grows_with_parameters else ROUNDING
+    floor = max(ROUNDING, estimator.floor)
     usable: list[tuple[int, float]] = []
     for count in COUNTS:
         error = _relative(estimator(problem, x0, problem.horizon / count), truth)

@@ -3,14 +3,16 @@
 from estimators.bptt import Bptt
 from estimators.ctpg import Ctpg
 from estimators.ctpg_checkpointed import CheckpointedCtpg
+from estimators.differences import CENTRAL, COMPLEX_STEP, EXTRAPOLATED, FORWARD, Differences
 from estimators.estimate import Estimate, Estimator
-from estimators.finite_difference import FiniteDifference
 from estimators.mali import Mali
 from estimators.mccallum_foster import McCallumFoster
 from estimators.neural_ode import NeuralOde
 from estimators.over_solver import CtpgOver
 from estimators.reversible_heun import ReversibleHeun
 from estimators.richardson import Richardson
+from estimators.rollouts import Rollouts, gaussian, signs
+from estimators.sensitivity import Sensitivity
 from estimators.solvers.scipy_solver import ScipySolver
 from estimators.solvers.tableaus import (
     BS3,
@@ -66,7 +68,22 @@ ESTIMATORS: dict[str, Estimator] = {
     "reversible_heun": ReversibleHeun(tight=3e-3),
     "reversible-rk4": McCallumFoster(RK4, tight=0.01),
     "reversible-dop853": McCallumFoster(DOP853, tight=0.05),
-    "finite_difference": FiniteDifference(RK4, tight=0.05),
+    "sensitivity-rk4": Sensitivity(RK4, tight=0.01),
+    "sensitivity-tsit5": Sensitivity(TSIT5, tight=0.02),
+    "finite_difference": Differences(RK4, CENTRAL, tight=0.05),
+    "finite_difference-extrapolated": Differences(RK4, EXTRAPOLATED, tight=0.05),
+    "forward_difference": Differences(RK4, FORWARD, tight=0.05),
+    "complex_step": Differences(RK4, COMPLEX_STEP, tight=0.05),
+    "spsa": Rollouts(RK4, signs, paired=True, source="Spall 1992"),
+    "evolution_strategies": Rollouts(
+        RK4, gaussian, paired=True, source="Salimans et al. 2017, section 2.1"
+    ),
+    "score_function": Rollouts(
+        RK4,
+        gaussian,
+        paired=False,
+        source="Williams 1992, section 6; Sehnke et al. 2010, section 2",
+    ),
 }
 
 __all__ = ["ESTIMATORS", "Estimate", "Estimator"]

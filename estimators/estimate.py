@@ -57,6 +57,8 @@ class Estimator(ABC):
     """The exponent of the gradient's error in the tolerance, below 1 where no control sees it."""
     exact: bool = False
     """Whether it is, to rounding, the gradient of the loss of its own discretisation."""
+    floor: float = 0.0
+    """A relative error that the differences it takes leave, whatever the step; 0 is rounding's."""
     memory: float = 1.0
     """The exponent of the bytes stored between the passes, in the number of steps."""
     stochastic: bool = False

@@ -127,7 +127,7 @@ SETUPS: dict[str, Setup] = {
 
 
 def setting_of(setup: Setup, estimator: str) -> float:
-    """The set-up's own, or the paper's tolerance, or a hundredth of the horizon."""
+    """The set-up's own, or the paper's tolerance, a hundredth of the horizon, 64 rollouts."""
     horizon = setup.horizon or setup.system.horizon
-    usual = PAPER_RTOL if ESTIMATORS[estimator].knob == "tolerance" else horizon / 100
-    return setup.settings.get(estimator, usual)
+    usual = {"tolerance": PAPER_RTOL, "step": horizon / 100, "rollouts": 64.0}
+    return setup.settings.get(estimator, usual[ESTIMATORS[estimator].knob])

@@ -1,5 +1,7 @@
 """An estimator that came as a plug-in, in a form that any process can be sent."""
 
+from copy import copy
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,6 +19,7 @@ class Plugged(Estimator):
 
     def __init__(self, source: Source, name: str, form: str, code: str, made: Estimator) -> None:
         self.plugin, self.name, self.form, self.code = source, name, form, code
+        self.shift = 0
         # Instance attributes, so that what the class has by default is out of the way.
         for declaration, value in declared_by(made).items():
             setattr(self, declaration, value)
@@ -25,8 +28,17 @@ class Plugged(Estimator):
         made = made_of(self.plugin, self.name)
         if code_of(self.plugin) != self.code:
             raise Unusable(f"{self.plugin} was changed while it was being measured")
+        own: Any = made[self.form]
+        if self.shift:
+            own = replace(own, seed=own.seed + self.shift)
         with quiet():
-            return made[self.form](problem, x0, setting)
+            return own(problem, x0, setting)
+
+    def reseeded(self, by: int) -> "Plugged":
+        """The same, its seed shifted, for a stochastic estimator (a dataclass with a `seed`)."""
+        other = copy(self)
+        other.shift = by
+        return other
 
     def __repr__(self) -> str:
         return f"Plugged({self.plugin}{'-' * bool(self.form)}{self.form})"

@@ -12,7 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.plan import DEFAULT_ESTIMATORS, EXCEPTIONS, SAMPLES, Plan, default_settings, problems_of
+from bench.meter import metered
+from bench.plan import (
+    DEAR,
+    DEAREST,
+    DEFAULT_ESTIMATORS,
+    EXCEPTIONS,
+    SAMPLES,
+    Plan,
+    default_settings,
+    problems_of,
+)
 from bench.records import COLUMNS, RunFolder, UnusableFolder
 from bench.sweep import Budget, sweep
 from estimators import ESTIMATORS, Estimate, Estimator
@@ -260,14 +270,37 @@ def test_the_default_plan_covers_every_system_and_pairs_its_samples() -> None:
         (name, preset) for name, task in TASKS.items() for preset in task.presets
     }
     assert {c.estimator for c in cells} == set(DEFAULT_ESTIMATORS)
-    fewer = {(c.system, c.estimator) for c in cells if c.samples < SAMPLES}
-    assert fewer <= set(EXCEPTIONS)
+    fewer = {(c.system, c.estimator) for c in cells if c.samples < SAMPLES} - set(EXCEPTIONS)
+    assert all(ESTIMATORS[estimator].cost_grows_with_parameters for _, estimator in fewer)
     assert len({c.name for c in cells}) == len(cells)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_every_estimator_has_default_settings(estimator: str) -> None:
-    for system in TASKS:
+    method = ESTIMATORS[estimator]
+    for system, task in TASKS.items():
         settings = default_settings(system, estimator)
-        assert len(settings) >= 5
-        assert all(0 < s <= TASKS[system].system.horizon for s in settings)
+        assert len(settings) >= (1 if method.cost_grows_with_parameters else 5)
+        largest = np.inf if method.knob == "rollouts" else task.system.horizon
+        assert all(0 < s <= largest for s in settings)
+
+
+@pytest.mark.parametrize("estimator", [n for n, e in ESTIMATORS.items() if e.knob != "tolerance"])
+def test_calls_are_about_those_that_are_metered(estimator: str) -> None:
+    """Truth: the meter, at 64 steps; less than one of them may go or come at either end."""
+    method, problem = ESTIMATORS[estimator], TASKS["lqr"].problem("perturbed")
+    setting = default_settings("lqr", estimator)[:7][-1]
+    counted = metered(problem, 1)
+    method(counted, np.ones((1, 2)), setting)
+    assert counted.meter.evals[0] == pytest.approx(method.calls(problem, setting), rel=1 / 64)
+
+
+def test_what_pays_for_each_parameter_is_held_to_a_price() -> None:
+    """Truth: calls of a whole cell, by multiplication: 1 + d + P solves of 4 stages a step."""
+    dear = [n for n, e in ESTIMATORS.items() if e.cost_grows_with_parameters]
+    assert "complex_step" in dear
+    for cell in Plan(problems_of((), ()), ("complex_step",)).cells():
+        task = TASKS[cell.system]
+        solves = 1 + task.system.state_dim + task.policy.size
+        calls = cell.samples * solves * 4 * task.system.horizon / cell.setting
+        assert calls <= 2 * DEAR * DEAREST.get(cell.system, 2**13)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from estimators import ESTIMATORS, Estimate, Estimator
-from estimators.finite_difference import FiniteDifference
 from estimators.neural_ode import NeuralOde
 from reference import Reference, load_or_certify
 from systems import TASKS, Array, Policy, Problem
@@ -17,7 +16,6 @@ EXACT = [name for name, task in TASKS.items() if task.system.truth is None]
 PRESETS = [(name, key) for name in EXACT for key in TASKS[name].presets if key != "trained"]
 """Trained parameters are faster than drawn ones, and others after every training: RATES is for
 those below."""
-COST_GROWS_WITH_P = (FiniteDifference,)
 MOST_PARAMETERS = 200
 
 RATE = 4.0
@@ -54,6 +52,12 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(params=[name for name, e in ESTIMATORS.items() if not e.stochastic])
+def deterministic(request: pytest.FixtureRequest) -> Estimator:
+    """Every registered estimator that draws nothing; `test_rollouts` is about those that do."""
+    return ESTIMATORS[request.param]
+
+
 @pytest.fixture
 def estimator(name: str) -> Estimator:
     return ESTIMATORS[name]
@@ -78,7 +82,8 @@ def short() -> Callable[..., Problem]:
         whole = TASKS[preset[0]].problem(preset[1])
         smooth = ("tanh" if name == "elu" else name for name in whole.policy.activations)
         policy, theta = Policy(whole.policy.sizes, tuple(smooth)), whole.theta
-        if isinstance(estimator, COST_GROWS_WITH_P) and policy.size > MOST_PARAMETERS:
+        dear = estimator is not None and estimator.cost_grows_with_parameters
+        if dear and policy.size > MOST_PARAMETERS:
             policy = Policy((policy.sizes[0], 4, policy.sizes[-1]), ("tanh", "identity"))
             theta = policy.glorot(np.random.default_rng(4), 0.3)
         horizon *= UNITS.get(preset[0], pace(preset[0]))

@@ -11,7 +11,8 @@ from estimators import ESTIMATORS, Estimator
 from systems.mujoco_cartpole import EPS
 
 TASK = ("mujoco_cartpole", "initial")
-OWN_LOOPS = [name for name in ESTIMATORS if "-scipy-" not in name]
+OWN_LOOPS = [n for n, e in ESTIMATORS.items() if "-scipy-" not in n and e.black_box]
+NOT_THROUGH = [name for name, e in ESTIMATORS.items() if not e.black_box]
 
 
 @pytest.mark.parametrize("name", OWN_LOOPS)
@@ -24,7 +25,7 @@ def test_every_call_of_the_simulator_is_counted(
     calls, forward = [], mujoco.mj_forward
     monkeypatch.setattr(mujoco, "mj_forward", lambda *given: calls.append(1) or forward(*given))
     counted = metered(problem, len(x0))
-    estimator(counted, x0, 0.05 if estimator.knob == "step" else 1e-3)
+    estimator(counted, x0, {"step": 0.05, "tolerance": 1e-3, "rollouts": 2}[estimator.knob])
     assert counted.meter.f_evals.sum() == len(calls)
     assert counted.meter.vjp_evals.sum() == 0
     assert len(calls) > 0
@@ -60,3 +61,13 @@ def test_differencing_sets_the_floor_and_not_the_tolerance(
     assert ((box[1:] > floor / 10) & (box[1:] < floor * 10)).all()
     assert (box[2] > box[1] / 5).all()
     assert (closed[2] < closed[1] / 50).all()
+
+
+@pytest.mark.parametrize("name", NOT_THROUGH)
+def test_what_does_not_go_through_a_simulator_says_so(
+    estimator: Estimator, short: Callable
+) -> None:
+    problem, x0 = short(TASK, 0.2, estimator).sample(np.random.default_rng(0), 1)
+    with pytest.raises(ValueError, match="does not go through a simulator"):
+        estimator(problem, x0, 0.05)
+    assert not estimator(problem.exact, x0, 0.05).failed

@@ -58,13 +58,13 @@ X0 = Gear().sample_x0(np.random.default_rng(0), 2)
 
 
 def test_every_estimator_is_as_accurate_across_a_declared_jump(
-    estimator: Estimator, reference_of: Callable, relative_error: Callable, required: Callable
+    deterministic: Estimator, reference_of: Callable, relative_error: Callable, required: Callable
 ) -> None:
     """Truth: the certified reference, to the same bound as on smooth problems."""
     declared = problem(Gear())
     reference = reference_of(declared, X0)
-    estimate = estimator(declared, X0, estimator.tight)
-    bound = required(estimator, estimator.tight)
+    estimate = deterministic(declared, X0, deterministic.tight)
+    bound = required(deterministic, deterministic.tight)
     assert (relative_error(estimate, reference) <= bound).all()
     np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
 

@@ -55,7 +55,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
 
 def setting_of(estimator: Estimator) -> float:
-    return PROBLEM.horizon / N if estimator.knob == "step" else 1e-3
+    settings = {"step": PROBLEM.horizon / N, "tolerance": 1e-3, "rollouts": 5}
+    return settings[estimator.knob]
 
 
 def test_every_estimator_is_counted_by_hand() -> None:

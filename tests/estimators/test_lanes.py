@@ -25,7 +25,8 @@ def test_a_lane_alone_is_the_lane_in_the_batch(
     problem = short(preset, 0.6, estimator)
     problem, x0 = problem.sample(np.random.default_rng(8), len(DIFFICULTY))
     x0 = DIFFICULTY * x0
-    setting = problem.horizon / 7 if estimator.knob == "step" else TOLERANCE
+    settings = {"step": problem.horizon / 7, "tolerance": TOLERANCE, "rollouts": 4}
+    setting = settings[estimator.knob]
     exponent = estimator.tolerance_exponent
     bound = 1e-9 if exponent == 1 else SAME_MESH * setting**exponent
     batch = metered(problem, len(x0))
@@ -54,6 +55,6 @@ def test_x0_and_theta_are_left_alone(estimator: Estimator, short: Callable) -> N
     problem = short(("lqr", "perturbed"), 1.0)
     problem, x0 = problem.sample(np.random.default_rng(8), 2)
     before, theta = x0.copy(), problem.theta.copy()
-    estimator(problem, x0, 0.1 if estimator.knob == "step" else 1e-4)
+    estimator(problem, x0, {"step": 0.1, "tolerance": 1e-4, "rollouts": 4}[estimator.knob])
     np.testing.assert_array_equal(x0, before)
     np.testing.assert_array_equal(problem.theta, theta)

@@ -7,17 +7,24 @@ import pytest
 
 from bench.meter import metered
 from estimators import ESTIMATORS, Estimator
-from estimators.finite_difference import FiniteDifference
+from estimators.differences import Differences
 from estimators.over_solver import CtpgOver
+from estimators.rollouts import Rollouts
+from estimators.sensitivity import Sensitivity
 from systems import TASKS
 
 PROBLEM = TASKS["lqr"].problem("perturbed")
-DIFFERENCES = [name for name, e in ESTIMATORS.items() if isinstance(e, FiniteDifference)]
+NEVER_BACK = [n for n, e in ESTIMATORS.items() if isinstance(e, Differences | Rollouts)]
+SENSITIVITIES = [name for name, e in ESTIMATORS.items() if isinstance(e, Sensitivity)]
 SCIPYS = [name for name, e in ESTIMATORS.items() if isinstance(e, CtpgOver)]
 WARM_UPS = 3
 """Imports and caches, which fill over the first few calls, are not the estimator's."""
-CONSTANT = [name for name, e in ESTIMATORS.items() if e.memory == 0.0 and name not in DIFFERENCES]
-STORES = [name for name in ESTIMATORS if name not in (*CONSTANT, *DIFFERENCES)]
+CONSTANT = [
+    name
+    for name, e in ESTIMATORS.items()
+    if e.memory == 0.0 and name not in (*NEVER_BACK, *SENSITIVITIES)
+]
+STORES = [n for n in ESTIMATORS if n not in (*CONSTANT, *NEVER_BACK, *SENSITIVITIES)]
 
 
 def stored(estimator: Estimator, setting: float, samples: int) -> tuple[float | None, float]:
@@ -74,7 +81,17 @@ def test_constant_memory_is_the_same_whatever_the_steps(name: str) -> None:
     assert many == pytest.approx(few, rel=0.15)
 
 
-@pytest.mark.parametrize("name", DIFFERENCES)
-def test_differences_never_turn(name: str) -> None:
+@pytest.mark.parametrize("name", NEVER_BACK)
+def test_what_only_solves_forward_never_turns(name: str) -> None:
     """There is no backward pass, so there is nothing to have stored for it."""
-    assert stored(ESTIMATORS[name], 0.5, 1)[0] is None
+    assert stored(ESTIMATORS[name], 0.5 if ESTIMATORS[name].knob == "step" else 4, 1)[0] is None
+
+
+@pytest.mark.parametrize("name", SENSITIVITIES)
+def test_sensitivities_hold_the_same_whatever_the_steps(name: str) -> None:
+    """Truth: a constant, within a seventh, while the steps multiply."""
+    (few, short), (many, long) = (stored(ESTIMATORS[name], s, 64) for s in (1.0, 0.05))
+    assert few is not None
+    assert many is not None
+    assert long > 10 * short
+    assert many == pytest.approx(few, rel=0.15)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from estimators import ESTIMATORS, Estimator
-from estimators.finite_difference import EPSILON, FiniteDifference
 
 BY_STEP = [name for name, e in ESTIMATORS.items() if e.knob == "step" and e.order is not None]
 BY_TOLERANCE = [name for name, e in ESTIMATORS.items() if e.knob == "tolerance"]
@@ -17,7 +16,7 @@ MOST_STEPS = 128
 
 def floor(estimator: Estimator) -> float:
     """Relative error above which neither rounding nor differencing shows."""
-    return 100 * EPSILON**2 if isinstance(estimator, FiniteDifference) else ROUNDING
+    return max(ROUNDING, 4 * estimator.floor)
 
 
 @pytest.mark.parametrize("preset", SMOOTH, ids="-".join)

@@ -87,7 +87,7 @@ def test_those_exempt_work_in_double_precision(estimator: Estimator, short: Call
     """
     problem = short(("lqr", "perturbed"), 0.6)
     theta, x0 = problem.theta.astype(np.float32), np.array([[0.4, -0.3]], np.float32)
-    setting = 0.1 if estimator.knob == "step" else 1e-5
+    setting = {"step": 0.1, "tolerance": 1e-5, "rollouts": 4}[estimator.knob]
     found = estimator(problem.with_theta(theta), x0, setting)
     truth = estimator(problem.with_theta(theta.astype(float)), x0.astype(float), setting)
     assert gradient(found).dtype == np.float64

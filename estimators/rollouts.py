@@ -1,0 +1,99 @@
+"""Zeroth-order gradients: the losses of randomly perturbed rollouts, and nothing else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+
+from estimators.differences import ROWS_AT_ONCE, losses_at, point_of
+from estimators.estimate import Estimate, Estimator, Knob
+from estimators.solvers.mesh import fixed_mesh
+from estimators.solvers.tableaus import Tableau
+from systems import Array, Problem
+
+Draw = Callable[[np.random.Generator, tuple[int, int]], Array]
+"""Directions of mean zero and covariance one."""
+
+
+def gaussian(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    return rng.standard_normal(shape)
+
+
+def signs(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    """Rademacher's, whose entries are their own inverses."""
+    return 2.0 * rng.integers(0, 2, shape) - 1.0
+
+
+@dataclass(frozen=True)
+class Rollouts(Estimator):
+    """g = sum_k (L(z + r e_k) - b_k) e_k / (n r) over n rollouts, z = (x0, theta) perturbed whole.
+
+    With `paired` directions, e and -e, it is the mean of (L(z + r e) - L(z - r e)) e / (2 r): over
+    `signs` SPSA (Spall 1992), over `gaussian` noise evolution strategies with antithetic pairs
+    (Salimans et al. 2017, section 2.1). Without pairs, it is the score function (REINFORCE,
+    Williams 1992, section 6) of a Gaussian exploration not of actions but of the parameters (Sehnke
+    et al. 2010, section 2) and of x0, which needs no discretisation of noise in time and no
+    derivative of the policy; the baseline b_k is the mean of the other losses, free of bias.
+
+    Gaussian directions are unbiased for the gradient of E L(z + r e), the loss smoothed over the
+    radius r; signs are unbiased up to r^2 times third derivatives. That, and the `steps` fixed ones
+    of a solve, are the bias, which no number of rollouts removes. The variance falls as 1 / n and
+    hardly depends on r, as no noise but the perturbation's is there: hence a small one. The loss
+    returned is the mean of the rollouts'.
+
+    Directions come from `seed` and the bytes of the lane's x0. In float64. Raises ValueError if
+    there are fewer than two rollouts; an odd one is not taken where they are paired.
+    """
+
+    tableau: Tableau
+    draw: Draw
+    paired: bool
+    source: str
+    radius: float = 1e-3
+    steps: int = 64
+    seed: int = 0
+    tight: float = 1024.0
+    knob: Knob = "rollouts"
+    follows_dtype = False
+    stochastic = True
+    memory = 0.0
+
+    def calls(self, problem: Problem, setting: float) -> float:
+        return setting * self.tableau.stages * self.steps
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        count, width = self._count(setting), x0.shape[1]
+        step = problem.horizon / self.steps
+        found = [self._of(problem, lane, x, count, step) for lane, x in enumerate(x0.astype(float))]
+        loss, gradient = (np.array(part) for part in zip(*found, strict=True))
+        steps = np.full(len(x0), len(fixed_mesh(problem.segments, step)[0]))
+        return Estimate(loss, gradient[:, :width], gradient[:, width:], steps)
+
+    def _count(self, setting: float) -> int:
+        if not 0 < setting < np.inf:
+            raise ValueError(f"rollouts must be positive and finite, not {setting}")
+        count = int(setting)
+        if count < 2:
+            raise ValueError(f"it takes two rollouts at least, not {setting:g}")
+        return count - count % 2 if self.paired else count
+
+    def _of(
+        self, problem: Problem, lane: int, x: Array, count: int, step: float
+    ) -> tuple[float, Array]:
+        """The loss and its gradient (d + P,) of one sample."""
+        at = point_of(problem, lane, x)
+        rng = np.random.default_rng([self.seed, int.from_bytes(sha256(x.tobytes()).digest())])
+        directions = self.draw(rng, (count // 2 if self.paired else count, len(at)))
+        if self.paired:
+            directions = np.concatenate([directions, -directions])
+        losses = np.concatenate(
+            [
+                losses_at(problem, self.tableau, lane, at + self.radius * some, step)
+                for some in np.split(directions, range(ROWS_AT_ONCE, count, ROWS_AT_ONCE))
+            ]
+        )
+        # The mean of the others is n / (n - 1) as far away as the mean of all; pairs cancel it.
+        independent = count if self.paired else count - 1
+        mean = losses.mean()
+        return float(mean), (losses - mean) @ directions / (independent * self.radius)

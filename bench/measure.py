@@ -4,7 +4,7 @@ import resource
 import signal
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +15,7 @@ import psutil
 
 from bench.meter import Meter, metered
 from bench.records import Cell, Record, Status
+from bench.returned import copied, judge
 from estimators import ESTIMATORS, Estimate, Estimator
 from reference import Reference
 from systems import Array, Problem
@@ -25,8 +26,6 @@ TRACED_CALLS = 1200
 """Memory is traced where a batch makes at most so many oracle calls: it slows them 3 to 5 times."""
 TIMING_SECONDS = 0.15
 BASELINE_STEPS = 100
-EXPECTED = ("loss", "grad_x0", "grad_theta", "steps")
-"""What an estimate has for every sample."""
 REPLICATES = 16
 """How often a stochastic estimator is called, with a seed of its own each time."""
 
@@ -126,13 +125,6 @@ def _uninterrupted() -> bool:
     return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-def copied(estimate: Estimate) -> Estimate:
-    """The estimate in arrays of its own."""
-    loss, grad_x0, grad_theta, steps = (np.array(getattr(estimate, name)) for name in EXPECTED)
-    found = None if estimate.reconstructed is None else np.array(estimate.reconstructed)
-    return Estimate(loss, grad_x0, grad_theta, steps, dict(estimate.failed), found)
-
-
 def _replicated(first: Outcome, own: Callable[..., Outcome]) -> Outcome:
     """The estimates of all replicates; the outcome of the first that fails as a whole, if any."""
     assert first.estimate is not None
@@ -163,33 +155,6 @@ def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outc
         return again
     first.meter.stored_bytes = again.meter.stored_bytes or 0.0
     return replace(first, peak_bytes=peak)
-
-
-def judge(estimate: object, problem: Problem, x0: Array) -> tuple[Status, str]:
-    """Whether what was returned is an estimate of the right shapes and types."""
-    if not isinstance(estimate, Estimate):
-        return "shape", f"returned {type(estimate).__name__}, not an Estimate"
-    batch = len(x0)
-    shapes = (batch,), x0.shape, (batch, problem.policy.size), (batch,)
-    expected = dict(zip(EXPECTED, shapes, strict=True))
-    if estimate.reconstructed is not None:
-        expected["reconstructed"] = x0.shape
-    failed: object = estimate.failed
-    if not isinstance(failed, Mapping):
-        return (
-            "shape",
-            f"failed is {type(estimate.failed).__name__}, not a mapping of lane to reason",
-        )
-    for name, shape in expected.items():
-        value = getattr(estimate, name)
-        if not isinstance(value, np.ndarray) or value.shape != shape:
-            return (
-                "shape",
-                f"{name} is {getattr(value, 'shape', type(value).__name__)}, not {shape}",
-            )
-        if value.dtype.kind not in "fi":
-            return "shape", f"{name} has dtype {value.dtype}, not a real number's"
-    return "ok", ""
 
 
 def _wall_time(

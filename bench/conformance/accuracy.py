@@ -7,8 +7,8 @@ import numpy as np
 
 from bench.conformance.finding import Finding, judged
 from bench.conformance.problems import PROBLEMS, SMOOTH, rotorcraft
-from bench.measure import copied
 from bench.meter import metered
+from bench.returned import copied
 from bench.traits import observed_order
 from estimators import Estimate, Estimator
 from reference import Reference, certify

@@ -8,8 +8,9 @@ import numpy as np
 from bench.conformance.accuracy import call, coarse, sampled
 from bench.conformance.finding import Finding, judged
 from bench.conformance.problems import SMOOTH, regulator, rotorcraft, watched
-from bench.measure import EXPECTED, attempt
+from bench.measure import attempt
 from bench.meter import metered
+from bench.returned import EXPECTED
 from bench.traits import memory_exponent
 from estimators import Estimator
 from systems import Array

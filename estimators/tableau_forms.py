@@ -18,6 +18,8 @@ from systems import Array
 
 TIGHT_STEPS = {1: 1e-3, 2: 1e-3, 3: 5e-3, 4: 0.01, 5: 0.01, 6: 0.02}
 """By order; 0.05 for higher ones."""
+TIGHT_TOLERANCES = {1: 1e-3, 2: 1e-4, 3: 1e-6, 4: 1e-8}
+"""By order; 1e-10 for higher ones. A low order takes thousands of steps for less."""
 
 
 def forms(tableau: Tableau) -> dict[str, Estimator]:
@@ -30,11 +32,12 @@ def forms(tableau: Tableau) -> dict[str, Estimator]:
     if tableau.error is None:
         along = {"ctpg": Ctpg(tableau, tight=step), "gauss_adjoint": GaussAdjoint(tableau, step)}
         return found | along
+    tolerance = TIGHT_TOLERANCES.get(tableau.order, 1e-10)
     return found | {
-        "ctpg": Ctpg(tableau),
-        "ctpg_checkpointed": CheckpointedCtpg(tableau),
-        "gauss_adjoint": GaussAdjoint(tableau),
-        "backsolve": NeuralOde(tableau),
+        "ctpg": Ctpg(tableau, tolerance),
+        "ctpg_checkpointed": CheckpointedCtpg(tableau, tolerance),
+        "gauss_adjoint": GaussAdjoint(tableau, tolerance),
+        "backsolve": NeuralOde(tableau, tight=tolerance),
     }
 
 

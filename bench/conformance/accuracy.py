@@ -108,9 +108,16 @@ def _error_by_tolerance(estimator: Estimator) -> Finding:
         falls,
         f"an error that falls by {wanted:.2g} or more as the tolerance does by 10000",
         ", ".join(f"{error:.1e} at {tolerance:.0e}" for error, tolerance in pairs)
-        + f"; order {observed_order(estimator):.1f} in its steps",
+        + _seen_order(estimator),
         "the tolerance has to reach every solve, forward and backward, and the quadrature",
     )
+
+
+def _seen_order(estimator: Estimator) -> str:
+    """Not of one of low order, which takes millions of steps at the tolerances of a fit."""
+    if estimator.tight > 1e-7:
+        return ""
+    return f"; order {observed_order(estimator):.1f} in its calls"
 
 
 def breakpoints(estimator: Estimator) -> Finding:

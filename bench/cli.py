@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from bench.conformance.verb import check_verb
 from bench.dimension import dimension_verb
 from bench.learning.verbs import learn_verb
 from bench.matrix import verdict_matrix
 from bench.matrix_verb import matrix_verb, publish
+from bench.measure import attempt
 from bench.options import (
     ESTIMATOR,
+    ESTIMATORS_OF,
+    PLUG_IN,
     PRESET,
     SYSTEM,
     Count,
@@ -28,6 +33,7 @@ from bench.options import (
 from bench.overhead import measure_overhead
 from bench.paper.verbs import reproduce_verb
 from bench.plan import DEFAULT_ESTIMATORS, Plan
+from bench.plugins import BROKEN, load_entry_points
 from bench.progress import progress
 from bench.records import RunFolder
 from bench.sweep import sweep as run_sweep
@@ -46,6 +52,7 @@ INTERRUPTED = 130
 @click.version_option(package_name="gradpareto")
 def cli() -> None:
     """Which gradient estimator to use for a controlled ODE: accuracy against cost, measured."""
+    load_entry_points()
 
 
 @cli.command("list")
@@ -69,7 +76,7 @@ def list_all(as_json: bool) -> None:
         name: {"knob": method.knob, "order": method.order} for name, method in ESTIMATORS.items()
     }
     if as_json:
-        print_json({"systems": systems, "needs": NEEDS, "estimators": estimators})
+        print_json({"systems": systems, "needs": NEEDS, "estimators": estimators, "broken": BROKEN})
         return
     for kind, table in (("system", systems), ("estimator", estimators)):
         frame = pd.DataFrame.from_dict(table, orient="index").rename_axis(kind).reset_index()
@@ -77,22 +84,26 @@ def list_all(as_json: bool) -> None:
         click.echo()
     for name, command in NEEDS.items():
         click.echo(f"{name} needs: {command}")
+    for name, reason in BROKEN.items():
+        click.echo(f"{name} is broken: {reason}")
 
 
-@cli.command()
+@cli.command(epilog=PLUG_IN)
 @click.option(
-    "--estimator", "estimators", type=ESTIMATOR, multiple=True, help="Default: the plan's."
+    "--estimator", "estimators", type=ESTIMATORS_OF, multiple=True, help="Default: the plan's."
 )
 @click.option(
     "--setting", "settings", type=Positive(), multiple=True, help="Steps, tolerances or rollouts."
 )
 @measuring
-def sweep(estimators: tuple[str, ...], settings: tuple[float, ...], **chosen: Any) -> None:
+def sweep(
+    estimators: tuple[tuple[str, ...], ...], settings: tuple[float, ...], **chosen: Any
+) -> None:
     """Measure what is missing in a run folder; write records.csv and provenance.json there.
 
     Example: gradpareto sweep --system quadrotor --estimator ctpg --samples 4 --out /tmp/run
     """
-    plan = make_plan(estimators or _all_of(chosen), chosen, settings)
+    plan = make_plan(list(chain(*estimators)) or _all_of(chosen), chosen, settings)
     records = _measured(plan, chosen)
     path = RunFolder(chosen["out"]).records_path
     failed = int((records.status != "ok").sum())
@@ -102,19 +113,19 @@ def sweep(estimators: tuple[str, ...], settings: tuple[float, ...], **chosen: An
         click.echo(f"{path}: {len(records)} records, {failed} of them failures")
 
 
-@cli.command()
+@cli.command(epilog=PLUG_IN)
 @click.option(
-    "--estimator", "estimators", type=ESTIMATOR, multiple=True, help="Default: the plan's."
+    "--estimator", "estimators", type=ESTIMATORS_OF, multiple=True, help="Default: the plan's."
 )
 @measuring
-def pareto(estimators: tuple[str, ...], **chosen: Any) -> None:
+def pareto(estimators: tuple[tuple[str, ...], ...], **chosen: Any) -> None:
     """Sweep, then draw the figures and print the table of everything in the run folder.
 
     Example: gradpareto pareto --out results/runs/default
     """
     from bench.figures import draw_run  # noqa: PLC0415 (a second to import)
 
-    plan = make_plan(estimators or _all_of(chosen), chosen)
+    plan = make_plan(list(chain(*estimators)) or _all_of(chosen), chosen)
     records = _measured(plan, chosen)
     folder = RunFolder(chosen["out"])
     limits = {problem: folder.read_limit(*problem) for problem in _problems(records)}
@@ -131,35 +142,40 @@ def pareto(estimators: tuple[str, ...], **chosen: Any) -> None:
         click.echo(f"{len(figures)} figures in {folder.path / 'figures'}")
 
 
-@cli.command()
-@click.argument("new", type=ESTIMATOR)
+@cli.command(epilog=PLUG_IN)
+@click.argument("new", type=ESTIMATORS_OF)
 @click.argument("baseline", type=ESTIMATOR)
 @click.option("--from", "loosest", type=Positive(), default=LOOSEST, show_default=True)
 @click.option(
     "--to", "tightest", type=Positive(), help="Default: the tightest that either reaches."
 )
 @measuring
-def compare(new: str, baseline: str, loosest: float, tightest: float | None, **chosen: Any) -> None:
+def compare(
+    new: tuple[str, ...], baseline: str, loosest: float, tightest: float | None, **chosen: Any
+) -> None:
     """Does NEW dominate BASELINE? From the records if they are there, else it measures first.
 
-    Exit status 0 if it does on every problem asked for, 1 if not.
+    Exit status 0 if it does on every problem asked for, 1 if not; where NEW is a plug-in of several
+    forms, if some form of it does.
 
     Example: gradpareto compare ctpg bptt --system lqr
+
+    Example: gradpareto compare my_solver.py:MySolver bptt --system quadrotor
     """
-    if new == baseline:
-        raise click.UsageError(f"cannot compare {new} with itself")
+    if baseline in new:
+        raise click.UsageError(f"cannot compare {baseline} with itself")
     if tightest is not None and tightest > loosest:
         raise click.UsageError(f"--to {tightest:g} is looser than --from {loosest:g}")
-    plan = make_plan((new, baseline), chosen)
+    plan = make_plan((*new, baseline), chosen)
     records = _measured(plan, chosen)
-    verdicts = judge_all(records, plan.problems, new, baseline, loosest, tightest)
+    judged = [judge_all(records, plan.problems, name, baseline, loosest, tightest) for name in new]
     if chosen["as_json"]:
-        print_json(
-            [asdict(v) | {"sentence": v.sentence()} for row in verdicts.values() for v in row]
-        )
+        rows = [row for verdicts in judged for row in verdicts.values()]
+        print_json([asdict(v) | {"sentence": v.sentence()} for row in rows for v in row])
     else:
-        click.echo(describe(verdicts))
-    sys.exit(0 if all(v.answer == "dominates" for v in verdicts[1.0]) else 1)
+        click.echo("\n".join(map(describe, judged)))
+    dominates = (all(v.answer == "dominates" for v in verdicts[1.0]) for verdicts in judged)
+    sys.exit(0 if any(dominates) else 1)
 
 
 @cli.command()
@@ -184,7 +200,7 @@ def reference(system: str, **chosen: Any) -> None:
     print_certificate(certificates, chosen["as_json"])
 
 
-@cli.command()
+@cli.command(epilog=PLUG_IN)
 @click.option("--system", type=SYSTEM, default="quadrotor", show_default=True)
 @click.option("--theta", type=PRESET, help="Default: the system's last preset.")
 @click.option("--estimator", type=ESTIMATOR, default="ctpg", show_default=True)
@@ -209,6 +225,9 @@ def overhead(
     problem = task.problem(_preset_of(system, theta))
     problem, x0 = problem.sample(np.random.default_rng(seed), samples)
     with threadpool_limits(1):
+        outcome = attempt(ESTIMATORS[estimator], problem, x0, setting)
+        if outcome.status != "ok":
+            raise ValueError(f"{estimator}: {outcome.reason}")
         found = measure_overhead(problem, ESTIMATORS[estimator], x0, setting)
     if as_json:
         print_json(asdict(found))
@@ -220,6 +239,7 @@ def overhead(
     )
 
 
+cli.add_command(check_verb)
 cli.add_command(dimension_verb)
 cli.add_command(learn_verb)
 cli.add_command(matrix_verb)

@@ -1,6 +1,7 @@
 """Measures one cell: an estimator at one setting on a batch of samples, against the reference."""
 
 import resource
+import signal
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import psutil
 
 from bench.meter import Meter, metered
 from bench.records import Cell, Record, Status
+from bench.returned import copied, judge
 from estimators import ESTIMATORS, Estimate, Estimator
 from reference import Reference
 from systems import Array, Problem
@@ -85,23 +87,42 @@ def attempt(
     Counting takes a few per cent of the time, the baseline's as well. Replicates after the first
     have seeds of their own.
     """
-    counted, x0_copy = metered(problem, len(x0)), x0.copy()
+    tracing = tracemalloc.is_tracing()
+    # Memory is traced after a run that has left the parameters alone, and without this copy's.
+    private = problem if tracing else problem.with_theta(problem.theta.copy())
+    counted, x0_copy = metered(private, len(x0)), x0.copy()
     estimate: Estimate | None = None
     start = time.perf_counter()
-    seconds = np.nan
+    seconds = peak = np.nan
     try:
         if replicate:
             given: Any = estimator
-            estimator = replace(given, seed=given.seed + replicate)
+            reseeded = getattr(given, "reseeded", None)  # a plug-in's own, wherever it is loaded
+            estimator = (
+                reseeded(replicate) if reseeded else replace(given, seed=given.seed + replicate)
+            )
         estimate = estimator(counted, x0_copy, setting)
         seconds = time.perf_counter() - start
+        peak = tracemalloc.get_traced_memory()[1] if tracing else np.nan
         status, reason = judge(estimate, problem, x0)
     except MemoryError:
         status, reason = "memory", "allocated more than its budget of memory"
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not _uninterrupted():
+            raise
         lines = str(error).splitlines() or [""]
         status, reason = "raised", f"{type(error).__name__}: {lines[0]}"[:200]
-    return Outcome(estimate if status == "ok" else None, status, reason, counted.meter, seconds)
+    for what, now, before in (("x0", x0_copy, x0), ("theta", private.theta, problem.theta)):
+        if now.tobytes() != before.tobytes():
+            status, reason = "mutated", f"changed {what}, which is not its own: copy it first"
+    # Copied, since an estimator may write its next result into the same arrays.
+    kept = copied(estimate) if status == "ok" and estimate is not None else None
+    return Outcome(kept, status, reason, counted.meter, seconds, peak)
+
+
+def _uninterrupted() -> bool:
+    """Whether no person can have interrupted this process, a worker: the estimator raised it."""
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def _replicated(first: Outcome, own: Callable[..., Outcome]) -> Outcome:
@@ -122,7 +143,9 @@ def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outc
     tracemalloc.start()
     try:
         again = own()
-        peak = tracemalloc.get_traced_memory()[1]
+        peak = (
+            tracemalloc.get_traced_memory()[1] if np.isnan(again.peak_bytes) else again.peak_bytes
+        )
     finally:
         tracemalloc.stop()
     if peak > cell_bytes:
@@ -132,29 +155,6 @@ def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outc
         return again
     first.meter.stored_bytes = again.meter.stored_bytes or 0.0
     return replace(first, peak_bytes=peak)
-
-
-def judge(estimate: object, problem: Problem, x0: Array) -> tuple[Status, str]:
-    """Whether what was returned is an estimate of the right shapes and types."""
-    if not isinstance(estimate, Estimate):
-        return "shape", f"returned {type(estimate).__name__}, not an Estimate"
-    batch = len(x0)
-    expected = {
-        "loss": (batch,),
-        "grad_x0": x0.shape,
-        "grad_theta": (batch, problem.policy.size),
-        "steps": (batch,),
-    }
-    for name, shape in expected.items():
-        value = getattr(estimate, name)
-        if not isinstance(value, np.ndarray) or value.shape != shape:
-            return (
-                "shape",
-                f"{name} is {getattr(value, 'shape', type(value).__name__)}, not {shape}",
-            )
-        if value.dtype.kind not in "fi":
-            return "shape", f"{name} has dtype {value.dtype}, not a real number's"
-    return "ok", ""
 
 
 def _wall_time(

@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +12,7 @@ import click
 
 from bench import field
 from bench.plan import Plan, load_x0, problems_of
+from bench.plugins import BROKEN, PLUGINS, resolve
 from bench.records import RunFolder
 from bench.sweep import Budget
 from estimators import ESTIMATORS
@@ -28,22 +29,54 @@ Context = click.Context | None
 class Name(click.ParamType):
     """One of a registry's names; an unknown one is answered with the nearest.
 
-    `needs` has the names that are known and not installed, each with the command that helps.
+    `known` is called for the names, which plug-ins may add to. `needs` has those that are known and
+    not installed, each with the command that helps.
     """
 
     def __init__(
-        self, kind: str, known: Sequence[str], needs: Mapping[str, str] = MappingProxyType({})
+        self,
+        kind: str,
+        known: Callable[[], Iterable[str]],
+        needs: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.name, self.known, self.needs = kind, list(known), needs
+        self.name, self.known, self.needs = kind, known, needs
 
-    def convert(self, value: str, param: Parameter, ctx: Context) -> str:
-        if value in self.known:
+    def convert(self, value: str, param: Parameter, ctx: Context) -> Any:
+        known = list(self.known())
+        if value in known:
             return value
         if value in self.needs:
             raise click.UsageError(f"{self.name} {value!r} needs: {self.needs[value]}")
-        near = difflib.get_close_matches(value, self.known, n=1, cutoff=0.3)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.known)}"
+        if value in BROKEN:
+            raise click.UsageError(f"{self.name} {value!r} is broken: {BROKEN[value]}")
+        near = difflib.get_close_matches(value, known, n=1, cutoff=0.3)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
         raise click.UsageError(f"unknown {self.name} {value!r}: {hint}")
+
+
+class Estimators(Name):
+    """An estimator's name, or a plug-in, which may be several: their names.
+
+    A plug-in is PATH.py:NAME, MODULE:NAME or an entry point's name.
+    """
+
+    def convert(self, value: Any, param: Parameter, ctx: Context) -> tuple[str, ...]:
+        if not isinstance(value, str):
+            return tuple(value)
+        if ":" in value or value in PLUGINS:
+            return resolve(value)
+        return (super().convert(value, param, ctx),)
+
+
+class OneEstimator(Estimators):
+    """The same where a single one is meant."""
+
+    def convert(self, value: Any, param: Parameter, ctx: Context) -> Any:
+        names = super().convert(value, param, ctx)
+        if len(names) > 1:
+            forms = ", ".join(name.rpartition("-")[2] for name in names)
+            raise click.UsageError(f"{value} has several forms, name one, {value}-FORM: {forms}")
+        return names[0]
 
 
 class Positive(click.ParamType):
@@ -85,16 +118,23 @@ class SettingOf(click.ParamType):
     ) -> tuple[str, float | None]:
         if not isinstance(value, str):
             return value
-        name, equals, setting = value.partition("=")
-        name = self.names.convert(name, param, ctx)
+        name, equals, setting = value.rpartition("=")
+        name = self.names.convert(name if equals else setting, param, ctx)
         return name, Positive().convert(setting, param, ctx) if equals else None
 
 
-SYSTEM = Name("system", list(TASKS), NEEDS)
-ESTIMATOR = Name("estimator", list(ESTIMATORS))
-PRESET = Name("preset", sorted({preset for task in TASKS.values() for preset in task.presets}))
+SYSTEM = Name("system", lambda: TASKS, NEEDS)
+ESTIMATOR = OneEstimator("estimator", lambda: ESTIMATORS)
+ESTIMATORS_OF = Estimators("estimator", lambda: ESTIMATORS)
+PRESET = Name("preset", lambda: sorted({name for task in TASKS.values() for name in task.presets}))
+PLUG_IN = (
+    "An estimator may be a plug-in: PATH.py:NAME or MODULE:NAME, a whole estimator, a solver or a "
+    "Runge-Kutta tableau. One of the forms that a solver or a tableau becomes is NAME-FORM, as in "
+    "my_solver.py:MySolver-ctpg."
+)
+"""What the verbs that take one say about it."""
 
-PLAN = Name("plan", ["default", "field"])
+PLAN = Name("plan", lambda: ("default", "field"))
 PLAN_HELP = "field: every estimator, by few settings on 4 samples, untimed, in half an hour."
 
 _SHARED = [

@@ -16,9 +16,8 @@ _ROOT = Path(__file__).resolve().parent.parent
 def session(references: dict[str, str]) -> dict[str, Any]:
     """One session of measuring, with the cache keys of the references it judged by."""
     status = _git("status", "--porcelain")
-    arguments = [Path(part).name if Path(part).is_absolute() else part for part in sys.argv[1:]]
     return {
-        "command": " ".join(["gradpareto", *arguments]),
+        "command": " ".join(["gradpareto", *map(_public, sys.argv[1:])]),
         "commit": _git("rev-parse", "HEAD"),
         "dirty": None if status is None else bool(status),
         "python": platform.python_version(),
@@ -28,6 +27,12 @@ def session(references: dict[str, str]) -> dict[str, Any]:
         "cores": psutil.cpu_count(),
         "references": references,
     }
+
+
+def _public(argument: str) -> str:
+    """An argument without the folder of an absolute path, also behind --option=."""
+    option, equals, value = argument.rpartition("=")
+    return option + equals + (Path(value).name if Path(value).is_absolute() else value)
 
 
 def _git(*arguments: str) -> str | None:

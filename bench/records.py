@@ -14,7 +14,7 @@ SCHEMA = 2
 READABLE = (1, 2)
 """Schema 1 had no ADDED columns: they are NaN in its records."""
 ADDED = ("bias", "deviation")
-Status = Literal["ok", "raised", "diverged", "shape", "timeout", "memory", "died"]
+Status = Literal["ok", "raised", "diverged", "shape", "timeout", "memory", "died", "mutated"]
 
 
 class UnusableFolder(ValueError):  # noqa: N818

@@ -1,6 +1,7 @@
 """Runs a plan: what is missing in the run folder is measured, cell by cell, by worker processes."""
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -17,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from bench.frontier import limit_table
 from bench.measure import failed_records, measure
 from bench.plan import Plan
+from bench.plugins import claim_cells
 from bench.provenance import session
 from bench.records import CELL_KEYS, Cell, Record, RunFolder, Status
 from estimators import ESTIMATORS, Estimator
@@ -51,6 +53,7 @@ def sweep(
     if not cells:
         raise ValueError("nothing to sweep: no system has such a preset")
     folder.open(plan.shared())
+    claim_cells(folder, plan.estimators, (system for system, _ in plan.problems))
     held = folder.read_cells().groupby(CELL_KEYS).size()
     missing = [cell for cell in cells if held.get(cell.key, 0) < cell.samples]
     if missing:
@@ -97,11 +100,15 @@ class _Work:
 
 def _pool(budget: Budget) -> pebble.ProcessPool:
     context = multiprocessing.get_context("spawn")
-    return pebble.ProcessPool(budget.workers, initializer=_start_worker, context=context)
+    return pebble.ProcessPool(budget.workers, initializer=start_worker, context=context)
 
 
-def _start_worker() -> None:
-    """One thread each, so that workers do not share cores; the parent handles an interrupt."""
+def start_worker() -> None:
+    """One thread each, so that workers do not share cores; the parent handles an interrupt.
+
+    Whatever an estimator prints goes to standard error: the result is on standard output.
+    """
+    os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(1)
 

@@ -6,7 +6,6 @@ from estimators.checkpointing import Checkpointed
 from estimators.collocation import Collocation
 from estimators.ctpg import Ctpg
 from estimators.ctpg_checkpointed import CheckpointedCtpg
-from estimators.ctpg_scipy import CtpgScipy
 from estimators.differences import CENTRAL, COMPLEX_STEP, EXTRAPOLATED, FORWARD, Differences
 from estimators.estimate import Estimate, Estimator
 from estimators.forward_backward_sweep import ForwardBackwardSweep
@@ -14,12 +13,14 @@ from estimators.mali import Mali
 from estimators.mccallum_foster import McCallumFoster
 from estimators.multistep import Multistep
 from estimators.neural_ode import NeuralOde
+from estimators.over_solver import CtpgOver
 from estimators.reversible_heun import ReversibleHeun
 from estimators.richardson import Richardson
 from estimators.rollouts import Rollouts, gaussian, signs
 from estimators.sensitivity import Sensitivity
 from estimators.solve_bvp import SolveBvp
 from estimators.solvers.collocation import gauss, radau
+from estimators.solvers.scipy_solver import ScipySolver
 from estimators.solvers.tableaus import (
     BS3,
     DOP853,
@@ -72,11 +73,11 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg-dop853": Ctpg(DOP853),
     "ctpg-vern9": Ctpg(VERN9),
     "ctpg-rk4": Ctpg(RK4, tight=0.01),
-    "ctpg-scipy": CtpgScipy("RK45"),
-    "ctpg-scipy-dop853": CtpgScipy("DOP853"),
-    "ctpg-scipy-radau": CtpgScipy("Radau", tight=1e-7),
-    "ctpg-scipy-bdf": CtpgScipy("BDF", tight=1e-7),
-    "ctpg-scipy-lsoda": CtpgScipy("LSODA"),
+    "ctpg-scipy": CtpgOver(ScipySolver("RK45")),
+    "ctpg-scipy-dop853": CtpgOver(ScipySolver("DOP853")),
+    "ctpg-scipy-radau": CtpgOver(ScipySolver("Radau"), tight=1e-7),
+    "ctpg-scipy-bdf": CtpgOver(ScipySolver("BDF"), tight=1e-7),
+    "ctpg-scipy-lsoda": CtpgOver(ScipySolver("LSODA")),
     "gauss_adjoint": GaussAdjoint(DOPRI5),
     "gauss_adjoint-dop853": GaussAdjoint(DOP853),
     "gauss_adjoint-5": GaussAdjoint(DOPRI5, nodes=5),

@@ -44,12 +44,22 @@ class Collocation(Estimator):
     tight: float = 0.1
     knob: Knob = "step"
     exact: bool = True
-    stiff: bool = True
+    iterative: bool = True
     source: str = "Hager 2000, Sec. 2; Sandu 2006, Sec. 3"
 
     @property
     def order(self) -> int | None:  # type: ignore[override]
         return self.family(self.stages).order if self.stages else None
+
+    @property
+    def stiff(self) -> bool:  # type: ignore[override]
+        """A polynomial over a whole segment resolves a fast mode, or else it oscillates."""
+        return self.stages is not None
+
+    @property
+    def memory(self) -> float:  # type: ignore[override]
+        """The matrices of one polynomial grow with the square of its nodes."""
+        return 1.0 if self.stages or self.pieces > 1 else 2.0
 
     @property
     def calls_per_step(self) -> int:  # type: ignore[override]

@@ -61,6 +61,9 @@ class Estimator(ABC):
     """A relative error that the differences it takes leave, whatever the step; 0 is rounding's."""
     memory: float = 1.0
     """The exponent of the bytes stored between the passes, in the number of steps."""
+    iterative: bool = False
+    """Whether it iterates: what a step costs then depends on the problem, `calls_per_step` is
+    about what it is."""
     stochastic: bool = False
     """Whether it draws random numbers; it then is a dataclass with a field `seed`, and the noise of
     a lane comes from the seed and that lane's x0 alone."""

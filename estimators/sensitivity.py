@@ -49,13 +49,12 @@ class Sensitivity(Estimator):
         for start, h, owner in zip(starts, lengths, owners, strict=True):
             times = inside(start + tableau.c * h, *problem.segments[owner : owner + 2])
             state = state.after(_slopes(problem, tableau, state, times, h), h * tableau.b)
-        width = x0.shape[1]
+        width, steps = x0.shape[1], np.full(len(x0), len(starts))
+        del starts, lengths, owners  # nothing is kept that grows with the steps
         ends = problem.terminal_gradient(state.x)[:, None, :] @ state.s
         gradient = state.gradient + ends[:, 0]
         loss = state.loss + problem.terminal(state.x)
-        return Estimate(
-            loss, gradient[:, :width], gradient[:, width:], np.full(len(x0), len(starts))
-        )
+        return Estimate(loss, gradient[:, :width], gradient[:, width:], steps)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class SolveBvp(Estimator):
     knob: Knob = "tolerance"
     follows_dtype = False
     memory: float = 0.0
-    stiff: bool = True
+    iterative: bool = True
     source: str = "Kierzenka and Shampine 2001; SciPy's solve_bvp"
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:

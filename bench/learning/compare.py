@@ -11,6 +11,7 @@ import pandas as pd
 from bench.learning.history import STATUS, History
 from bench.learning.setups import Setup
 from bench.learning.train import Rule, Run, heldout_loss, train
+from bench.plugins import claim_histories
 from bench.provenance import session
 from bench.records import RunFolder, write_whole
 from bench.sweep import Report
@@ -74,6 +75,7 @@ def learn(comparison: Comparison, folder: Path, report: Report) -> dict[str, His
             "budget": comparison.budget,
         }
     )
+    claim_histories(held, comparison.settings, comparison.name)
     held.add_session(session({}))
     histories: dict[str, History] = {}
     for estimator in comparison.settings:

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from bench.learning.compare import Comparison, best_theta, learn, summary
 from bench.learning.optimiser import Adam
 from bench.learning.setups import SETUPS, setting_of
-from bench.options import ESTIMATOR, SYSTEM, Count, Positive, SettingOf
+from bench.options import ESTIMATOR, PLUG_IN, SYSTEM, Count, Positive, SettingOf
 from bench.progress import progress
 from bench.terminal import print_json, print_learning
 from systems.task import trained_path
@@ -19,7 +19,7 @@ from systems.task import trained_path
 DEFAULT = Path("results/runs/learn")
 
 
-@click.command("learn")
+@click.command("learn", epilog=PLUG_IN)
 @click.argument("system", type=SYSTEM)
 @click.option(
     "--estimator",

@@ -1,5 +1,8 @@
 """Synthetic records, and one small real run that several modules read."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +17,7 @@ from bench.records import COLUMNS, Cell, Record, RunFolder
 from bench.sweep import Budget, sweep
 from estimators import ESTIMATORS
 
+ROOT = Path(__file__).parents[2]
 MakeRecords = Callable[..., pd.DataFrame]
 
 
@@ -69,3 +73,31 @@ def small_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolde
     folder = RunFolder(tmp_path_factory.mktemp("run") / "small")
     sweep(SMALL, folder, cache, Budget(workers=1), lambda name, done, total: None)
     return folder
+
+
+@pytest.fixture
+def run(cache: Path):  # type: ignore[no-untyped-def]
+    """Call `python -m bench` with arguments; the result has returncode, stdout and stderr."""
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bench", *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | {"GRADPARETO_CACHE": str(cache)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return call
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    """One line, no traceback, status 2."""
+    assert result.returncode == 2, result.stderr
+    lines = [line for line in result.stderr.splitlines() if not line[:1].isdigit()]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("gradpareto: ")
+    for word in words:
+        assert word in lines[0]

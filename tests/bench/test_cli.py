@@ -1,10 +1,7 @@
 """The command line through its entry point, as a person uses it."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,42 +10,13 @@ import pytest
 from bench.records import RunFolder
 from estimators import ESTIMATORS
 from systems import TASKS
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def run(cache: Path):  # type: ignore[no-untyped-def]
-    """Call `python -m bench` with arguments; the result has returncode, stdout and stderr."""
-
-    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "bench", *map(str, arguments)],
-            cwd=ROOT,
-            env=os.environ | {"GRADPARETO_CACHE": str(cache)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    return call
+from tests.bench.conftest import assert_refused
 
 
 @pytest.fixture
 def folder(small_run: RunFolder, tmp_path: Path) -> Path:
     """A copy of the small run that a test may spoil."""
     return Path(shutil.copytree(small_run.path, tmp_path / "run"))
-
-
-def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
-    """One line, no traceback, status 2."""
-    assert result.returncode == 2, result.stderr
-    lines = [line for line in result.stderr.splitlines() if not line[:1].isdigit()]
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("gradpareto: ")
-    for word in words:
-        assert word in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +136,10 @@ def test_reference_prints_the_certificate(run) -> None:  # type: ignore[no-untyp
         assert "closed form / continuous adjoint" in certificate["disagreements"]
 
 
-@pytest.mark.parametrize("verb", ["list", "sweep", "pareto", "compare", "reference", "overhead"])
+VERBS = ("list", "sweep", "pareto", "compare", "reference", "overhead", "check")
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(run, verb: str) -> None:  # type: ignore[no-untyped-def]
     result = run(verb, "--help")
     assert result.returncode == 0

@@ -49,10 +49,11 @@ BY_STEP = [name for name, e in ESTIMATORS.items() if e.knob == "step"]
 
 @pytest.mark.parametrize("name", BY_STEP)
 def test_a_step_costs_the_calls_declared(name: str) -> None:
-    """Truth: the meter, over 8 steps more."""
+    """Truth: the meter, over 8 steps more; where it iterates, to a factor of three."""
     own, problem = ESTIMATORS[name], traits.orbit(4.0)
     declared = (own.calls(problem, 4.0 / 16) - own.calls(problem, 4.0 / 8)) / 8
-    assert traits.calls_per_step(own) == declared
+    slack = 3.0 if own.iterative else 1.0
+    assert declared / slack <= traits.calls_per_step(own) <= declared * slack
 
 
 def test_whoever_declares_to_suit_stiff_systems_does_and_nobody_else(estimator: Estimator) -> None:

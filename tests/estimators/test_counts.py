@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import estimators.ctpg_scipy as over_scipy
+import estimators.solvers.scipy_solver as over_scipy
 from bench.meter import metered
 from estimators import ESTIMATORS, Estimator
 from estimators.solve_bvp import SolveBvp

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from estimators import ESTIMATORS, Estimator
-from estimators.ctpg_scipy import CtpgScipy
+from estimators.over_solver import CtpgOver
 from estimators.solvers.engine import Rhs
 from estimators.solvers.quadrature import Quadrature
 from estimators.solvers.runge_kutta import Solution, solve
@@ -285,7 +285,7 @@ def test_lost_lanes_stay_out() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("name", [n for n, e in ESTIMATORS.items() if not isinstance(e, CtpgScipy)])
+@pytest.mark.parametrize("name", [n for n, e in ESTIMATORS.items() if not isinstance(e, CtpgOver)])
 def test_a_diverging_sample_does_not_take_the_batch_with_it(
     estimator: Estimator, short: Callable
 ) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from bench.meter import metered
 from estimators import ESTIMATORS, Estimator
-from estimators.ctpg_scipy import CtpgScipy
 from estimators.differences import Differences
 from estimators.multistep import Multistep
+from estimators.over_solver import CtpgOver
 from estimators.rollouts import Rollouts
 from estimators.sensitivity import Sensitivity
 from systems import TASKS
@@ -17,7 +17,7 @@ from systems import TASKS
 PROBLEM = TASKS["lqr"].problem("perturbed")
 NEVER_BACK = [n for n, e in ESTIMATORS.items() if isinstance(e, Differences | Rollouts)]
 SENSITIVITIES = [name for name, e in ESTIMATORS.items() if isinstance(e, Sensitivity)]
-SCIPYS = [name for name, e in ESTIMATORS.items() if isinstance(e, CtpgScipy)]
+SCIPYS = [name for name, e in ESTIMATORS.items() if isinstance(e, CtpgOver)]
 WARM_UPS = 3
 """Imports and caches, which fill over the first few calls, are not the estimator's."""
 CONSTANT = [
@@ -60,7 +60,11 @@ def test_stored_trajectories_grow_with_the_steps(name: str) -> None:
     """
     estimator = ESTIMATORS[name]
     samples = 1 if name in SCIPYS else 8
-    found = np.array([stored(estimator, s, samples) for s in settings(estimator)], dtype=float)
+    repeats = 5 if name in SCIPYS else 1  # its solvers are cycles: uncollected ones come on top
+    measured = [
+        min(stored(estimator, s, samples) for _ in range(repeats)) for s in settings(estimator)
+    ]
+    found = np.array(measured, dtype=float)
     sizes, steps = found.T
     assert (steps[1:] > 1.3 * steps[:-1]).all()
     price = np.diff(sizes) / np.diff(steps)

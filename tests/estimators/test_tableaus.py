@@ -1,19 +1,17 @@
 """Tableaus against the order conditions: one for each rooted tree (Butcher 1963)."""
 
-from collections.abc import Iterator, Sequence
-from functools import cache
-from itertools import combinations_with_replacement
-from math import prod
-
 import numpy as np
 import pytest
 
-from estimators.solvers.dense_output import nested
+from estimators.solvers.order_conditions import (
+    dense_weights,
+    missed,
+    nodes,
+    trees,
+    weights,
+    widened,
+)
 from estimators.solvers.tableaus import BS3, DOP853, DOPRI5, TABLEAUS, TSIT5, VERN9, Tableau
-from systems import Array
-
-Tree = tuple["Tree", ...]
-"""A rooted tree is its root's children, sorted."""
 
 DENSE_ORDER = {"Euler": 1, "Midpoint": 2, "Heun": 2, "BS3": 3, "RK4": 3}
 DENSE_ORDER |= {"Dopri5": 4, "Tsit5": 4, "DOP853": 7, "Vern9": 8}
@@ -27,66 +25,6 @@ EMBEDDED = [
     (VERN9, 0, 8),
 ]
 """Rows of `error` and the order of the method that each of them compares with."""
-
-
-@cache
-def trees(order: int) -> tuple[Tree, ...]:
-    """All rooted trees of so many nodes: 1, 1, 2, 4, 9, 20, 48, 115, 286, 719."""
-
-    def forests(nodes: int, largest: int) -> Iterator[tuple[Tree, ...]]:
-        if nodes == 0:
-            yield ()
-        for size in range(1, min(nodes, largest) + 1):
-            for copies in range(1, nodes // size + 1):
-                for chosen in combinations_with_replacement(trees(size), copies):
-                    for rest in forests(nodes - size * copies, size - 1):
-                        yield (*chosen, *rest)
-
-    return tuple(forests(order - 1, order - 1))
-
-
-@cache
-def nodes(tree: Tree) -> int:
-    return 1 + sum(map(nodes, tree))
-
-
-@cache
-def density(tree: Tree) -> int:
-    return nodes(tree) * prod(map(density, tree))
-
-
-def weights(chosen: Sequence[Tree], a: Array) -> Array:
-    """Elementary weights of the stages, (trees, s); a subtree that many share is weighed once."""
-
-    @cache
-    def of(tree: Tree) -> Array:
-        result = np.ones(len(a))
-        for child in tree:
-            result = result * (a @ of(child))
-        return result
-
-    return np.stack([of(tree) for tree in chosen])
-
-
-def widened(tableau: Tableau) -> Array:
-    """a with rows for f(t + h, x+) and for the stages that only the dense output needs."""
-    s, total = tableau.stages, tableau.dense.shape[1]
-    a = np.zeros((total, total))
-    a[:s, :s], a[s, :s] = tableau.a, tableau.b
-    for k, (_, row) in enumerate(tableau.extra, s + 1):
-        a[k, : len(row)] = row
-    return a
-
-
-def dense_weights(tableau: Tableau, fraction: float) -> Array:
-    """b_i(s): what each slope contributes to the interpolant, through its own evaluation."""
-    return nested(np.array(fraction), np.pad(tableau.dense, ((1, 0), (0, 0))))
-
-
-def missed(b: Array, a: Array, order: int, fraction: float = 1.0) -> float:
-    """The largest error over the conditions of one order, relative to the condition's own value."""
-    densities = np.array([density(tree) for tree in trees(order)])
-    return float(np.abs(weights(trees(order), a) @ b * densities - fraction**order).max())
 
 
 every = pytest.mark.parametrize("tableau", TABLEAUS.values(), ids=TABLEAUS)

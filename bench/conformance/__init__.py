@@ -1,0 +1,1 @@
+"""The conformance kit: is an estimator fit to be compared?"""

@@ -1,0 +1,91 @@
+"""Runs the checks of one estimator, each in a worker that it may bring down."""
+
+import contextlib
+import multiprocessing
+import signal
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as CheckTimeout
+
+import numpy as np
+import pebble
+
+from bench.conformance import accuracy, manners
+from bench.conformance.finding import Finding
+from bench.measure import address_space
+from bench.sweep import start_worker
+from estimators import ESTIMATORS, Estimator
+
+CHECKS: dict[str, Callable[[Estimator], Finding]] = {
+    check.__name__: check
+    for check in (
+        manners.answer,
+        accuracy.gradient,
+        accuracy.order,
+        accuracy.lanes,
+        accuracy.breakpoints,
+        manners.memory,
+        manners.inputs,
+        manners.oracles,
+        manners.precision,
+        manners.float64,
+        manners.repeats,
+    )
+}
+"""In this order; without an `answer` there is nothing else to look at."""
+CHECK_BYTES = 4 * 2**30
+
+
+def check_all(names: list[str], seconds: float, workers: int) -> dict[str, list[Finding]]:
+    """The findings for each of the estimators of these names, a check taking so long at most."""
+    context = multiprocessing.get_context("spawn")
+    with pebble.ProcessPool(workers, initializer=start_worker, context=context) as pool:
+        try:
+            return {name: _findings(pool, name, seconds) for name in names}
+        except BaseException:
+            pool.stop()
+            raise
+
+
+def _findings(pool: pebble.ProcessPool, name: str, seconds: float) -> list[Finding]:
+    given = ESTIMATORS[name]
+
+    def start(check: str) -> pebble.ProcessFuture:
+        return pool.schedule(run_check, (check, given), timeout=seconds)
+
+    first, *rest = CHECKS
+    found = [_outcome(start(first), first, seconds)]
+    if found[0].status == "failed":
+        return found
+    futures = {check: start(check) for check in rest}
+    return found + [_outcome(future, check, seconds) for check, future in futures.items()]
+
+
+def run_check(check: str, estimator: Estimator) -> Finding:
+    """One check, whatever the estimator raises."""
+    with contextlib.ExitStack() as stack:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a worker
+            stack.enter_context(address_space(CHECK_BYTES))
+        stack.enter_context(np.errstate(all="ignore"))
+        try:
+            return CHECKS[check](estimator)
+        except BaseException as error:
+            line = (str(error).splitlines() or [""])[0]
+            return _broken(check, f"it raised {type(error).__name__}: {line}"[:300])
+
+
+def _outcome(future: pebble.ProcessFuture, check: str, seconds: float) -> Finding:
+    try:
+        return future.result()
+    except CheckTimeout:
+        return _broken(check, f"not finished within {seconds:g} s")
+    except pebble.ProcessExpired as error:
+        return _broken(check, f"the process ended with exit code {error.exitcode}")
+
+
+def _broken(check: str, seen: str) -> Finding:
+    expected = (CHECKS[check].__doc__ or "").splitlines()[0]
+    return Finding(check, "failed", expected, seen, "call it the way this check does and see")
+
+
+def passes(findings: list[Finding]) -> bool:
+    return all(finding.status != "failed" for finding in findings)

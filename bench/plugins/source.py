@@ -1,0 +1,179 @@
+"""Where a plug-in comes from: a file or a module, its object, and the digest of its code."""
+
+import ast
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import sys
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+
+class Unusable(ValueError):  # noqa: N818
+    """A plug-in that cannot be used, and why, in one line."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """`where` is a file's absolute path, or a module's dotted name; `attribute` is in it."""
+
+    where: str
+    attribute: str
+
+    @property
+    def is_file(self) -> bool:
+        return self.where.endswith(".py")
+
+    def __str__(self) -> str:
+        """Without the folder, which is private."""
+        return f"{Path(self.where).name if self.is_file else self.where}:{self.attribute}"
+
+
+def parse(text: str) -> tuple[Source, str]:
+    """PATH.py:NAME or MODULE:NAME, with -FORM behind it or not: the source, and the form or "".
+
+    Raises Unusable if it is neither, or there is no such file.
+    """
+    where, _, what = text.rpartition(":")
+    attribute, _, form = what.partition("-")
+    if not where or not attribute.isidentifier():
+        raise Unusable(f"{text!r} is neither PATH.py:NAME nor MODULE:NAME")
+    path = Path(where).expanduser()
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise Unusable(f"no such file: {path}{_near_file(path)}")
+        return Source(str(path.resolve()), attribute), form
+    if "/" in where:
+        raise Unusable(f"{where} is no Python file: its name should end in .py")
+    return Source(where, attribute), form
+
+
+def _near_file(path: Path) -> str:
+    beside = path.parent.glob("*.py") if path.parent.is_dir() else ()
+    return nearest(path.name, [found.name for found in beside])
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """: did you mean 'this'?, or nothing."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+    return f": did you mean {near[0]!r}?" if near else ""
+
+
+def load(source: Source) -> object:
+    """The object, its module imported once a process.
+
+    Raises Unusable if the module does not load or has no such name.
+    """
+    module = _module(source.where)
+    try:
+        return getattr(module, source.attribute)
+    except AttributeError:
+        public = [name for name in vars(module) if not name.startswith("_")]
+        own = [n for n in public if getattr(vars(module)[n], "__module__", "") == module.__name__]
+        near = nearest(source.attribute, own) or nearest(source.attribute, public)
+        label = str(source).rpartition(":")[0]
+        raise Unusable(f"{label} has no {source.attribute!r}{near}") from None
+
+
+@cache
+def _module(where: str) -> ModuleType:
+    path = Path(where)
+    with quiet(), _explained(path.name if path.suffix == ".py" else where):
+        if path.suffix != ".py":
+            return importlib.import_module(where)
+        # Beside it may lie what it imports; behind all else, so that it shadows nothing.
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))
+        name = f"gradpareto_plugin_{path.stem}_{zlib.crc32(where.encode()):08x}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses look their module up
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        return module
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What a plug-in prints goes to standard error; filters of warnings that it sets, nowhere."""
+    with redirect_stdout(sys.stderr), warnings.catch_warnings():
+        yield
+
+
+@contextmanager
+def _explained(label: str) -> Iterator[None]:
+    """Whatever importing raises, in one line."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except SyntaxError as error:
+        raise Unusable(f"{label} has a syntax error in line {error.lineno}: {error.msg}") from error
+    except BaseException as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name
+        if missing and (label == missing or label.startswith(f"{missing}.")):
+            raise Unusable(f"no module named {missing!r}") from error
+        lines = str(error).splitlines() or [""]
+        raise Unusable(f"{label} fails to import: {type(error).__name__}: {lines[0]}") from error
+
+
+def digest(source: Source) -> str:
+    """SHA-256 of its module's file and of those files beside it, or of its package, it imports."""
+    module, found = _module(source.where), hashlib.sha256()
+    first = getattr(module, "__file__", None)
+    if first is None:
+        return found.hexdigest()
+    root = Path(first).resolve().parent
+    for _ in range(0 if source.is_file else module.__name__.count(".")):
+        root = root.parent
+    for path in _reached(Path(first).resolve(), module, root):
+        content = path.read_bytes()
+        found.update(f"{path.relative_to(root)} {len(content)}\n".encode() + content)
+    return found.hexdigest()
+
+
+def _reached(path: Path, module: ModuleType, root: Path) -> list[Path]:
+    """The files under `root` that a module is made of, following imports that were made."""
+    found, todo = {path: module}, [path]
+    while todo:
+        at = todo.pop()
+        if at.suffix != ".py":
+            continue
+        for name in _imports(at, found[at]):
+            other = sys.modules.get(name)
+            file = getattr(other, "__file__", None)
+            if other is None or file is None:
+                continue
+            there = Path(file).resolve()
+            if there.is_relative_to(root) and there not in found:
+                found[there] = other
+                todo.append(there)
+    return sorted(found)
+
+
+def _imports(path: Path, module: ModuleType) -> Iterator[str]:
+    """Absolute names of all that a file may import: of `from a import b`, a and a.b."""
+    package = module.__package__ or ""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                parts = alias.name.split(".")
+                yield from (".".join(parts[: k + 1]) for k in range(len(parts)))
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            inside = node.module.split(".") if node.module else []
+            base = ".".join([*(above if node.level else []), *inside])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)

@@ -1,0 +1,157 @@
+"""The conformance kit: who passes it, and what it finds in whom it does not."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.conformance.kit import CHECKS, passes, run_check
+from bench.conformance.verb import report
+from estimators import ESTIMATORS, Estimate, Estimator
+from estimators.estimate import Knob
+from systems import Array, Problem
+
+REPRESENTATIVE = [
+    "bptt",
+    "bptt-dop853",
+    "ctpg",
+    "ctpg-seminorm",
+    "ctpg-scipy",
+    "neural_ode",
+    "neural_ode-checkpointed",
+]
+"""One of a kind, that are cheap: each takes a few seconds."""
+STATIC = np.empty(0)
+
+
+@dataclass(frozen=True)
+class Faulty(Estimator):
+    """Does one thing wrong."""
+
+    how: str
+    knob: Knob = "step"
+    tight: float = 0.01
+    order: int | None = 4
+    memory: float = 1.0
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:  # noqa: PLR0911, PLR0912
+        own = ESTIMATORS["bptt-rk4"]
+        match self.how:
+            case "no terminal gradient":
+                good = own(problem, x0, setting)
+                return replace(good, grad_x0=good.grad_x0 - problem.terminal_gradient(x0))
+            case "lower order":
+                good, euler = own(problem, x0, setting), ESTIMATORS["bptt"](problem, x0, setting)
+                return replace(good, grad_theta=euler.grad_theta)
+            case "batch mean":
+                good = own(problem, x0, setting)
+                return replace(good, grad_theta=good.grad_theta * (1 + x0.mean() - x0[:, :1]))
+            case "crosses jumps":
+                smooth = object.__new__(type(problem.system))
+                smooth.__dict__.update(vars(problem.system))
+                object.__setattr__(smooth, "breakpoints", ())
+                return own(replace(problem, system=smooth), x0, setting)
+            case "writes into x0":
+                x0 *= 0.5
+            case "writes into theta":
+                problem.theta[:] *= 0.5
+            case "calls the system":
+                problem.system.flow(np.zeros(len(x0)), x0, np.zeros((len(x0), 4)))
+            case "calls the class":
+                Problem.flow(problem, np.arange(len(x0)), np.zeros(len(x0)), x0)
+            case "own problem":
+                return own(
+                    Problem(problem.system, problem.policy, problem.theta, problem.horizon),
+                    x0,
+                    setting,
+                )
+            case "single precision":
+                good = own(problem, x0, setting)
+                return replace(good, loss=good.loss.astype(np.float32))
+            case "noise":
+                good = own(problem, x0, setting)
+                return replace(
+                    good, loss=good.loss * (1 + 1e-14 * np.random.default_rng().random())
+                )
+            case "static buffer":
+                good = own(problem, x0, setting)
+                STATIC.resize(good.grad_x0.shape, refcheck=False)
+                STATIC[...] = good.grad_x0
+                return replace(good, grad_x0=STATIC)
+            case "raises":
+                raise RuntimeError("no such luck")
+        return own(problem, x0, setting)
+
+
+FAULTS = {
+    "no terminal gradient": {"gradient", "breakpoints", "order"},
+    "lower order": {"gradient", "order"},
+    "batch mean": {"gradient", "lanes"},
+    "crosses jumps": {"breakpoints"},
+    "writes into x0": {"inputs"},
+    "writes into theta": {"inputs"},
+    "calls the system": {"oracles"},
+    "calls the class": {"oracles"},
+    "own problem": {"oracles"},
+    "single precision": {"float64"},
+    "noise": {"repeats"},
+    "static buffer": {"repeats"},
+    "raises": {"answer"},
+}
+"""What is wrong, and the checks of which one at least must find it."""
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", REPRESENTATIVE)
+def test_registered_estimators_pass(name: str, check: str) -> None:
+    found = run_check(check, ESTIMATORS[name])
+    assert found.status != "failed", found
+
+
+@pytest.mark.parametrize("how", FAULTS)
+def test_faults_are_found_by_the_check_that_is_for_them(how: str) -> None:
+    found = {check: run_check(check, Faulty(how)) for check in FAULTS[how]}
+    failed = {check for check, finding in found.items() if finding.status == "failed"}
+    assert failed, found
+    assert all(finding.advice for finding in found.values() if finding.status == "failed")
+
+
+def test_more_memory_than_is_declared_is_found() -> None:
+    modest = replace(Faulty("hoards"), memory=0.0)
+    assert run_check("memory", Faulty("hoards")).status == "passed"
+    assert run_check("memory", modest).status == "failed"
+
+
+def test_the_faultless_one_passes_all() -> None:
+    found = [run_check(check, Faulty("nothing")) for check in CHECKS]
+    assert passes(found), report("nothing", found)
+
+
+def test_the_report_is_for_a_person_and_json_for_a_program(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from estimators import ESTIMATORS\n"
+        "import os, time\n"
+        "def faulty(problem, x0, setting):\n"
+        "    x0 += 1\n"
+        "    if x0.dtype == 'float32':\n"
+        "        os._exit(5)\n"
+        "    return ESTIMATORS['bptt-rk4'](problem, x0 - 1, setting)\n"
+        "faulty.knob, faulty.tight, faulty.order = 'step', 0.01, 4\n"
+        "def lost(problem, x0, setting):\n"
+        "    time.sleep(60)\n"
+    )
+    result = run("check", f"{tmp_path / 'mine.py'}:faulty")
+    assert result.returncode == 1, result.stderr
+    assert "faulty: does not pass" in result.stdout
+    assert "FAILED  inputs: changed: x0" in result.stdout
+    assert "do: copy what is written to" in result.stdout
+    assert "FAILED  precision: the process ended with exit code 5" in result.stdout
+    assert "PASSED  gradient" in result.stdout
+    result = run("check", f"{tmp_path / 'mine.py'}:lost", "--seconds", 4, "--json")
+    assert result.returncode == 1
+    (row,) = json.loads(result.stdout)
+    assert not row["passes"]
+    assert row["findings"][0]["seen"] == "not finished within 4 s"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.mesh import fixed_mesh, inside
+from estimators.solvers.mesh import each_step, inside
 from estimators.solvers.tableaus import Tableau, combine
 from systems import Array, Problem
 
@@ -43,18 +43,18 @@ class Sensitivity(Estimator):
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         precision = np.result_type(x0, problem.theta)
-        starts, lengths, owners = fixed_mesh(problem.segments, setting)
         tableau = self.tableau.astype(precision)
         state = _State.at(problem, x0.astype(precision, copy=False))
-        for start, h, owner in zip(starts, lengths, owners, strict=True):
-            times = inside(start + tableau.c * h, *problem.segments[owner : owner + 2])
+        taken = 0
+        for start, h, *ends in each_step(problem.segments, setting):
+            taken += 1
+            times = inside(start + tableau.c * h, *ends)
             state = state.after(_slopes(problem, tableau, state, times, h), h * tableau.b)
-        width, steps = x0.shape[1], np.full(len(x0), len(starts))
-        del starts, lengths, owners  # nothing is kept that grows with the steps
-        ends = problem.terminal_gradient(state.x)[:, None, :] @ state.s
-        gradient = state.gradient + ends[:, 0]
+        width = x0.shape[1]
+        at_end = problem.terminal_gradient(state.x)[:, None, :] @ state.s
+        gradient = state.gradient + at_end[:, 0]
         loss = state.loss + problem.terminal(state.x)
-        return Estimate(loss, gradient[:, :width], gradient[:, width:], steps)
+        return Estimate(loss, gradient[:, :width], gradient[:, width:], np.full(len(x0), taken))
 
 
 @dataclass(frozen=True)

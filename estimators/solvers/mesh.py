@@ -1,7 +1,7 @@
 """Fixed meshes: steps of equal length that reach every breakpoint, and T, exactly."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -32,6 +32,16 @@ def fixed_mesh(segments: Sequence[float], step: float) -> tuple[Array, Array, Ar
         lengths.append(np.full(count, (right - left) / count))
         owners.append(np.full(count, index))
     return np.concatenate(starts), np.concatenate(lengths), np.concatenate(owners)
+
+
+def each_step(
+    segments: Sequence[float], step: float
+) -> Iterator[tuple[float, float, float, float]]:
+    """The same steps one by one, nothing held: start, length, and the ends of the segment."""
+    for left, right in pairwise(segments):
+        count = step_count(right - left, step)
+        for k in range(count):
+            yield left + (right - left) * k / count, (right - left) / count, left, right
 
 
 def inside(t: Array, left: float | Array, right: float | Array) -> Array:

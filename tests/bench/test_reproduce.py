@@ -13,7 +13,7 @@ from bench.paper import figure3
 from bench.paper.figures import FIGURES
 from bench.paper.reproduction import Scale
 from systems import TASKS
-from tests.bench.test_cli import assert_refused, run  # noqa: F401 (a fixture)
+from tests.bench.conftest import assert_refused
 from tests.bench.test_learning import RUN, silent, train
 
 
@@ -58,7 +58,7 @@ def test_paths_start_at_x0_and_follow_the_closed_form() -> None:
 LEARN = ("learn", "lqr", "--iterations", "3")
 
 
-def test_learn_prints_and_keeps(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+def test_learn_prints_and_keeps(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path / "run"
     options = (*LEARN, "--estimator", "ctpg", "--estimator", "bptt=0.25", "--trials", "2")
     result = run(*options, "--out", folder, "--json")
@@ -93,11 +93,11 @@ def test_learn_prints_and_keeps(run, tmp_path: Path) -> None:  # type: ignore[no
         (("reproduce", "2", "--trials", "x"), ("--trials",)),
     ],
 )
-def test_mistakes_are_one_line(run, arguments: tuple, words: tuple) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+def test_mistakes_are_one_line(run, arguments: tuple, words: tuple) -> None:  # type: ignore[no-untyped-def]
     assert_refused(run(*arguments), *words)
 
 
-def test_another_comparison_s_folder_is_refused(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+def test_another_comparison_s_folder_is_refused(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path / "run"
     assert run(*LEARN, "--estimator", "bptt=1", "--out", folder).returncode == 0
     before = (folder / "bptt.npz").read_bytes()

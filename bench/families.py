@@ -9,11 +9,11 @@ STORES = 0.75
 
 FAMILIES: dict[str, Callable[[Estimator], bool]] = {
     "stochastic": lambda e: e.stochastic,
-    "forward": lambda e: e.cost_grows_with_parameters,
-    "discretise first, implicit": lambda e: e.exact and e.stiff,
+    "forward": lambda e: e.forward_only,
+    "discretise first, implicit": lambda e: e.exact and e.iterative,
     "discretise first": lambda e: e.exact and e.memory >= STORES,
     "discretise first, less memory": lambda e: e.exact,
-    "adjoint first, implicit": lambda e: e.stiff,
+    "adjoint first, implicit": lambda e: e.stiff or e.iterative,
     "adjoint first": lambda e: e.memory >= STORES,
     "adjoint first, less memory": lambda e: True,
 }

@@ -19,13 +19,14 @@ SAMPLES = 16
 
 DEFAULT_ESTIMATORS = (
     "bptt",
-    "bptt-heun",
     "bptt-rk4",
     "bptt-dop853",
+    "bptt-adaptive-dop853",
+    "gauss_legendre-4",
+    "revolve-rk4",
     "ctpg",
     "ctpg-dop853",
-    "ctpg-rk4",
-    "ctpg-scipy",
+    "multistep_adjoint",
     "neural_ode",
     "neural_ode-checkpointed",
     "finite_difference",

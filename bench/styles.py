@@ -31,7 +31,7 @@ class Style:
         return look | {"ms": 8 if large else 6.5, "mec": "white", "mew": 0.5}
 
 
-OF_THE_PAPER: dict[str, Style] = {
+CHOSEN: dict[str, Style] = {
     "bptt": Style("#1b4189", "o", SOLID),
     "bptt-semi-implicit": Style("#5f87a8", "X", DASHED),
     "bptt-heun": Style("#a6bbeb", "v", DASHED),
@@ -49,6 +49,10 @@ OF_THE_PAPER: dict[str, Style] = {
     "neural_ode": Style("#2b8452", "P", SOLID),
     "neural_ode-checkpointed": Style("#31d0ae", ">", DASHED),
     "finite_difference": Style("#544f54", "h", DOTTED),
+    "bptt-adaptive-dop853": Style("#c5a4fa", "v", DASHED),
+    "gauss_legendre-4": Style("#410b49", "X", DOTTED),
+    "revolve-rk4": Style("#b6def4", "<", MIXED),
+    "multistep_adjoint": Style("#f5a623", "*", SOLID),
 }
 """Chosen by hand: the colours of the default plan stay apart with any colour blindness."""
 
@@ -92,7 +96,7 @@ def _by_rule() -> dict[str, Style]:
         spread = (0.5 + GOLDEN * place) % 1
         color = family_color(family, 0.28 + 0.5 * spread, 24 * ((GOLDEN * spread * 7) % 1 - 0.5))
         marker, dash = _MARKERS[number % len(_MARKERS)], _DASHES[place % len(_DASHES)]
-        styles[name] = OF_THE_PAPER.get(name, Style(color, marker, dash))
+        styles[name] = CHOSEN.get(name, Style(color, marker, dash))
     return styles
 
 

@@ -62,6 +62,7 @@ class Differences(Estimator):
     knob: Knob = "step"
     source: str = "Nocedal and Wright 2006, 8.1"
     follows_dtype = False
+    forward_only = True
     cost_grows_with_parameters = True
     memory = 0.0
 

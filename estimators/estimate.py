@@ -61,6 +61,8 @@ class Estimator(ABC):
     """A relative error that the differences it takes leave, whatever the step; 0 is rounding's."""
     memory: float = 1.0
     """The exponent of the bytes stored between the passes, in the number of steps."""
+    forward_only: bool = False
+    """Whether it goes forward only: there is no backward pass."""
     iterative: bool = False
     """Whether it iterates: what a step costs then depends on the problem, `calls_per_step` is
     about what it is."""

@@ -25,6 +25,7 @@ class Sensitivity(Estimator):
     tight: float = 0.02
     knob: Knob = "step"
     source: str = "Serban and Hindmarsh 2005"
+    forward_only = True
     exact = True
     memory = 0.0
 

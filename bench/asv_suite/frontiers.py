@@ -5,13 +5,14 @@ import numpy as np
 SYSTEMS = ["lqr", "differential_drive", "quadrotor"]
 ESTIMATORS = [
     "bptt",
-    "bptt-heun",
     "bptt-rk4",
     "bptt-dop853",
+    "bptt-adaptive-dop853",
+    "gauss_legendre-4",
+    "revolve-rk4",
     "ctpg",
     "ctpg-dop853",
-    "ctpg-rk4",
-    "ctpg-scipy",
+    "multistep_adjoint",
     "neural_ode",
     "neural_ode-checkpointed",
     "finite_difference",

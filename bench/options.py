@@ -49,6 +49,8 @@ class Name(click.ParamType):
             raise click.UsageError(f"{self.name} {value!r} needs: {self.needs[value]}")
         if value in BROKEN:
             raise click.UsageError(f"{self.name} {value!r} is broken: {BROKEN[value]}")
+        if value.endswith(".py"):
+            raise click.UsageError(f"{value} is a file: name what is in it, as in {value}:NAME")
         near = difflib.get_close_matches(value, known, n=1, cutoff=0.3)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
         raise click.UsageError(f"unknown {self.name} {value!r}: {hint}")

@@ -181,6 +181,7 @@ def test_a_name_in_an_importable_package(tmp_path: Path, monkeypatch: pytest.Mon
         ("my_solver.py:Greedy", ("without arguments", "name an instance")),
         ("my_solver.py:Turned", ("'volume'", "'step' or 'tolerance'")),
         ("my_solver.py:bptt", ("'bptt' is the name of a registered estimator",)),
+        ("my_solver.py", ("is a file", "my_solver.py:NAME")),
         ("my_solver.py:", ("neither PATH.py:NAME nor MODULE:NAME",)),
         ("my_solver.txt/x:MySolver", ("should end in .py",)),
         ("no_such_package.inner:MySolver", ("no module named 'no_such_package'",)),

@@ -37,7 +37,7 @@ from bench.plugins import BROKEN, load_entry_points
 from bench.progress import progress
 from bench.records import RunFolder
 from bench.sweep import sweep as run_sweep
-from bench.table import markdown, sentences, summarise
+from bench.table import markdown, markdown_fewest, sentences, summarise
 from bench.terminal import describe, print_certificate, print_json, print_summary
 from bench.traits_table import traits_verb
 from bench.verdict import LOOSEST, judge_all
@@ -132,6 +132,7 @@ def pareto(estimators: tuple[tuple[str, ...], ...], **chosen: Any) -> None:
     table, said = summarise(records, limits), sentences(records)
     table.to_csv(folder.path / "table.csv", index=False)
     (folder.path / "table.md").write_text(markdown(table))
+    (folder.path / "fewest.md").write_text(markdown_fewest(table))
     figures = draw_run(records, limits, folder.path / "figures")
     if len(matrix := verdict_matrix(records)):
         publish(matrix, folder.path)

@@ -84,24 +84,17 @@ def markdown(table: pd.DataFrame) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def markdown_at(table: pd.DataFrame, target: float) -> str:
-    """A row a problem, a column an estimator: evaluations for a target, the fewest in bold."""
-    shown = table.assign(problem=table.system + " (" + table.theta + ")").pivot(
-        index="problem", columns="estimator", values=f"evals_{target:.0e}"
-    )
-    rows = [["problem", *shown.columns], ["---", *["---:"] * len(shown.columns)]]
-    for name, values in zip(shown.index, shown.to_numpy(), strict=True):
-        texts = ["" if np.isnan(v) else f"{v:,.0f}" if np.isfinite(v) else "-" for v in values]
-        fewest = np.nanmin(values)
-        rows.append(
-            [
-                str(name),
-                *(
-                    f"**{text}**" if value == fewest and np.isfinite(value) else text
-                    for text, value in zip(texts, values, strict=True)
-                ),
-            ]
-        )
+def markdown_fewest(table: pd.DataFrame) -> str:
+    """A row a problem, a column a target: the fewest evaluations, and whose ("-": nobody's)."""
+    rows = [["problem", *(f"{target:.0e}" for target in TARGETS)], ["---"] * (1 + len(TARGETS))]
+    for (system, theta), group in table.groupby(["system", "theta"]):
+        cells = []
+        for target in TARGETS:
+            needed = group.set_index("estimator")[f"evals_{target:.0e}"]
+            reached = needed[np.isfinite(needed)]
+            fewest = f"{reached.min():,.0f} {reached.idxmin()}" if len(reached) else "-"
+            cells.append(fewest)
+        rows.append([f"{system} ({theta})", *cells])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

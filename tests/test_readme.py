@@ -9,9 +9,10 @@ import pytest
 
 from bench.plan import problems_of
 from bench.records import RunFolder, read_records
-from bench.table import markdown, markdown_at, sentences, summarise
+from bench.table import markdown, markdown_fewest, sentences, summarise
 from bench.terminal import describe
 from bench.verdict import judge_all
+from estimators import ESTIMATORS
 from systems import OPTIONAL, TASKS
 from systems.task import trained_path
 
@@ -45,7 +46,9 @@ def test_the_table_is_the_published_run_s(records: pd.DataFrame) -> None:
     assert len(sentences(records)) == len(limits)
 
 
-@pytest.mark.parametrize(("new", "baseline"), [("ctpg", "bptt"), ("bptt-dop853", "ctpg")])
+@pytest.mark.parametrize(
+    ("new", "baseline"), [("ctpg", "bptt"), ("bptt-dop853", "ctpg"), ("multistep_adjoint", "ctpg")]
+)
 def test_the_verdicts_are_the_published_run_s(
     records: pd.DataFrame, new: str, baseline: str
 ) -> None:
@@ -56,12 +59,24 @@ def test_the_verdicts_are_the_published_run_s(
         assert {verdict.answer for verdict in verdicts[1.0]} == {"dominates"}
 
 
-def test_the_table_of_all_systems_is_the_published_run_s() -> None:
-    folder = RunFolder(ROOT / "results" / "systems")
+def test_the_fewest_evaluations_are_the_published_field_s() -> None:
+    folder = RunFolder(ROOT / "results" / "field")
     held = read_records(folder.records_path)
     limits = {problem: folder.read_limit(*problem) for problem in problems(held)}
     assert set(limits) == set(problems_of((), ()))
-    assert block("systems").strip() == markdown_at(summarise(held, limits), 1e-4).strip()
+    assert set(held.estimator) == set(ESTIMATORS)
+    assert block("fewest").strip() == markdown_fewest(summarise(held, limits)).strip()
+
+
+def test_the_table_of_estimators_is_what_they_declare() -> None:
+    """Its measurements are held by the tests of traits."""
+    held = pd.read_csv(ROOT / "results" / "estimators" / "table.csv").set_index("estimator")
+    assert set(held.index) == set(ESTIMATORS)
+    for name, own in ESTIMATORS.items():
+        row = held.loc[name]
+        assert (row.source, row.exact, row.stiff) == (own.source, own.exact, own.stiff), name
+        assert row.memory == own.memory
+        assert row.order == own.order or (own.order is None and pd.isna(row.order))
 
 
 @pytest.mark.parametrize("number", range(2, 8))

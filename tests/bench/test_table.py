@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.table import TARGETS, markdown, markdown_at
+from bench.table import TARGETS, markdown, markdown_fewest
 
 
 @pytest.fixture
@@ -16,10 +16,13 @@ def table() -> pd.DataFrame:
     return pd.DataFrame({**names, "theta": "initial", **columns})
 
 
-def test_a_row_a_problem(table: pd.DataFrame) -> None:
-    lines = markdown_at(table, 1e-4).splitlines()
-    assert lines[0] == "| problem | bptt | ctpg |"
-    assert lines[2:] == ["| heat (initial) |  | **2,000** |", "| lqr (initial) | - | **120** |"]
+def test_the_fewest_and_whose(table: pd.DataFrame) -> None:
+    lines = markdown_fewest(table).splitlines()
+    assert lines[0] == "| problem | 1e-02 | 1e-04 | 1e-06 | 1e-09 |"
+    assert lines[2] == "| heat (initial)" + " | 2,000 ctpg" * 4 + " |"
+    assert lines[3] == "| lqr (initial)" + " | 120 ctpg" * 4 + " |"
+    never = table[table.estimator == "bptt"]
+    assert markdown_fewest(never).splitlines()[2] == "| lqr (initial)" + " | -" * 4 + " |"
 
 
 def test_a_row_an_estimator(table: pd.DataFrame) -> None:

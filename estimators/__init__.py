@@ -34,7 +34,7 @@ from estimators.solvers.tableaus import (
 )
 from estimators.theta_apart import GaussAdjoint, QuadratureAdjoint
 
-SNODE = "Quaglino et al. 2020, Sec. 3"
+SNODE = "Quaglino et al. 2020"
 
 ESTIMATORS: dict[str, Estimator] = {
     "bptt": Bptt(EULER, tight=1e-3),
@@ -100,14 +100,12 @@ ESTIMATORS: dict[str, Estimator] = {
     "forward_difference": Differences(RK4, FORWARD, tight=0.05),
     "complex_step": Differences(RK4, COMPLEX_STEP, tight=0.05),
     "spsa": Rollouts(RK4, signs, paired=True, source="Spall 1992"),
-    "evolution_strategies": Rollouts(
-        RK4, gaussian, paired=True, source="Salimans et al. 2017, section 2.1"
-    ),
+    "evolution_strategies": Rollouts(RK4, gaussian, paired=True, source="Salimans et al. 2017"),
     "score_function": Rollouts(
         RK4,
         gaussian,
         paired=False,
-        source="Williams 1992, section 6; Sehnke et al. 2010, section 2",
+        source="Williams 1992; Sehnke et al. 2010",
     ),
     "gauss_legendre-2": Collocation(gauss, stages=2, tight=0.01),
     "gauss_legendre-4": Collocation(gauss, stages=4, tight=0.05),

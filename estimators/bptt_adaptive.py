@@ -40,8 +40,8 @@ class AdaptiveBptt(Estimator):
     @property
     def source(self) -> str:  # type: ignore[override]
         if self.partner:
-            return "Matsubara et al. 2021, Eq. 8; Sanz-Serna 2016, Theorem 3.4"
-        return "Zhuang et al. 2020, Alg. 2" if self.replay else "Alexe and Sandu 2009, section 4"
+            return "Matsubara et al. 2021; Sanz-Serna 2016"
+        return "Zhuang et al. 2020 (arXiv 2006.02493)" if self.replay else "Alexe and Sandu 2009"
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)

@@ -45,7 +45,7 @@ class Collocation(Estimator):
     knob: Knob = "step"
     exact: bool = True
     iterative: bool = True
-    source: str = "Hager 2000, Sec. 2; Sandu 2006, Sec. 3"
+    source: str = "Hager 2000; Sandu 2006"
 
     @property
     def order(self) -> int | None:  # type: ignore[override]

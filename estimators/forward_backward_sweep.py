@@ -30,7 +30,7 @@ class ForwardBackwardSweep(Estimator):
     knob: Knob = "step"
     calls_per_step: int = 8
     order: int | None = 2
-    source: str = "Lenhart and Workman 2007, Ch. 4"
+    source: str = "Lenhart and Workman 2007"
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         precision = np.result_type(x0, problem.theta)

@@ -113,8 +113,8 @@ def pull_partner(
     """The same by the partner method of the adjoint, which conserves what the pair of them does.
 
     Stage i of the adjoint is its value at the end of the step and sum_j>i (b_j a_ji / b_i) times
-    its slopes (Sanz-Serna 2016, Theorem 3.4); where b_i = 0, any other number may divide in its
-    place, if it multiplies again what is pulled back (Matsubara et al. 2021, Eq. 8).
+    its slopes (Sanz-Serna 2016); where b_i = 0, any other number may divide in its
+    place, if it multiplies again what is pulled back (Matsubara et al. 2021).
     """
     a, b = tableau.a, tableau.b
     h = step.h.astype(pulled.dtype, copy=False)

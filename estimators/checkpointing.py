@@ -1,15 +1,13 @@
 """The discrete adjoint from few states: steps are taken again, by a schedule, on the way back."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from estimators.ctpg import adaptive, costed
+from estimators.ctpg import adaptive, solve_forward
 from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.discrete_adjoint import ThetaSum, pull_stages
-from estimators.solvers.engine import Engine
-from estimators.solvers.mesh import step_count
+from estimators.solvers.discrete_adjoint import reverse
+from estimators.solvers.mesh import AcceptedMesh, FixedMesh
 from estimators.solvers.rewinding import Rewinding
 from estimators.solvers.schedules import OnlinePlacement, Placement
 from estimators.solvers.step_control import Fixed
@@ -23,13 +21,9 @@ class Checkpointed(Estimator):
 
     Of fixed steps there is a known number, and the places are binomial (Revolve, Griewank and
     Walther 2000). `online`, steps are adaptive and places move while nobody knows where it ends
-    (Wang, Moin and Iaccarino 2009). A checkpoint has what the step control needs, so that the same
-    steps are taken again, rejected attempts and all. Beside them there is one state a breakpoint:
-    each segment is swept on its own, the last one first.
-
-    Steps are taken again in other batches, which round otherwise, and the error estimate, being a
-    difference, magnifies that in the next step's length: to 1e-10 of it in float64. In float32 they
-    would be other steps, so `online` works in float64.
+    (Wang, Moin and Iaccarino 2009). Those that were accepted are kept, a number a step and not a
+    state: the bytes do grow with the steps, but by 8 each. Taken again they are given: the control
+    judges no step twice, and rounding, which its error estimates magnify, cannot make other steps.
     """
 
     tableau: Tableau
@@ -37,15 +31,19 @@ class Checkpointed(Estimator):
     online: bool = False
     tight: float = 0.02
     exact = True
-    memory = 0.0
 
     @property
     def knob(self) -> Knob:  # type: ignore[override]
         return "tolerance" if self.online else "step"
 
     @property
-    def follows_dtype(self) -> bool:  # type: ignore[override]
-        return not self.online
+    def memory(self) -> float:  # type: ignore[override]
+        """Online, what a hundred steps to a thousand of a system of two states come to.
+
+        The states, of constant size, and 8 bytes a step: 0 for few steps or many states, 1 in the
+        limit, where a stored trajectory is larger by the number of states and more.
+        """
+        return 0.5 if self.online else 0.0
 
     @property
     def order(self) -> int:  # type: ignore[override]
@@ -54,17 +52,17 @@ class Checkpointed(Estimator):
     @property
     def calls_per_step(self) -> int:  # type: ignore[override]
         """Without what is taken again and again where there are more steps than checkpoints."""
-        return 3 * self.tableau.stages - 1
+        return 3 * self.tableau.without_estimate().stages - 1
 
     def calls(self, problem: Problem, setting: float) -> float:
         if self.online:
             return np.nan
-        s, total, ends = self.tableau.without_estimate().stages, 0, problem.segments
-        for left, right in pairwise(ends):
-            steps, sweeps = step_count(right - left, setting), 1 + (right < ends[-1])
-            total += (s * sweeps + 2 * s - 1) * steps
-            total += s * Placement.whole(self.checkpoints, steps).taken_again()
-        return float(total)
+        steps, s = (
+            FixedMesh(problem.segments, setting).steps,
+            self.tableau.without_estimate().stages,
+        )
+        again = Placement.whole(self.checkpoints, steps).taken_again()
+        return float((3 * s - 1) * steps + s * again)
 
     @property
     def source(self) -> str:  # type: ignore[override]
@@ -73,27 +71,29 @@ class Checkpointed(Estimator):
         )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        x0 = x0.astype(np.result_type(x0, problem.theta, *[float][: self.online]), copy=False)
-        tableau = self.tableau if self.online else self.tableau.without_estimate()
+        x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
+        # A stage that only the error estimate reads is not taken again, and has no cotangent.
+        fixed = self.tableau.without_estimate().astype(x0.dtype)
+        tableau = self.tableau if self.online else fixed
         control = adaptive(setting) if self.online else Fixed(setting)
-        rhs, cost = costed(problem)
-        engine = Engine(rhs, x0, tableau, control, cost)
-        rewinding = Rewinding(engine, problem, self.checkpoints)
-
-        def placement(left: float, right: float) -> Placement:
-            if self.online:
-                return OnlinePlacement(self.checkpoints)
-            return Placement(self.checkpoints, step_count(right - left, setting))
-
-        rewinding.forward(placement)
-        x_end, steps = engine.y.copy(), engine.steps.copy()
-        loss = engine.integral.value[:, 0] + problem.terminal(x_end)
+        rewinding = self._rewinding(problem, fixed, x0, setting)
+        forward = solve_forward(problem, x0, problem.segments, tableau, control, watch=rewinding)
+        loss, steps, failed = forward.integral[:, 0], forward.steps, forward.failed
+        x_end = forward.y
+        del forward
         adjoint = problem.terminal_gradient(x_end)
-        theta = ThetaSum(problem, len(x0), adjoint.dtype)
-        for step in rewinding.backward(placement):
-            own = adjoint[step.lane]
-            adjoint[step.lane] = own + pull_stages(problem, rewinding.tableau, step, own, theta)
-        grad_theta = theta.flush()
-        for lane in engine.failed:
-            adjoint[lane] = grad_theta[lane] = loss[lane] = np.nan
-        return Estimate(loss, adjoint, grad_theta, steps, dict(engine.failed))
+        grad_x0, grad_theta = reverse(problem, fixed, rewinding.backward(failed), adjoint)
+        for lane in failed:
+            grad_x0[lane] = grad_theta[lane] = np.nan
+        return Estimate(loss + problem.terminal(x_end), grad_x0, grad_theta, steps, failed)
+
+    def _rewinding(self, problem: Problem, fixed: Tableau, x0: Array, setting: float) -> Rewinding:
+        mesh: FixedMesh | AcceptedMesh
+        placements: list[Placement]
+        if self.online:
+            mesh = AcceptedMesh(len(x0), problem.horizon)
+            placements = [OnlinePlacement(self.checkpoints) for _ in x0]
+        else:
+            mesh = FixedMesh(problem.segments, setting)
+            placements = [Placement(self.checkpoints, mesh.steps) for _ in x0]
+        return Rewinding(problem, fixed, mesh, placements, x0)

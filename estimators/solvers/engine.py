@@ -86,19 +86,12 @@ class Engine:
         self.integral = Integral(quadrature, lanes, len(self.weights) - 1, y0.dtype)
         self.past_error = np.full(lanes, SMALLEST_PAST_ERROR)
         self.steps, self.attempts = np.zeros(lanes, dtype=int), np.zeros(lanes, dtype=int)
-        self.resting = np.zeros(lanes, dtype=bool)
         self.failed: dict[int, str] = {}
         self.slope: Array = np.empty_like(self.y)
         self.node: Factors = ()
 
     def cross(self, left: float, right: float) -> None:
         """Bring every lane from time `left` to time `right`."""
-        active = self.enter(left, right)
-        while len(active):
-            active = self._settle(self._attempt(active))
-
-    def enter(self, left: float, right: float) -> Array:
-        """Set out from time `left` for `right`; the lanes that do."""
         active = np.array([k for k in range(len(self.t)) if k not in self.failed], dtype=int)
         self.left, self.right = left, right
         self.t[:] = left
@@ -107,18 +100,8 @@ class Engine:
             if not self.control.adaptive or not self.h.any():
                 self.h[active] = self._first_step(active)
         self.paces.append(np.stack([self.h, self.past_error]))
-        return active
-
-    def once(self, lanes: Array) -> Array:
-        """One accepted step of each of some lanes; those of them that have not arrived yet."""
-        going, trying = [], lanes
-        before = self.steps.copy()
-        while len(trying):
-            left = self._settle(self._attempt(trying))
-            moved = self.steps[left] > before[left]
-            going.append(left[moved])
-            trying = left[~moved]
-        return np.sort(np.concatenate(going)) if going else lanes
+        while len(active):
+            active = self._settle(self._attempt(active))
 
     def _at(self, lane: Array, t: Array) -> Callable[[int, Array], tuple[Array, Factors]]:
         """The right-hand side at times t (S, R), of the time's index and y (R, m)."""
@@ -229,9 +212,8 @@ class Engine:
             last = tuple(part[where] for part in tried.nodes[-1])
             self._carry(lane, tried.slopes[-1, where], last)
         else:
-            # On arrival, and where a lane rests, only the dense output asks for f(t + h, y+).
-            going = ~landing & ~self.resting[lane]
-            needed = going | (self.keep and self.tableau.dense_needs_last)
+            # On arrival, only the dense output asks for f(t + h, y+).
+            needed = ~landing | (self.keep and self.tableau.dense_needs_last)
             if needed.any():
                 at = where[needed]
                 slope, node = self._evaluate(lane[needed], (t + h)[needed], tried.y_new[at])

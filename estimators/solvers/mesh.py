@@ -1,6 +1,7 @@
-"""Fixed meshes: steps of equal length that reach every breakpoint, and T, exactly."""
+"""Meshes of steps that reach every breakpoint, and T, exactly: equal steps, and those accepted."""
 
 import math
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -22,16 +23,58 @@ def step_count(length: float, step: float) -> int:
     return max(1, math.ceil(length / step * ALMOST_ONE))
 
 
+class FixedMesh:
+    """Equal steps in each segment, none longer than `step`, by a formula: there are `steps`."""
+
+    def __init__(self, segments: Sequence[float], step: float) -> None:
+        self.left, spans = np.array(segments[:-1]), np.diff(segments)
+        counts = np.array([step_count(span, step) for span in spans.tolist()])
+        self.lengths, self.after = spans / counts, np.cumsum(counts)
+        self.before, self.steps = self.after - counts, int(counts.sum())
+
+    def step(self, n: Array) -> tuple[Array, Array, Array]:
+        """Start, length, and segment's index of steps n, each of n's shape."""
+        owner = np.searchsorted(self.after, n, side="right")
+        length = self.lengths[owner]
+        return self.left[owner] + (n - self.before[owner]) * length, length, owner
+
+    def accept(self, lane: Array, t: Array) -> None:
+        """Nothing is kept."""
+
+    def __call__(self, lane: Array, n: Array) -> tuple[Array, Array]:
+        """Start and length of step n (R,) of each of some lanes (R,), (R,) each."""
+        return self.step(n)[:2]
+
+
+class AcceptedMesh:
+    """The steps that each lane accepted, one number a step: where it begins.
+
+    A step's length is what lies between it and the next one's beginning, or `end`.
+    """
+
+    def __init__(self, lanes: int, end: float) -> None:
+        self._starts, self.end = [array("d") for _ in range(lanes)], end
+
+    def accept(self, lane: Array, t: Array) -> None:
+        """Each of some lanes' next step (R,), which begins at t (R,)."""
+        for k, start in zip(lane.tolist(), t.tolist(), strict=True):
+            self._starts[k].append(start)
+
+    def __call__(self, lane: Array, n: Array) -> tuple[Array, Array]:
+        """Start and length of step n (R,) of each of some lanes (R,), (R,) each."""
+        edges = np.array(
+            [
+                [starts[i], starts[i + 1] if i + 1 < len(starts) else self.end]
+                for starts, i in zip((self._starts[k] for k in lane), n.tolist(), strict=True)
+            ]
+        )
+        return edges[:, 0], edges[:, 1] - edges[:, 0]
+
+
 def fixed_mesh(segments: Sequence[float], step: float) -> tuple[Array, Array, Array]:
     """Steps over all segments: their start (N,), length (N,), and segment's index (N,)."""
-    starts, lengths, owners = [], [], []
-    for index, (left, right) in enumerate(pairwise(segments)):
-        count = step_count(right - left, step)
-        edges = np.linspace(left, right, count + 1)
-        starts.append(edges[:-1])
-        lengths.append(np.full(count, (right - left) / count))
-        owners.append(np.full(count, index))
-    return np.concatenate(starts), np.concatenate(lengths), np.concatenate(owners)
+    mesh = FixedMesh(segments, step)
+    return mesh.step(np.arange(mesh.steps))
 
 
 def each_step(

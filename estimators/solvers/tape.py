@@ -41,7 +41,7 @@ class Tape:
             yield self._step(lanes[count >= back], t[rows], h[rows], y[rows], slopes)
 
     def _step(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array | None) -> Step:
-        return step_of(self.problem, self.tableau, lane, t, h, y, slopes)
+        return step_of(self.problem, self.tableau, lane, t, h, y, slopes)[0]
 
 
 def step_of(
@@ -51,17 +51,25 @@ def step_of(
     t: Array,
     h: Array,
     y: Array,
-    slopes: Array | None,
-) -> Step:
-    """A step that began at y (R, d), from its slopes (s, R, d), evaluated if they are None."""
+    slopes: Array | None = None,
+    onward: Array | None = None,
+) -> tuple[Step, Array]:
+    """A step that began at y (R, d), and its slopes (s, R, d), evaluated unless they are given.
+
+    Those that no later stage reads are evaluated only in the rows `onward`, whose x+ is wanted, and
+    0 in others.
+    """
     ends = np.array(problem.segments)
     first = np.searchsorted(ends, t, side="right") - 1
     times = np.stack([inside(t + c * h, ends[first], ends[first + 1]) for c in tableau.c])
     column = h[:, None].astype(y.dtype, copy=False)
-    known = np.empty((tableau.stages, *y.shape), y.dtype) if slopes is None else slopes
+    known = np.zeros((tableau.stages, *y.shape), y.dtype) if slopes is None else slopes
     stages = np.empty((tableau.stages, *y.shape), y.dtype)
     for i in range(tableau.stages):
         stages[i] = y + column * combine(tableau.a[i, :i], known[:i]) if i else y
-        if slopes is None and tableau.a[i + 1 :, i].any():
-            known[i], _ = problem.flow(lane, times[i], stages[i])
-    return Step(lane, times, h, stages)
+        if slopes is not None:
+            continue
+        rows = np.arange(len(y)) if tableau.a[i + 1 :, i].any() else onward
+        if rows is not None and len(rows):
+            known[i, rows], _ = problem.flow(lane[rows], times[i, rows], stages[i, rows])
+    return Step(lane, times, h, stages), known

@@ -9,6 +9,7 @@ from bench.meter import metered
 from estimators.bptt import Bptt
 from estimators.bptt_adaptive import AdaptiveBptt
 from estimators.checkpointing import Checkpointed
+from estimators.solvers.schedules import OnlinePlacement
 from estimators.solvers.tableaus import DOP853, EULER, RK4, TABLEAUS, Tableau
 
 
@@ -29,21 +30,57 @@ def test_revolve_gives_bptt_s_gradient(
         np.testing.assert_array_equal(found.steps, truth.steps)
 
 
+@pytest.mark.parametrize("precision", [float, np.float32])
 @pytest.mark.parametrize("name", [n for n, t in TABLEAUS.items() if t.error is not None])
 @pytest.mark.parametrize("states", [1, 3, 8])
-def test_online_takes_the_same_steps_again(name: str, states: int, short: Callable) -> None:
-    """Truth: the stored steps of the same solve. Lanes differ in how many they take.
+def test_online_takes_the_same_steps_again(
+    name: str, states: int, precision: type, short: Callable
+) -> None:
+    """Truth: the stored steps of the same solve, to rounding. Lanes differ in how many they take.
 
-    A replay in another batch rounds otherwise, and the error estimate, a difference, magnifies
-    that in the steps' lengths.
+    What is taken again is what leads to a step and its inner stages, whatever the number of states.
     """
     for preset in (("lqr", "perturbed"), ("electric", "initial")):
         problem, x0 = short(preset, 2.0).sample(np.random.default_rng(5), 3)
-        x0 = x0 * np.array([[1e-3], [2.0], [0.5]])
-        counted = metered(problem, 3)
+        x0 = (x0 * np.array([[1e-3], [2.0], [0.5]])).astype(precision)
+        problem = problem.with_theta(problem.theta.astype(precision))
+        counted, stored = metered(problem, 3), metered(problem, 3)
         found = Checkpointed(TABLEAUS[name], states, online=True)(counted, x0, 1e-5)
-        truth = AdaptiveBptt(TABLEAUS[name])(problem, x0, 1e-5)
+        truth = AdaptiveBptt(TABLEAUS[name])(stored, x0, 1e-5)
         assert not found.failed
-        size = np.linalg.norm(truth.gradient, axis=1)
-        assert (np.linalg.norm(found.gradient - truth.gradient, axis=1) <= 1e-9 * size).all()
+        assert found.gradient.dtype == precision
         np.testing.assert_array_equal(found.steps, truth.steps)
+        np.testing.assert_array_equal(found.loss, truth.loss)
+        size = np.linalg.norm(truth.gradient, axis=1)
+        rounding = 10 * np.finfo(precision).eps * truth.steps
+        missed = np.linalg.norm(found.gradient - truth.gradient, axis=1)
+        assert (missed <= np.maximum(rounding, 1e-13) * size).all()
+        s = TABLEAUS[name].without_estimate().stages
+        led_on = [OnlinePlacement.whole(states, n).taken_again() for n in truth.steps]
+        again = counted.meter.f_evals - stored.meter.f_evals
+        np.testing.assert_array_equal(again, s * np.array(led_on) + (s - 1) * truth.steps)
+        np.testing.assert_array_equal(counted.meter.vjp_evals, stored.meter.vjp_evals)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_lost_lane_is_not_gone_back_over(short: Callable) -> None:
+    """Truth: the other lane alone, and no derivative asked for the lost one."""
+    problem = short(("lqr", "perturbed"), 2.0)
+    x0 = np.array([[0.5, -0.3], [1e308, 1e308]])
+    counted = metered(problem, 2)
+    online = Checkpointed(TABLEAUS["Tsit5"], online=True)
+    found, alone = online(counted, x0, 1e-5), online(problem, x0[:1], 1e-5)
+    assert list(found.failed) == [1]
+    assert np.isnan(found.gradient[1]).all()
+    assert counted.meter.vjp_evals[1] == 0
+    np.testing.assert_allclose(found.gradient[0], alone.gradient[0], rtol=1e-12)
+
+
+def test_few_steps_cost_the_calls_declared_across_breakpoints(short: Callable) -> None:
+    """Truth: the meter, with fewer states than steps, on two segments."""
+    problem, x0 = short(("electric", "initial"), 1e9).sample(np.random.default_rng(5), 2)
+    assert len(problem.segments) > 2
+    for states in (1, 3):
+        revolve, counted = Checkpointed(RK4, states), metered(problem, 2)
+        revolve(counted, x0, problem.horizon / 19)
+        assert counted.meter.evals.tolist() == [revolve.calls(problem, problem.horizon / 19)] * 2

@@ -14,14 +14,14 @@ D, P = 2, 6
 class Log:
     """What was tried and accepted, seen where the step control judges it; [0] forward, [1] back.
 
-    Those of solving forward again on the way back are apart. `intervals` are those of a quadrature
-    that controls its own error.
+    Those of solving forward again on the way back are left out. `intervals` are those of a
+    quadrature that controls its own error.
     """
 
     attempts: list[int] = field(default_factory=lambda: [0])
     accepted: list[int] = field(default_factory=lambda: [0])
-    attempts_again: int = 0
-    accepted_again: int = 0
+    steps: list[int] = field(default_factory=list)
+    """Of each sample, as the estimate has them."""
     intervals: int = 0
     halved: int = 0
     """Intervals over which a quadrature asked for another node."""

@@ -1,16 +1,20 @@
 """Few states give the gradient of the whole trajectory, at the price of the schedule."""
 
+import gc
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from bench.meter import metered
+from bench.meter import MeteredProblem, metered
 from estimators.bptt import Bptt
 from estimators.bptt_adaptive import AdaptiveBptt
 from estimators.checkpointing import Checkpointed
+from estimators.ctpg import adaptive, solve_forward
 from estimators.solvers.schedules import OnlinePlacement
 from estimators.solvers.tableaus import DOP853, EULER, RK4, TABLEAUS, Tableau
+from systems import LQR, TASKS, Array, Problem
 
 
 @pytest.mark.parametrize("tableau", [EULER, RK4, DOP853], ids=lambda tableau: tableau.name)
@@ -62,15 +66,61 @@ def test_online_takes_the_same_steps_again(
         np.testing.assert_array_equal(counted.meter.vjp_evals, stored.meter.vjp_evals)
 
 
+class _Turned(Exception):  # noqa: N818
+    """The forward pass is over."""
+
+
+def _stop(system: LQR, x: Array) -> Array:
+    gc.collect()  # and with it the interpreter's lists of freed tuples
+    raise _Turned(tracemalloc.get_traced_memory()[0])
+
+
+@pytest.mark.parametrize("name", ["Tsit5", "DOP853"])
+def test_a_number_a_step_is_kept_and_no_state(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truth: 8 bytes a step a lane, and what an array that grows has in reserve; a state has 16."""
+    problem = TASKS["lqr"].problem("perturbed")
+    x0 = np.random.default_rng(0).standard_normal((32, 2))
+    monkeypatch.setattr(LQR, "terminal_gradient", _stop)
+    held, steps = [], []
+    for tolerance in (1e-8, 1e-8, 1e-9, 1e-11):  # the first fills what is filled only once
+        estimator = Checkpointed(TABLEAUS[name], online=True)
+        steps.append(loss_steps(problem, x0, TABLEAUS[name], tolerance))
+        tracemalloc.start()
+        try:
+            with pytest.raises(_Turned) as turned:
+                estimator(problem, x0, tolerance)
+            held.append(turned.value.args[0] / len(x0))
+        finally:
+            tracemalloc.stop()
+    price = np.diff(held[1:]) / np.diff(steps[1:])
+    assert (price > 0.9 * 8).all()
+    assert (price < 1.5 * 8).all()
+
+
+def loss_steps(problem: Problem, x0: Array, tableau: Tableau, tolerance: float) -> float:
+    """Steps that a lane takes, on average."""
+    forward = solve_forward(problem, x0, problem.segments, tableau, adaptive(tolerance))
+    return float(forward.steps.mean())
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_lost_lane_is_not_gone_back_over(short: Callable) -> None:
-    """Truth: the other lane alone, and no derivative asked for the lost one."""
-    problem = short(("lqr", "perturbed"), 2.0)
-    x0 = np.array([[0.5, -0.3], [1e308, 1e308]])
-    counted = metered(problem, 2)
+def test_a_lost_lane_is_not_gone_back_over(
+    short: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Truth: the other lane alone, and no derivative asked for the one lost after a few steps."""
+    problem, flow = short(("lqr", "perturbed"), 2.0), MeteredProblem.flow
+
+    def undefined(self: MeteredProblem, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
+        slope, cost = flow(self, lane, t, x)
+        slope[(lane == 1) & (t > 0.5)] = np.nan
+        return slope, cost
+
+    monkeypatch.setattr(MeteredProblem, "flow", undefined)
+    x0, counted = np.array([[0.5, -0.3], [0.4, 0.3]]), metered(problem, 2)
     online = Checkpointed(TABLEAUS["Tsit5"], online=True)
     found, alone = online(counted, x0, 1e-5), online(problem, x0[:1], 1e-5)
     assert list(found.failed) == [1]
+    assert found.steps[1] > 2
     assert np.isnan(found.gradient[1]).all()
     assert counted.meter.vjp_evals[1] == 0
     np.testing.assert_allclose(found.gradient[0], alone.gradient[0], rtol=1e-12)

@@ -77,12 +77,12 @@ def _stop(system: LQR, x: Array) -> Array:
 
 @pytest.mark.parametrize("name", ["Tsit5", "DOP853"])
 def test_a_number_a_step_is_kept_and_no_state(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Truth: 8 bytes a step a lane, and what an array that grows has in reserve; a state has 16."""
+    """Truth: 8 bytes a step a lane, give or take what a growing array has in reserve; not 16."""
     problem = TASKS["lqr"].problem("perturbed")
     x0 = np.random.default_rng(0).standard_normal((32, 2))
     monkeypatch.setattr(LQR, "terminal_gradient", _stop)
     held, steps = [], []
-    for tolerance in (1e-8, 1e-8, 1e-9, 1e-11):  # the first fills what is filled only once
+    for tolerance in (1e-8, 1e-8, 1e-12):  # the first fills what is filled only once
         estimator = Checkpointed(TABLEAUS[name], online=True)
         steps.append(loss_steps(problem, x0, TABLEAUS[name], tolerance))
         tracemalloc.start()
@@ -92,9 +92,8 @@ def test_a_number_a_step_is_kept_and_no_state(name: str, monkeypatch: pytest.Mon
             held.append(turned.value.args[0] / len(x0))
         finally:
             tracemalloc.stop()
-    price = np.diff(held[1:]) / np.diff(steps[1:])
-    assert (price > 0.9 * 8).all()
-    assert (price < 1.5 * 8).all()
+    price = (held[2] - held[1]) / (steps[2] - steps[1])
+    assert 0.75 * 8 < price < 1.5 * 8
 
 
 def loss_steps(problem: Problem, x0: Array, tableau: Tableau, tolerance: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from estimators.solvers.mesh import inside
 from estimators.solvers.newton import MOST_NODES, partial_sum, term_weights
 from estimators.solvers.nodes import NodeOutput, Nodes
-from estimators.solvers.step_control import Adaptive
+from estimators.solvers.step_control import Adaptive, given_up
 from systems import Array, Factors
 
 Rhs = Callable[..., tuple[Array, Factors]]
@@ -29,7 +29,6 @@ GROW_MOST, SHRINK_MOST, SHRINK_LEAST = 2.0, 0.2, 0.9
 STUBBORN = 4
 """So many rejections in a row mean that the history tells nothing: back to order 1."""
 SMALL = 1e-300
-MAX_ATTEMPTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,8 @@ class _Engine:
         cut = accepted & (np.abs(tried.h) < np.abs(proposed)) & (np.abs(wanted) < np.abs(proposed))
         self.h[lane], self.order[lane] = np.where(cut, proposed, wanted), best
         going = lane[~(accepted & tried.landing)]
-        self._give_up(going)
+        ends = self.left, self.right
+        self.failed |= given_up(going, self.t, self.h, self.attempts, ends)
         return np.array([k for k in going.tolist() if k not in self.failed], dtype=int)
 
     def _advance(self, tried: _Attempt, where: Array) -> None:
@@ -213,16 +213,6 @@ class _Engine:
         self.t[lane], self.y[lane] = t, y
         self.steps[lane] += 1
         self._remember(lane, t, slope, node, missed)
-
-    def _give_up(self, lanes: Array) -> None:
-        """Fail lanes whose step underflows, or that never arrive."""
-        smallest = 16 * np.spacing(max(abs(self.left), abs(self.right)))
-        for lane in lanes[~(np.abs(self.h[lanes]) >= smallest)].tolist():
-            self.failed[lane] = (
-                f"step size fell to {abs(self.h[lane]):.0e} at t = {self.t[lane]:.6g}"
-            )
-        for lane in lanes[self.attempts[lanes] >= MAX_ATTEMPTS].tolist():
-            self.failed[lane] = f"still at t = {self.t[lane]:.6g} after {MAX_ATTEMPTS} steps"
 
     def solution(self, stops: Array) -> Solution:
         """Everything that was kept, sorted by lane and time."""

@@ -12,6 +12,7 @@ from estimators.solvers.step_control import (
     SMALLEST_PAST_ERROR,
     Control,
     Probe,
+    given_up,
     scaled_error,
     squares,
 )
@@ -28,8 +29,6 @@ Path = Callable[[Array, Array], Array]
 Watch = Callable[[Array, Array, Array, Array, Array], None]
 """Told of accepted steps: lane (R,), t (R,), h (R,), y (R, m) before, slopes (s + 1, R, m), whose
 last is f(t + h, y+) only where that was evaluated."""
-
-MAX_ATTEMPTS = 20_000
 
 
 @dataclass
@@ -240,13 +239,8 @@ class Engine:
 
     def _give_up(self, lanes: Array, undefined: Array) -> None:
         """Fail lanes whose step underflows, or cannot be repeated shorter, or that never arrive."""
-        smallest = 16 * np.spacing(max(abs(self.left), abs(self.right)))
-        for lane in lanes[~(np.abs(self.h[lanes]) >= smallest)].tolist():
-            self.failed[lane] = (
-                f"step size fell to {abs(self.h[lane]):.0e} at t = {self.t[lane]:.6g}"
-            )
-        for lane in lanes[self.attempts[lanes] >= MAX_ATTEMPTS].tolist():
-            self.failed[lane] = f"still at t = {self.t[lane]:.6g} after {MAX_ATTEMPTS} steps"
+        ends = self.left, self.right
+        self.failed |= given_up(lanes, self.t, self.h, self.attempts, ends)
         if not self.control.adaptive:
             for lane in undefined.tolist():
                 self.failed[lane] = f"state not finite after t = {self.t[lane]:.6g}"

@@ -12,6 +12,8 @@ from systems import Array
 
 SAFETY, SHRINK_MOST, GROW_MOST = 0.9, 0.2, 10.0
 SMALLEST_PAST_ERROR = 1e-4
+MAX_ATTEMPTS = 20_000
+"""Of a lane, in one solve."""
 
 
 class Control(Protocol):
@@ -125,3 +127,18 @@ def scaled_error(squares: Array, components: int) -> Array:
     # Hairer, Norsett, Wanner (1993), II.10: DOP853's two estimates.
     both = np.sqrt(mean[0] + 0.01 * mean[1])
     return np.divide(mean[0], both, out=mean[0], where=both != 0)
+
+
+def given_up(
+    lanes: Array, t: Array, h: Array, attempts: Array, ends: tuple[float, float]
+) -> dict[int, str]:
+    """Of some lanes, those whose step underflows or that never arrive, with the reason.
+
+    `t`, `h` and `attempts` (B,) are those of all lanes, `ends` those of the segment.
+    """
+    smallest = 16 * np.spacing(max(map(abs, ends)))
+    short = lanes[~(np.abs(h[lanes]) >= smallest)].tolist()
+    late = lanes[attempts[lanes] >= MAX_ATTEMPTS].tolist()
+    return {k: f"step size fell to {abs(h[k]):.0e} at t = {t[k]:.6g}" for k in short} | {
+        k: f"still at t = {t[k]:.6g} after {MAX_ATTEMPTS} steps" for k in late
+    }

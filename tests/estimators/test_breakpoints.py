@@ -1,47 +1,12 @@
 """A right-hand side that jumps at a declared time, through every estimator."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from estimators import ESTIMATORS, Estimator
-from systems import Array, Policy, Problem, System
-
-JUMP = 0.618
-
-
-@dataclass(frozen=True)
-class Gear(System):
-    """x' = g x + u, w = g^2 x^2 + u^2, J = x^2, whose gear g is -1 up to JUMP, 1.5 after it."""
-
-    horizon: float = 1.0
-    state_dim = 1
-    control_dim = 1
-    observation_dim = 1
-    breakpoints: ClassVar[tuple[float, ...]] = (JUMP,)
-
-    def gear(self, t: Array) -> Array:
-        return np.where(t < JUMP, -1.0, 1.5)[:, None]
-
-    def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
-        g = self.gear(t)
-        return g * x + u, (g * g * x * x + u * u)[:, 0]
-
-    def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
-        g = self.gear(t)
-        return g * a + 2 * c[:, None] * g * g * x, a + 2 * c[:, None] * u
-
-    def terminal(self, x: Array) -> Array:
-        return x[:, 0] ** 2
-
-    def terminal_gradient(self, x: Array) -> Array:
-        return 2 * x
-
-    def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
-        return 1 + rng.random((samples, 1))
+from systems import Policy, Problem, System
 
 
 class Undeclared(Gear):

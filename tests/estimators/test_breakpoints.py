@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from bench.conformance.problems import Gear
 from estimators import ESTIMATORS, Estimator
 from systems import Policy, Problem, System
 

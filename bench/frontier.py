@@ -131,7 +131,7 @@ def observed_order(records: pd.DataFrame) -> float:
     """
     points = median_points(records)
     points = points[(points.rel_error < 1e-2) & (points.rel_error > 0)]
-    if len(points) < 3:
+    if points.evals.nunique() < 3:
         return float("nan")
     return float(-np.polyfit(np.log(points.evals), np.log(points.rel_error), 1)[0])
 

@@ -32,9 +32,10 @@ COLUMNS = {
 }
 """Of the CSV file, and as the head of the table in Markdown."""
 NOTES = f"""
-order: of the gradient's error in the step, declared and observed (where the knob is a tolerance, over \
-steps of what is exact and calls of f of what is not). exact: the gradient of its own discretised loss, to rounding; gap: its \
-relative distance from differences of that loss, with the steps frozen ({EXACT:.0e} is rounding). \
+order: of the gradient's error in the step, declared and observed (where the knob is a \
+tolerance, over steps of what is exact and calls of f of what is not). exact: the gradient of its \
+own discretised loss, to rounding; gap: its relative distance from differences of that loss, with \
+the steps frozen ({EXACT:.0e} is rounding). \
 memory: the exponent of the bytes stored between the passes in the number of steps. calls a step: \
 of f and of its products, by a fixed step (by an accepted one, where the knob is a tolerance) of a \
 sample with 2 states and 6 parameters. stiff: reaches 1 % on a system with a time scale of 1e-4 \

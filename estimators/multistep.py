@@ -64,7 +64,7 @@ class Multistep(Estimator):
         )
         quadrature = NodeQuadrature(problem, backward, len(x0))
         if self.refined:
-            quadrature.refine(setting, path)
+            quadrature.refine(setting, path, np.linalg.norm(backward.y[:, :width], axis=1))
         grad_theta = quadrature.gradient()
         grad_theta[list(backward.failed)] = np.nan
         return Estimate(

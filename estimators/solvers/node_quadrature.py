@@ -23,19 +23,21 @@ class NodeQuadrature:
         self.rule = self.nodes.rule(self.sketches)
         self.gap = adjoint.gap
 
-    def refine(self, tolerance: float, path: Path) -> None:
-        """Halve intervals whose error is above their share of tolerance times the integral.
+    def refine(self, tolerance: float, path: Path, beside: Array) -> None:
+        """Halve intervals whose error is above their share of tolerance times the gradient.
 
-        x comes from `path`, alpha from the adjoint's dense output. Errors are estimated in the
-        sketch, and equal shares, of the number of intervals, add up to the tolerance. An
-        error below what alpha's own leaves is left: more nodes would only resolve its roughness.
+        That is the stacked one, of which `beside` (B,) is the norm of the rest: where the integral
+        all but vanishes, as at an optimum, it need not be resolved. x comes from `path`, alpha from
+        the adjoint's dense output. Errors are estimated in the sketch, and equal shares, of the
+        number of intervals, add up to the tolerance. An error below what alpha's own leaves is
+        left: more nodes would only resolve its roughness.
         """
         for _ in range(MOST_ROUNDS):
             weighted = self.rule.weights[:, None] * self.sketches
             total = np.zeros((self.lanes, weighted.shape[1]))
             np.add.at(total, self.lane, weighted)
             nodes = np.maximum(np.bincount(self.lane, minlength=self.lanes), 1)
-            share = np.linalg.norm(total, axis=1) / nodes
+            share = np.hypot(np.linalg.norm(total, axis=1), beside) / nodes
             error = self.rule.error
             large = error > tolerance * share[self.lane]
             marked = np.flatnonzero(large & (error > self._noise()))

@@ -38,10 +38,8 @@ class Tape:
         for back in range(1, count.max() + 1):
             rows = order[ends[count >= back] - back]
             slopes = kept[0][rows].swapaxes(0, 1) if kept else None
-            yield self._step(lanes[count >= back], t[rows], h[rows], y[rows], slopes)
-
-    def _step(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array | None) -> Step:
-        return step_of(self.problem, self.tableau, lane, t, h, y, slopes)[0]
+            begun = lanes[count >= back], t[rows], h[rows], y[rows]
+            yield step_of(self.problem, self.tableau, *begun, slopes)[0]
 
 
 def step_of(

@@ -16,6 +16,7 @@ lint: .venv/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 .venv/runs: pyproject.toml
 	$(PYTHON) -m venv .venv

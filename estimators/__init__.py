@@ -1,27 +1,32 @@
 """How a gradient is estimated. Register an estimator in ESTIMATORS."""
 
-from estimators.bptt import Bptt
-from estimators.bptt_adaptive import AdaptiveBptt
-from estimators.checkpointing import Checkpointed
-from estimators.collocation import Collocation
-from estimators.ctpg import Ctpg
-from estimators.ctpg_checkpointed import CheckpointedCtpg
-from estimators.differences import CENTRAL, COMPLEX_STEP, EXTRAPOLATED, FORWARD, Differences
-from estimators.estimate import Estimate, Estimator
-from estimators.forward_backward_sweep import ForwardBackwardSweep
-from estimators.mali import Mali
-from estimators.mccallum_foster import McCallumFoster
-from estimators.multistep import Multistep
-from estimators.neural_ode import NeuralOde
-from estimators.over_solver import CtpgOver
-from estimators.reversible_heun import ReversibleHeun
-from estimators.richardson import Richardson
-from estimators.rollouts import Rollouts, gaussian, signs
-from estimators.sensitivity import Sensitivity
-from estimators.solve_bvp import SolveBvp
-from estimators.solvers.collocation import gauss, radau
-from estimators.solvers.scipy_solver import ScipySolver
-from estimators.solvers.tableaus import (
+from gradpareto.estimators.bptt import Bptt
+from gradpareto.estimators.bptt_adaptive import AdaptiveBptt
+from gradpareto.estimators.checkpointing import Checkpointed
+from gradpareto.estimators.collocation import Collocation
+from gradpareto.estimators.ctpg import Ctpg
+from gradpareto.estimators.ctpg_checkpointed import CheckpointedCtpg
+from gradpareto.estimators.differences import (
+    CENTRAL,
+    COMPLEX_STEP,
+    EXTRAPOLATED,
+    FORWARD,
+    Differences,
+)
+from gradpareto.estimators.estimate import Estimate, Estimator
+from gradpareto.estimators.forward_backward_sweep import ForwardBackwardSweep
+from gradpareto.estimators.gauss_adjoint import GaussAdjoint, QuadratureAdjoint
+from gradpareto.estimators.mali import Mali
+from gradpareto.estimators.mccallum_foster import McCallumFoster
+from gradpareto.estimators.multistep import Multistep
+from gradpareto.estimators.neural_ode import NeuralOde
+from gradpareto.estimators.per_lane import CtpgOver
+from gradpareto.estimators.reversible_heun import ReversibleHeun
+from gradpareto.estimators.richardson import Richardson
+from gradpareto.estimators.rollouts import Rollouts, gaussian, signs
+from gradpareto.estimators.sensitivity import Sensitivity
+from gradpareto.estimators.solve_bvp import SolveBvp
+from gradpareto.estimators.solvers.explicit.tableaus import (
     BS3,
     DOP853,
     DOPRI5,
@@ -32,7 +37,8 @@ from estimators.solvers.tableaus import (
     TSIT5,
     VERN9,
 )
-from estimators.theta_apart import GaussAdjoint, QuadratureAdjoint
+from gradpareto.estimators.solvers.implicit.collocation_rules import gauss, radau
+from gradpareto.estimators.solvers.per_lane.scipy_solver import ScipySolver
 
 SNODE = "Quaglino et al. 2020"
 

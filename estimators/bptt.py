@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.discrete_adjoint import Step, add_columns, reverse
-from estimators.solvers.mesh import fixed_mesh, inside
-from estimators.solvers.tableaus import Tableau, combine
-from systems import Array, Problem
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.mesh import fixed_mesh, inside
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import Step, add_columns, reverse
+from gradpareto.systems import Array, Problem
 
 
 @dataclass(frozen=True)

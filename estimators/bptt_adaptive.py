@@ -4,12 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimators.ctpg import adaptive, solve_forward
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.discrete_adjoint import pull_partner, pull_stages, reverse
-from estimators.solvers.tableaus import Tableau
-from estimators.solvers.tape import Tape
-from systems import Array, Problem
+from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import (
+    pull_partner,
+    pull_stages,
+    reverse,
+)
+from gradpareto.estimators.solvers.reverse.tape import Tape
+from gradpareto.systems import Array, Problem
 
 
 @dataclass(frozen=True)

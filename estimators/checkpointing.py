@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimators.ctpg import adaptive, solve_forward
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.discrete_adjoint import reverse
-from estimators.solvers.mesh import AcceptedMesh, FixedMesh
-from estimators.solvers.rewinding import Rewinding
-from estimators.solvers.schedules import OnlinePlacement, Placement
-from estimators.solvers.step_control import Fixed
-from estimators.solvers.tableaus import Tableau
-from systems import Array, Problem
+from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.explicit.step_control import Fixed
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.estimators.solvers.mesh import AcceptedMesh, FixedMesh
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import reverse
+from gradpareto.estimators.solvers.reverse.rewinding import Rewinding
+from gradpareto.estimators.solvers.reverse.schedules import OnlinePlacement, Placement
+from gradpareto.systems import Array, Problem
 
 
 @dataclass(frozen=True)

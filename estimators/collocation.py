@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.collocation import Family, Rule
-from estimators.solvers.discrete_adjoint import ThetaSum
-from estimators.solvers.mesh import fixed_mesh, inside, step_count
-from estimators.solvers.simplified_newton import simplified_newton
-from estimators.solvers.stages import Backward, Forward
-from systems import Array, Factors, Problem
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.implicit.collocation_rules import Family, Rule
+from gradpareto.estimators.solvers.implicit.simplified_newton import simplified_newton
+from gradpareto.estimators.solvers.implicit.stages import Backward, Forward
+from gradpareto.estimators.solvers.mesh import fixed_mesh, inside, step_count
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
+from gradpareto.systems import Array, Factors, Problem
 
 COARSEST = 6
 """Nodes from which a spectral solve is refined, doubling them."""

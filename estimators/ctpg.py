@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.engine import Rhs
-from estimators.solvers.interpolants import INTERPOLANTS
-from estimators.solvers.quadrature import Quadrature
-from estimators.solvers.runge_kutta import Solution, solve
-from estimators.solvers.step_control import Adaptive, Control, Fixed
-from estimators.solvers.tableaus import TSIT5, Tableau
-from systems import Array, Factors, Problem
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.explicit.engine import Rhs
+from gradpareto.estimators.solvers.explicit.interpolants import INTERPOLANTS
+from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.runge_kutta import Solution, solve
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Control, Fixed
+from gradpareto.estimators.solvers.explicit.tableaus import TSIT5, Tableau
+from gradpareto.systems import Array, Factors, Problem
 
 ATOL_OVER_RTOL = 1e-3
 """The absolute tolerance beside a relative one (paper, figure 2)."""

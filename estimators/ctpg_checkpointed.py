@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimators.ctpg import Ctpg, adaptive, solve_adjoint, solve_forward
-from estimators.estimate import Estimate
-from estimators.solvers.dense_output import DenseOutput
-from estimators.solvers.quadrature import Quadrature
-from estimators.solvers.runge_kutta import Solution
-from estimators.solvers.step_control import Control, Fixed
-from estimators.solvers.tableaus import Tableau
-from systems import Array, Problem
+from gradpareto.estimators.ctpg import Ctpg, adaptive, solve_adjoint, solve_forward
+from gradpareto.estimators.estimate import Estimate
+from gradpareto.estimators.solvers.dense_output import DenseOutput
+from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.runge_kutta import Solution
+from gradpareto.estimators.solvers.explicit.step_control import Control, Fixed
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.systems import Array, Problem
 
 
 @dataclass(frozen=True)

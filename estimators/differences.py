@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimators.bptt import discretised_loss
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.mesh import fixed_mesh
-from estimators.solvers.tableaus import Tableau
-from systems import Array, Problem
+from gradpareto.estimators.bptt import discretised_loss
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.estimators.solvers.mesh import fixed_mesh
+from gradpareto.systems import Array, Problem
 
 EPS = float(np.finfo(float).eps)
 ROWS_AT_ONCE = 512

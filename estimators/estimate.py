@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from estimators.solvers.mesh import step_count
-from systems import Array, Problem
+from gradpareto.estimators.solvers.mesh import step_count
+from gradpareto.systems import Array, Problem
 
 Knob = Literal["step", "tolerance", "rollouts"]
 

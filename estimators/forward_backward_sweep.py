@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.discrete_adjoint import ThetaSum
-from estimators.solvers.mesh import fixed_mesh, inside
-from estimators.solvers.tableaus import RK4, combine
-from systems import Array, Problem
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.explicit.tableaus import RK4, combine
+from gradpareto.estimators.solvers.mesh import fixed_mesh, inside
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
+from gradpareto.systems import Array, Problem
 
 PLACES = np.array([0.0, 0.5, 0.5, 1.0])
 """Of RK4's stages in the step."""

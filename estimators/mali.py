@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from estimators.reversible import Reversible, Segment, State
-from estimators.solvers.discrete_adjoint import ThetaSum
-from systems import Array
+from gradpareto.estimators.reversible import Reversible, Segment, State
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
+from gradpareto.systems import Array
 
 
 @dataclass(frozen=True)

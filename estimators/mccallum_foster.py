@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimators.reversible import Reversible, Segment, State
-from estimators.solvers.discrete_adjoint import Step, ThetaSum, pull_stages
-from estimators.solvers.tableaus import Tableau, combine
-from systems import Array
+from gradpareto.estimators.reversible import Reversible, Segment, State
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import Step, ThetaSum, pull_stages
+from gradpareto.systems import Array
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimators.ctpg import adaptive
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.adams import Solution, solve
-from estimators.solvers.node_quadrature import NodeQuadrature
-from estimators.solvers.sketch import SIZE, sketch
-from systems import Array, Factors, Problem
+from gradpareto.estimators.ctpg import adaptive
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.multistep.adams import Solution, solve
+from gradpareto.estimators.solvers.multistep.node_quadrature import NodeQuadrature
+from gradpareto.estimators.solvers.multistep.sketch import SIZE, sketch
+from gradpareto.systems import Array, Factors, Problem
 
 
 @dataclass(frozen=True)

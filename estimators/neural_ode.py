@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimators.ctpg import adaptive, solve_forward
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.quadrature import Quadrature
-from estimators.solvers.runge_kutta import solve
-from estimators.solvers.tableaus import Tableau
-from systems import Array, Factors, Problem
+from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.runge_kutta import solve
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.systems import Array, Factors, Problem
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.discrete_adjoint import ThetaSum
-from estimators.solvers.mesh import inside, step_count
-from systems import Array, Problem
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.mesh import inside, step_count
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
+from gradpareto.systems import Array, Problem
 
 State = tuple[Array, ...]
 """What a method carries from step to step: x (B, d) first, and what makes its steps invertible."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimators.bptt import Bptt
-from estimators.estimate import Estimate, Estimator, Knob
-from systems import Array, Problem
+from gradpareto.estimators.bptt import Bptt
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.systems import Array, Problem
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from hashlib import sha256
 
 import numpy as np
 
-from estimators.differences import ROWS_AT_ONCE, losses_at, point_of
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.mesh import fixed_mesh
-from estimators.solvers.tableaus import Tableau
-from systems import Array, Problem
+from gradpareto.estimators.differences import ROWS_AT_ONCE, losses_at, point_of
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.estimators.solvers.mesh import fixed_mesh
+from gradpareto.systems import Array, Problem
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], Array]
 """Directions of mean zero and covariance one."""

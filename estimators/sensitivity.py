@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.mesh import each_step, inside
-from estimators.solvers.tableaus import Tableau, combine
-from systems import Array, Problem
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.mesh import each_step, inside
+from gradpareto.systems import Array, Problem
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import numpy as np
 from scipy.integrate import solve_bvp
 from scipy.interpolate import make_interp_spline
 
-from estimators.collocation import Collocation, backward
-from estimators.estimate import Estimate, Estimator, Knob
-from estimators.solvers.collocation import gauss, radau
-from estimators.solvers.mesh import inside
-from systems import Array, Factors, Problem
+from gradpareto.estimators.collocation import Collocation, backward
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.implicit.collocation_rules import gauss, radau
+from gradpareto.estimators.solvers.mesh import inside
+from gradpareto.systems import Array, Factors, Problem
 
 GUESS = Collocation(radau, stages=2)
 FIRST_NODES = 17

@@ -5,18 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from estimators.bptt import Bptt
-from estimators.bptt_adaptive import AdaptiveBptt
-from estimators.checkpointing import Checkpointed
-from estimators.ctpg import Ctpg
-from estimators.ctpg_checkpointed import CheckpointedCtpg
-from estimators.estimate import Estimator
-from estimators.mccallum_foster import McCallumFoster
-from estimators.neural_ode import NeuralOde
-from estimators.solvers.order_conditions import order_of, vanishing_order
-from estimators.solvers.tableaus import Tableau
-from estimators.theta_apart import GaussAdjoint
-from systems import Array
+from gradpareto.estimators.bptt import Bptt
+from gradpareto.estimators.bptt_adaptive import AdaptiveBptt
+from gradpareto.estimators.checkpointing import Checkpointed
+from gradpareto.estimators.ctpg import Ctpg
+from gradpareto.estimators.ctpg_checkpointed import CheckpointedCtpg
+from gradpareto.estimators.estimate import Estimator
+from gradpareto.estimators.gauss_adjoint import GaussAdjoint
+from gradpareto.estimators.mccallum_foster import McCallumFoster
+from gradpareto.estimators.neural_ode import NeuralOde
+from gradpareto.estimators.solvers.explicit.order_conditions import order_of, vanishing_order
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.systems import Array
 
 TIGHT_STEPS = {1: 1e-3, 2: 1e-3, 3: 5e-3, 4: 0.01, 5: 0.01, 6: 0.02}
 """By order; 0.05 for higher ones."""

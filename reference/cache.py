@@ -14,9 +14,9 @@ import numpy as np
 import platformdirs
 import scipy
 
-from reference.certificate import Reference, certify
-from reference.limit import QuadratureLimit
-from systems import Array, Problem
+from gradpareto.reference.certificate import Reference, certify
+from gradpareto.reference.limit import QuadratureLimit
+from gradpareto.systems import Array, Problem
 
 _DIGEST = "digest"
 
@@ -114,7 +114,7 @@ def _content(key: str, arrays: Mapping[str, Array]) -> str:
 @cache
 def _source_digest() -> bytes:
     """Of every source file of systems/ and reference/."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).resolve().parents[1]
     files = sorted([*root.glob("systems/**/*.py"), *root.glob("reference/**/*.py")])
     names = (file.relative_to(root).as_posix().encode() for file in files)
     contents = (file.read_bytes() for file in files)

@@ -6,13 +6,13 @@ from itertools import combinations
 
 import numpy as np
 
-from reference.closed_form import closed_form, is_linear_quadratic
-from reference.collocation import collocation
-from reference.continuous import continuous
-from reference.direction import check_directions
-from reference.limit import QuadratureLimit, quadrature_limit
-from reference.solution import NotSolved, Solution
-from systems import Array, Problem
+from gradpareto.reference.closed_form import closed_form, is_linear_quadratic
+from gradpareto.reference.continuous import continuous
+from gradpareto.reference.direction import check_directions
+from gradpareto.reference.gauss_legendre import collocation
+from gradpareto.reference.limit import QuadratureLimit, quadrature_limit
+from gradpareto.reference.solution import NotSolved, Solution
+from gradpareto.systems import Array, Problem
 
 FIRST_STEPS = 32
 """Collocation steps a smooth segment where the doubling starts."""

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.linalg import expm
 
-from reference.solution import Solution
-from systems import LQR, Array, Problem
+from gradpareto.reference.solution import Solution
+from gradpareto.systems import LQR, Array, Problem
 
 _GROWTH = 0.5
 """Length of a segment times the norm of the closed loop: what a growing mode gains over it."""

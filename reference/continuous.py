@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from reference.ivp import DenseOutput, solve_tight
-from reference.quadrature import gauss
-from reference.solution import Solution
-from systems import Array, Factors, Problem
+from gradpareto.reference.ivp import DenseOutput, solve_tight
+from gradpareto.reference.quadrature import gauss
+from gradpareto.reference.solution import Solution
+from gradpareto.systems import Array, Factors, Problem
 
 _NODES = 8
 """Of the quadrature on each step."""

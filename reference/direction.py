@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reference.ivp import solve_along
-from reference.solution import Solution
-from systems import Array, Problem
+from gradpareto.reference.ivp import solve_along
+from gradpareto.reference.solution import Solution
+from gradpareto.systems import Array, Problem
 
 _EPSILON = 1e-30
 """The imaginary step. Its square vanishes beside 1, so that nothing is subtracted or truncated."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.integrate import DOP853
 
-from reference.solution import NotSolved
-from systems import Array
+from gradpareto.reference.solution import NotSolved
+from gradpareto.systems import Array
 
 RTOL = 2.3e-14
 """About 100 eps: below, rounding would reject steps."""

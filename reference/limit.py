@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from reference.continuous import Trajectory
-from reference.quadrature import gauss
-from systems import Array
+from gradpareto.reference.continuous import Trajectory
+from gradpareto.reference.quadrature import gauss
+from gradpareto.systems import Array
 
 MAX_VJPS = 256
 LEAST_DEPTH, MOST_DEPTH = 4, 8

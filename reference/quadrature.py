@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.polynomial import legendre
 
-from systems import Array
+from gradpareto.systems import Array
 
 
 @cache

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from systems import Array
+from gradpareto.systems import Array
 
 
 class NotSolved(ArithmeticError):  # noqa: N818

@@ -3,7 +3,7 @@
 from importlib import import_module
 from importlib.util import find_spec
 
-from systems import (
+from gradpareto.systems import (
     cartpole,
     differential_drive,
     electric,
@@ -13,11 +13,11 @@ from systems import (
     quadrotor,
     stiff,
 )
-from systems.lqr import LQR
-from systems.policy import Factors, Policy
-from systems.problem import Problem
-from systems.system import Array, System
-from systems.task import Task
+from gradpareto.systems.lqr import LQR
+from gradpareto.systems.policy import Factors, Policy
+from gradpareto.systems.problem import Problem
+from gradpareto.systems.system import Array, System
+from gradpareto.systems.task import Task
 
 TASKS: dict[str, Task] = {
     "lqr": lqr.TASK,
@@ -41,7 +41,7 @@ for _name, _extra in OPTIONAL.items():
     if find_spec(_extra) is None:
         NEEDS[_name] = f"pip install 'gradpareto[{_extra}]'"
     else:
-        TASKS[_name] = import_module(f"systems.{_name}").TASK
+        TASKS[_name] = import_module(f"{__name__}.{_name}").TASK
 
 __all__ = [
     "LQR",

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from systems.policy import Policy
-from systems.system import Array, System
-from systems.task import Task, initial, trained
+from gradpareto.systems.policy import Policy
+from gradpareto.systems.system import Array, System
+from gradpareto.systems.task import Task, initial, trained
 
 
 @dataclass(frozen=True)

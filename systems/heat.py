@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from systems.policy import Policy
-from systems.system import Array, System
-from systems.task import Task, initial, trained
+from gradpareto.systems.policy import Policy
+from gradpareto.systems.system import Array, System
+from gradpareto.systems.task import Task, initial, trained
 
 _SENSORS = np.array([0.2, 0.4, 0.6, 0.8])
 _MODES = np.arange(1, 5)

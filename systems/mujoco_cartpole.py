@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from systems import cartpole
-from systems.system import Array, System
-from systems.task import Task
+from gradpareto.systems import cartpole
+from gradpareto.systems.system import Array, System
+from gradpareto.systems.task import Task
 
 EPS = 1e-6
 """Step of the central differences, the paper's."""

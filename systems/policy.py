@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from systems.system import Array
+from gradpareto.systems.system import Array
 
 Layers = tuple[tuple[Array, Array], ...]
 """(weight, bias) of each layer: (out, in) and (out,), or with a leading axis, one for each row."""

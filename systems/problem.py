@@ -6,8 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from systems.policy import Factors, Layers, Policy
-from systems.system import Array, System
+from gradpareto.systems.policy import Factors, Layers, Policy
+from gradpareto.systems.system import Array, System
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from systems.policy import Policy
-from systems.system import Array, System
-from systems.task import Task, initial, trained
+from gradpareto.systems.policy import Policy
+from gradpareto.systems.system import Array, System
+from gradpareto.systems.task import Task, initial, trained
 
 POSITION, ANGLES, VELOCITY, RATES = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from systems import electric
-from systems.electric import ELECTRODES, Electric
-from systems.system import Array
+from gradpareto.systems import electric
+from gradpareto.systems.electric import ELECTRODES, Electric
+from gradpareto.systems.system import Array
 
 ROWS = 1024
 """Rows that the simulator's fields hold; more go through them in parts."""

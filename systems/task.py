@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from systems.policy import Policy
-from systems.problem import Problem
-from systems.system import Array, System
+from gradpareto.systems.policy import Policy
+from gradpareto.systems.problem import Problem
+from gradpareto.systems.system import Array, System
 
 INITIAL_SEED = 20211
 """Seed of every `initial` preset's draw."""

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.plan import problems_of
-from bench.records import RunFolder, read_records
-from bench.table import markdown, markdown_fewest, sentences, summarise
-from bench.terminal import describe
-from bench.verdict import judge_all
-from estimators import ESTIMATORS
-from systems import OPTIONAL, TASKS
-from systems.task import trained_path
+from gradpareto.bench.judge.table import markdown, markdown_fewest, sentences, summarise
+from gradpareto.bench.judge.verdict import judge_all
+from gradpareto.bench.run.plan import problems_of
+from gradpareto.bench.store.records import RunFolder, read_records
+from gradpareto.bench.verbs.terminal import describe
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import OPTIONAL, TASKS
+from gradpareto.systems.task import trained_path
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = RunFolder(ROOT / "results" / "default")

@@ -33,9 +33,9 @@ def folder(tmp_path: Path) -> Path:
 def gradpareto(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command in a folder, with the repository importable as it is once installed."""
     return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
+        [sys.executable, "-m", "gradpareto", *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "GRADPARETO_CACHE": str(folder / "cache")},
+        env=os.environ | {"GRADPARETO_CACHE": str(folder / "cache")},
         capture_output=True,
         text=True,
         timeout=300,

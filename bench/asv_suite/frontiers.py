@@ -1,5 +1,8 @@
 """Each estimator's frontier on each system, one number at a time. All are better when lower."""
 
+from importlib import import_module
+from importlib.util import find_spec
+
 import numpy as np
 
 SYSTEMS = ["lqr", "differential_drive", "quadrotor"]
@@ -19,11 +22,15 @@ ESTIMATORS = [
 ]
 
 
+def of_commit(name, before=None):
+    """A module of the commit that is measured, whose package is `gradpareto` or, before, none."""
+    new = find_spec("gradpareto")
+    return import_module(f"gradpareto.{name}" if new else before or name)
+
+
 def setup_cache():
     """One sweep a commit; the benchmarks look its numbers up."""
-    from bench.tracked import measure_tracked
-
-    return measure_tracked()
+    return of_commit("bench.asv_metrics", "bench.tracked").measure_tracked()
 
 
 setup_cache.timeout = 900
@@ -88,16 +95,13 @@ class Time:
         self.setting = metrics_of(found, system, estimator)["setting"]
         from threadpoolctl import threadpool_limits
 
-        from bench.tracked import PROBLEMS, SAMPLES
-        from estimators import ESTIMATORS as REGISTERED
-        from systems import TASKS
-
         threadpool_limits(1)
-        task = TASKS[system]
-        self.problem = task.problem(PROBLEMS[system])
-        samples = 1 if estimator == "finite_difference" else SAMPLES
+        tracked = of_commit("bench.asv_metrics", "bench.tracked")
+        task = of_commit("systems").TASKS[system]
+        self.problem = task.problem(tracked.PROBLEMS[system])
+        samples = 1 if estimator == "finite_difference" else tracked.SAMPLES
         self.problem, self.x0 = self.problem.sample(np.random.default_rng(0), samples)
-        self.estimate = REGISTERED[estimator]
+        self.estimate = of_commit("estimators").ESTIMATORS[estimator]
 
     def time_gradient(self, found, system, estimator):
         self.estimate(self.problem, self.x0, self.setting)

@@ -5,14 +5,14 @@ from math import factorial
 
 import numpy as np
 
-from bench.conformance.finding import Finding, judged
-from bench.conformance.problems import PROBLEMS, SMOOTH, rotorcraft
-from bench.meter import metered
-from bench.returned import copied
-from bench.traits import observed_order
-from estimators import Estimate, Estimator
-from reference import Reference, certify
-from systems import Array, Problem
+from gradpareto.bench.conformance.finding import Finding, judged
+from gradpareto.bench.conformance.problems import PROBLEMS, SMOOTH, rotorcraft
+from gradpareto.bench.conformance.traits import observed_order
+from gradpareto.bench.run.meter import metered
+from gradpareto.bench.run.validation import copied
+from gradpareto.estimators import Estimate, Estimator
+from gradpareto.reference import Reference, certify
+from gradpareto.systems import Array, Problem
 
 SAMPLES = 2
 SEED = 1

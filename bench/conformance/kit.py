@@ -9,26 +9,26 @@ from concurrent.futures import TimeoutError as CheckTimeout
 import numpy as np
 import pebble
 
-from bench.conformance import accuracy, manners
-from bench.conformance.finding import Finding
-from bench.measure import address_space
-from bench.sweep import start_worker
-from estimators import ESTIMATORS, Estimator
+from gradpareto.bench.conformance import accuracy, behaviour
+from gradpareto.bench.conformance.finding import Finding
+from gradpareto.bench.run.measure import address_space
+from gradpareto.bench.run.sweep import start_worker
+from gradpareto.estimators import ESTIMATORS, Estimator
 
 CHECKS: dict[str, Callable[[Estimator], Finding]] = {
     check.__name__: check
     for check in (
-        manners.answer,
+        behaviour.answer,
         accuracy.gradient,
         accuracy.order,
         accuracy.lanes,
         accuracy.breakpoints,
-        manners.memory,
-        manners.inputs,
-        manners.oracles,
-        manners.precision,
-        manners.float64,
-        manners.repeats,
+        behaviour.memory,
+        behaviour.inputs,
+        behaviour.oracles,
+        behaviour.precision,
+        behaviour.float64,
+        behaviour.repeats,
     )
 }
 """In this order; without an `answer` there is nothing else to look at."""

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from systems import TASKS, Array, Policy, Problem, System
-from systems.policy import Layers
-from systems.stiff import Stiff
+from gradpareto.systems import TASKS, Array, Policy, Problem, System
+from gradpareto.systems.policy import Layers
+from gradpareto.systems.stiff import Stiff
 
 JUMP = 0.618
 

@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bench.learning.history import STATUS, History
-from bench.learning.setups import Setup
-from bench.learning.train import Rule, Run, heldout_loss, train
-from bench.plugins import claim_histories
-from bench.provenance import session
-from bench.records import RunFolder, write_whole
-from bench.sweep import Report
+from gradpareto.bench.learning.history import STATUS, History
+from gradpareto.bench.learning.setups import Setup
+from gradpareto.bench.learning.train import Rule, Run, heldout_loss, train
+from gradpareto.bench.plugins import claim_histories
+from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.store.provenance import session
+from gradpareto.bench.store.records import RunFolder, write_whole
 
 Budget = Literal["iterations", "evals", "seconds"]
 """What all estimators have the same of: the first makes its iterations; given evals or seconds,

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import uniform_filter1d
 
-from bench.figures import sheet
-from bench.learning.history import History
-from bench.styles import style_of
-from systems import Array
+from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.styles import style_of
+from gradpareto.bench.learning.history import History
+from gradpareto.systems import Array
 
 POINTS = 400
 """Of a drawn curve."""

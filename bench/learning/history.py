@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.records import write_whole
-from systems import Array
+from gradpareto.bench.store.records import write_whole
+from gradpareto.systems import Array
 
 STATUS = ("done", "ok", "skipped", "diverged")
 """An iteration's: the trial had come to its end before; its step was taken; or left out because the

@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from systems import Array
+from gradpareto.systems import Array
 
 
 class Optimiser(Protocol):

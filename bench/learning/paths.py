@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.learning.setups import Setup
-from estimators import ESTIMATORS
-from estimators.ctpg import adaptive, solve_forward
-from estimators.solvers.tableaus import TSIT5
-from systems import Array, Factors, Problem
+from gradpareto.bench.learning.setups import Setup
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.solvers.explicit.tableaus import TSIT5
+from gradpareto.systems import Array, Factors, Problem
 
 TOLERANCE = 1e-6
 POINTS = 200

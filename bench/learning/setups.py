@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.learning.optimiser import Adam, Momentum, Optimiser
-from estimators import ESTIMATORS
-from systems import TASKS, Array, Policy, Problem, System
-from systems.task import INITIAL_SEED
+from gradpareto.bench.learning.optimiser import Adam, Momentum, Optimiser
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import TASKS, Array, Policy, Problem, System
+from gradpareto.systems.task import INITIAL_SEED
 
 HELDOUT = 32
 """Initial states on which every estimator's policies are judged."""

@@ -7,14 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from bench.learning.history import COLUMNS, STATUS, History, Row, State, load, save
-from bench.learning.setups import Setup
-from bench.measure import Outcome, attempt
-from bench.sweep import Report
-from estimators import ESTIMATORS
-from estimators.ctpg import loss_of
-from reference import NotSolved, certify
-from systems import Array, Problem
+from gradpareto.bench.learning.history import COLUMNS, STATUS, History, Row, State, load, save
+from gradpareto.bench.learning.setups import Setup
+from gradpareto.bench.run.measure import Outcome, attempt
+from gradpareto.bench.run.sweep import Report
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators.ctpg import loss_of
+from gradpareto.reference import NotSolved, certify
+from gradpareto.systems import Array, Problem
 
 Rule = Literal["skip", "stop"]
 """What samples whose loss or gradient is not finite do to their trial: they are left out of its

@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bench.figures import ERROR, EVALS, sheet
-from bench.measure import attempt
-from bench.paper.reproduction import Found, Scale
-from bench.provenance import session
-from bench.records import RunFolder, write_whole
-from bench.styles import style_of
-from bench.sweep import Report
-from estimators import ESTIMATORS
-from reference import default_folder, load_or_certify
-from systems import TASKS, Array, Problem
+from gradpareto.bench.draw.figures import ERROR, EVALS, sheet
+from gradpareto.bench.draw.styles import style_of
+from gradpareto.bench.paper.reproduction import Found, Scale
+from gradpareto.bench.run.measure import attempt
+from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.store.provenance import session
+from gradpareto.bench.store.records import RunFolder, write_whole
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.reference import default_folder, load_or_certify
+from gradpareto.systems import TASKS, Array, Problem
 
 SAMPLES = 2500
 STEPS = tuple(float(step) for step in np.logspace(0, -5, 11))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.figures import sheet
-from bench.learning.optimiser import Adam
-from bench.learning.setups import Setup
-from bench.paper.reproduction import Experiment, Found, Scale
-from bench.sweep import Report
-from systems import LQR, Array, Policy
+from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.learning.optimiser import Adam
+from gradpareto.bench.learning.setups import Setup
+from gradpareto.bench.paper.reproduction import Experiment, Found, Scale
+from gradpareto.bench.run.sweep import Report
+from gradpareto.systems import LQR, Array, Policy
 
 HORIZON = 25.0
 ESTIMATORS = ("neural_ode", "ctpg")

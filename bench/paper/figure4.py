@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.figures import sheet
-from bench.learning.curves import draw_curves
-from bench.learning.paths import paths
-from bench.paper.reproduction import Experiment, Found, Scale
-from bench.styles import style_of
-from bench.sweep import Report
+from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.styles import style_of
+from gradpareto.bench.learning.curves import draw_curves
+from gradpareto.bench.learning.paths import paths
+from gradpareto.bench.paper.reproduction import Experiment, Found, Scale
+from gradpareto.bench.run.sweep import Report
 
 ESTIMATORS = ("ctpg", "bptt")
 STAGES = (0.0, 0.1, 0.4, 1.0)

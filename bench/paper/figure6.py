@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.figures import sheet
-from bench.learning.curves import draw_curves
-from bench.learning.history import History
-from bench.learning.paths import visited
-from bench.learning.setups import Setup, setting_of
-from bench.paper.reproduction import Experiment, Found, Scale
-from bench.styles import style_of
-from bench.sweep import Report
-from systems import NEEDS
+from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.styles import style_of
+from gradpareto.bench.learning.curves import draw_curves
+from gradpareto.bench.learning.history import History
+from gradpareto.bench.learning.paths import visited
+from gradpareto.bench.learning.setups import Setup, setting_of
+from gradpareto.bench.paper.reproduction import Experiment, Found, Scale
+from gradpareto.bench.run.sweep import Report
+from gradpareto.systems import NEEDS
 
 ESTIMATORS = ("ctpg", "bptt-semi-implicit")
 SYSTEMS = {"cartpole": 5, "mujoco_cartpole": 2}

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.figures import sheet
-from bench.learning.curves import draw_curves
-from bench.learning.history import History
-from bench.learning.paths import paths
-from bench.learning.setups import PAPER_RTOL
-from bench.paper.reproduction import Experiment, Found, Scale
-from bench.styles import style_of
-from bench.sweep import Report
+from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.styles import style_of
+from gradpareto.bench.learning.curves import draw_curves
+from gradpareto.bench.learning.history import History
+from gradpareto.bench.learning.paths import paths
+from gradpareto.bench.learning.setups import PAPER_RTOL
+from gradpareto.bench.paper.reproduction import Experiment, Found, Scale
+from gradpareto.bench.run.sweep import Report
 
 ESTIMATORS = ("ctpg", "bptt")
 

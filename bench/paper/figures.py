@@ -1,7 +1,7 @@
 """The paper's figures by number: what makes each."""
 
-from bench.paper import figure2, figure3, figure4, figure5, figure6, figure7
-from bench.paper.reproduction import Reproduce
+from gradpareto.bench.paper import figure2, figure3, figure4, figure5, figure6, figure7
+from gradpareto.bench.paper.reproduction import Reproduce
 
 FIGURES: dict[int, Reproduce] = {
     2: figure2.reproduce,

@@ -9,10 +9,10 @@ from typing import Any, Self
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.learning.compare import Budget, Comparison, learn, summary
-from bench.learning.history import History
-from bench.learning.setups import SETUPS, Setup, setting_of
-from bench.sweep import Report
+from gradpareto.bench.learning.compare import Budget, Comparison, learn, summary
+from gradpareto.bench.learning.history import History
+from gradpareto.bench.learning.setups import SETUPS, Setup, setting_of
+from gradpareto.bench.run.sweep import Report
 
 
 @dataclass(frozen=True)

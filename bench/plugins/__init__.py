@@ -1,7 +1,6 @@
 """Estimators and systems from outside the repository."""
 
-from bench.plugins.claims import claim_cells, claim_histories
-from bench.plugins.registry import (
+from gradpareto.bench.plugins.registry import (
     BROKEN,
     PLUGINS,
     SYSTEM_PLUGINS,
@@ -9,7 +8,8 @@ from bench.plugins.registry import (
     load_entry_points,
     resolve,
 )
-from bench.plugins.source import Unusable
+from gradpareto.bench.plugins.source import Unusable
+from gradpareto.bench.plugins.versions import claim_cells, claim_histories
 
 __all__ = [
     "BROKEN",

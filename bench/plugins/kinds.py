@@ -6,16 +6,16 @@ from typing import Any, get_args
 
 from scipy.integrate import OdeSolver
 
-from bench.plugins.source import Unusable
-from estimators import Estimate, Estimator
-from estimators.estimate import Knob
-from estimators.over_solver import BacksolveOver, CtpgOver, GaussAdjointOver
-from estimators.solvers.brought import Brought
-from estimators.solvers.order_conditions import check
-from estimators.solvers.scipy_solver import ScipySolver
-from estimators.solvers.solver import Solver
-from estimators.tableau_forms import as_tableau, forms
-from systems import Array, Problem
+from gradpareto.bench.plugins.source import Unusable
+from gradpareto.estimators import Estimate, Estimator
+from gradpareto.estimators.estimate import Knob
+from gradpareto.estimators.per_lane import BacksolveOver, CtpgOver, GaussAdjointOver
+from gradpareto.estimators.solvers.explicit.order_conditions import check
+from gradpareto.estimators.solvers.per_lane.scipy_solver import ScipySolver
+from gradpareto.estimators.solvers.per_lane.solver import Solver
+from gradpareto.estimators.solvers.per_lane.user_solver import Brought
+from gradpareto.estimators.tableau_forms import as_tableau, forms
+from gradpareto.systems import Array, Problem
 
 TIGHT = {"tolerance": 1e-8, "step": 0.01}
 """Where whoever brings an estimator does not say."""

@@ -5,10 +5,10 @@ import pickle
 import re
 from dataclasses import dataclass
 
-from bench.plugins.plugged import Plugged, code_of, made_of
-from bench.plugins.source import Source, Unusable, load, nearest, parse
-from estimators import ESTIMATORS
-from systems import TASKS, Task
+from gradpareto.bench.plugins.plugin_estimator import Plugged, code_of, made_of
+from gradpareto.bench.plugins.source import Source, Unusable, load, nearest, parse
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import TASKS, Task
 
 ESTIMATOR_GROUP, SYSTEM_GROUP = "gradpareto.estimators", "gradpareto.systems"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")

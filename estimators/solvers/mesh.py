@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from systems import Array
+from gradpareto.systems import Array
 
 ALMOST_ONE = 1 - 1e-9
 """T/h that rounding lifts just above an integer does not buy another step."""

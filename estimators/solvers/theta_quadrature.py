@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 from numpy.polynomial import legendre
 
-from estimators.solvers.dense_output import DenseOutput
-from estimators.solvers.discrete_adjoint import ThetaSum
-from estimators.solvers.engine import Path
-from systems import Array, Factors, Problem
+from gradpareto.estimators.solvers.dense_output import DenseOutput
+from gradpareto.estimators.solvers.explicit.engine import Path
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
+from gradpareto.systems import Array, Factors, Problem
 
 ROWS_AT_ONCE = 4096
 """Nodes of one oracle call: more gain nothing, and their cotangents have to be held."""

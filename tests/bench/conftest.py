@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.measure import blank_record
-from bench.plan import Plan
-from bench.records import COLUMNS, Cell, Record, RunFolder
-from bench.sweep import Budget, sweep
-from estimators import ESTIMATORS
+from gradpareto.bench.run.measure import blank_record
+from gradpareto.bench.run.plan import Plan
+from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.store.records import COLUMNS, Cell, Record, RunFolder
+from gradpareto.estimators import ESTIMATORS
 
 ROOT = Path(__file__).parents[2]
 MakeRecords = Callable[..., pd.DataFrame]
@@ -77,11 +77,11 @@ def small_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolde
 
 @pytest.fixture
 def run(cache: Path):  # type: ignore[no-untyped-def]
-    """Call `python -m bench` with arguments; the result has returncode, stdout and stderr."""
+    """Call `python -m gradpareto` with arguments; the result has returncode, stdout and stderr."""
 
     def call(*arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "bench", *map(str, arguments)],
+            [sys.executable, "-m", "gradpareto", *map(str, arguments)],
             cwd=ROOT,
             env=os.environ | {"GRADPARETO_CACHE": str(cache)},
             capture_output=True,

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.frontier import Front, median_front
-from bench.plan import DEFAULT_ESTIMATORS
-from bench.tracked import PROBLEMS, metrics
-from systems import TASKS
+from gradpareto.bench.asv_metrics import PROBLEMS, metrics
+from gradpareto.bench.judge.frontier import Front, median_front
+from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS
+from gradpareto.systems import TASKS
 from tests.bench.conftest import MakeRecords
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.records import RunFolder
-from estimators import ESTIMATORS
-from systems import TASKS
+from gradpareto.bench.store.records import RunFolder
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import TASKS
 from tests.bench.conftest import assert_refused
 
 

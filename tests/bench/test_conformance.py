@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.conformance.kit import CHECKS, passes, run_check
-from bench.conformance.verb import report
-from estimators import ESTIMATORS, Estimate, Estimator
-from estimators.estimate import Knob
-from systems import Array, Problem
+from gradpareto.bench.conformance.kit import CHECKS, passes, run_check
+from gradpareto.bench.verbs.check import report
+from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
+from gradpareto.estimators.estimate import Knob
+from gradpareto.systems import Array, Problem
 
 REPRESENTATIVE = [
     "bptt",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.dimension import RIVALS, dimension_figure, measure_dimension
+from gradpareto.bench.verbs.dimension import RIVALS, dimension_figure, measure_dimension
 
 
 def test_an_explicit_method_pays_for_the_grid_and_an_implicit_one_does_not(

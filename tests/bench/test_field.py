@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import field
-from bench.plan import DEFAULT_ESTIMATORS, SAMPLES, Plan, problems_of
-from bench.records import Cell, RunFolder
-from bench.sweep import Budget, sweep
-from estimators import ESTIMATORS
-from systems import TASKS
+from gradpareto.bench.run import field_plan
+from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, SAMPLES, Plan, problems_of
+from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.store.records import Cell, RunFolder
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import TASKS
 from tests.bench.test_sweep import Misbehaving
 
 
@@ -35,9 +35,13 @@ def test_no_step_costs_more_than_it_may(cells: list[Cell]) -> None:
         method, problem = ESTIMATORS[cell.estimator], TASKS[cell.system].problem(cell.theta)
         if method.knob == "step":
             dear = method.cost_grows_with_parameters
-            most = field.MOST_SOLVED_CALLS if dear else field.STIFF_CALLS.get(cell.system, 2**12)
+            most = (
+                field_plan.MOST_SOLVED_CALLS
+                if dear
+                else field_plan.STIFF_CALLS.get(cell.system, 2**12)
+            )
             assert method.calls(problem, cell.setting) <= most, cell
-        assert cell.samples == (2 if not method.follows_dtype else field.samples_of(method))
+        assert cell.samples == (2 if not method.follows_dtype else field_plan.samples_of(method))
 
 
 def test_settings_go_from_loose_to_tight(cells: list[Cell]) -> None:
@@ -57,7 +61,7 @@ def test_an_explicit_method_on_the_stiff_system_is_spared_steps_that_are_unstabl
     own = [
         c.setting for c in cells if (*c.problem, c.estimator) == ("stiff", "initial", "bptt-rk4")
     ]
-    assert len(own) == field.STABLE_RUNGS
+    assert len(own) == field_plan.STABLE_RUNGS
     assert min(own) < 2.8e-4
 
 

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from bench.figures import (
+from gradpareto.bench.draw.figures import (
     draw_run,
     frontier_figure,
     headline,
@@ -22,11 +22,11 @@ from bench.figures import (
     time_figure,
     write,
 )
-from bench.plan import DEFAULT_ESTIMATORS
-from bench.records import COLUMNS, Record
-from bench.spotlight import spotlight
-from bench.styles import STYLES, style_of
-from estimators import ESTIMATORS
+from gradpareto.bench.draw.highlights import spotlight
+from gradpareto.bench.draw.styles import STYLES, style_of
+from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS
+from gradpareto.bench.store.records import COLUMNS, Record
+from gradpareto.estimators import ESTIMATORS
 
 UNCERTAINTY, NORM = 1e-12, 2.0
 FLOOR = 10 * UNCERTAINTY / NORM

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.frontier import (
+from gradpareto.bench.judge.frontier import (
     FLOOR_FACTOR,
     Front,
     attained,

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.learning import train as training
-from bench.learning.compare import Comparison, learn, summary
-from bench.learning.history import STATUS, UnusableHistory, load
-from bench.learning.optimiser import Adam, Momentum
-from bench.learning.setups import SETUPS, Setup
-from bench.learning.train import Run, heldout_loss, train
-from bench.records import UnusableFolder
-from estimators import ESTIMATORS, Estimate, Estimator
-from systems import LQR, TASKS, Array, Policy, Problem
+from gradpareto.bench.learning import train as training
+from gradpareto.bench.learning.compare import Comparison, learn, summary
+from gradpareto.bench.learning.history import STATUS, UnusableHistory, load
+from gradpareto.bench.learning.optimiser import Adam, Momentum
+from gradpareto.bench.learning.setups import SETUPS, Setup
+from gradpareto.bench.learning.train import Run, heldout_loss, train
+from gradpareto.bench.store.records import UnusableFolder
+from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
+from gradpareto.systems import LQR, TASKS, Array, Policy, Problem
 
 _I = np.eye(2)
 SMALL = Setup(

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PolyCollection
 
-from bench.matrix import COLUMNS, counts, verdict_matrix, winners, winners_markdown
-from bench.matrix_figure import matrix_figure
-from bench.records import read_records
-from bench.verdict import compare, median_known
+from gradpareto.bench.draw.matrix_figure import matrix_figure
+from gradpareto.bench.judge.matrix import COLUMNS, counts, verdict_matrix, winners, winners_markdown
+from gradpareto.bench.judge.verdict import compare, median_known
+from gradpareto.bench.store.records import read_records
 from tests.bench.conftest import MakeRecords
 
 ROOT = Path(__file__).parents[2]

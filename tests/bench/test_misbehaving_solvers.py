@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.plan import Plan
-from bench.plugins import PLUGINS, registry, resolve
-from bench.records import RunFolder
-from bench.sweep import Budget, sweep
-from estimators import ESTIMATORS
+from gradpareto.bench.plugins import PLUGINS, registry, resolve
+from gradpareto.bench.run.plan import Plan
+from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.store.records import RunFolder
+from gradpareto.estimators import ESTIMATORS
 
 SOLVERS = '''
 import os, sys, time

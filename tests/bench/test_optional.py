@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.measure import attempt
-from estimators import ESTIMATORS
-from systems import OPTIONAL, TASKS
+from gradpareto.bench.run.measure import attempt
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import OPTIONAL, TASKS
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -24,7 +24,7 @@ def without() -> Run:
     def call(*arguments: str) -> "subprocess.CompletedProcess[str]":
         script = (
             f"import sys; sys.modules.update(dict.fromkeys({list(OPTIONAL.values())}))\n"
-            f"from bench.cli import main; sys.argv[1:] = {list(arguments)}; main()"
+            f"from gradpareto.bench.verbs.cli import main; sys.argv[1:] = {list(arguments)}; main()"
         )
         command = [sys.executable, "-c", script]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -10,22 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import cli
-from bench.plan import Plan
-from bench.plugins import PLUGINS, Unusable, plugged, registry, resolve, source
-from bench.records import RunFolder, UnusableFolder
-from bench.sweep import Budget, sweep
-from estimators import ESTIMATORS, Estimator
-from estimators.solvers.tableaus import BS3, DOPRI5
-from systems import TASKS
+from gradpareto.bench.plugins import PLUGINS, Unusable, plugin_estimator, registry, resolve, source
+from gradpareto.bench.run.plan import Plan
+from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.store.records import RunFolder, UnusableFolder
+from gradpareto.bench.verbs import cli
+from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.estimators.solvers.explicit.tableaus import BS3, DOPRI5
+from gradpareto.systems import TASKS
 from tests.bench.conftest import assert_refused
 
 SOLVER = '''
 from scipy.integrate import solve_ivp, RK23
-from systems import TASKS
-from estimators import Estimator, ESTIMATORS, Estimate
-from estimators.neural_ode import NeuralOde
-from estimators.solvers.tableaus import TSIT5
+from gradpareto.systems import TASKS
+from gradpareto.estimators import Estimator, ESTIMATORS, Estimate
+from gradpareto.estimators.neural_ode import NeuralOde
+from gradpareto.estimators.solvers.explicit.tableaus import TSIT5
 
 class MySolver:
     def solve(self, rhs, span, y0, tolerance):
@@ -86,7 +86,7 @@ def forgotten() -> Iterator[None]:
 
 def anew() -> None:
     """As a new process is."""
-    for held in (plugged.made_of, plugged.code_of, source._module):
+    for held in (plugin_estimator.made_of, plugin_estimator.code_of, source._module):
         held.cache_clear()
 
 
@@ -279,7 +279,10 @@ def test_an_inconsistent_tableau_is_one_line_that_names_what_and_by_how_much(
 
 def test_a_tableau_as_books_print_it_is_the_registered_one(tmp_path: Path) -> None:
     """Truth: the registered forms. The last stage, which is the next first, is counted once."""
-    lines = ["from estimators.solvers.tableaus import BS3, DOPRI5", "import numpy as np"]
+    lines = [
+        "from gradpareto.estimators.solvers.explicit.tableaus import BS3, DOPRI5",
+        "import numpy as np",
+    ]
     for registered in ("BS3", "DOPRI5"):
         lines += [
             f"class Own{registered}:",
@@ -452,7 +455,7 @@ OFFER = '''
 from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import solve_ivp
-from systems import Policy, System, Task
+from gradpareto.systems import Policy, System, Task
 
 def solver(rhs, span, y0, tolerance):
     options = dict(rtol=tolerance, atol=1e-3 * tolerance, dense_output=True)

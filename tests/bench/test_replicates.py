@@ -9,12 +9,20 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from bench.measure import REPLICATES, bias_and_deviation, measure
-from bench.records import ADDED, COLUMNS, SCHEMA, Cell, Record, RunFolder, read_records
-from estimators import ESTIMATORS, Estimate, Estimator
-from estimators.estimate import Knob
-from reference import Reference, load_or_certify
-from systems import TASKS, Array, Problem
+from gradpareto.bench.run.measure import REPLICATES, bias_and_deviation, measure
+from gradpareto.bench.store.records import (
+    ADDED,
+    COLUMNS,
+    SCHEMA,
+    Cell,
+    Record,
+    RunFolder,
+    read_records,
+)
+from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
+from gradpareto.estimators.estimate import Knob
+from gradpareto.reference import Reference, load_or_certify
+from gradpareto.systems import TASKS, Array, Problem
 
 ROOT = Path(__file__).parents[2]
 OFF = 0.5

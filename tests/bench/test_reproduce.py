@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.learning.curves import curve
-from bench.learning.paths import paths
-from bench.paper import figure3
-from bench.paper.figures import FIGURES
-from bench.paper.reproduction import Scale
-from systems import TASKS
+from gradpareto.bench.learning.curves import curve
+from gradpareto.bench.learning.paths import paths
+from gradpareto.bench.paper import figure3
+from gradpareto.bench.paper.figures import FIGURES
+from gradpareto.bench.paper.reproduction import Scale
+from gradpareto.systems import TASKS
 from tests.bench.conftest import assert_refused
 from tests.bench.test_learning import RUN, silent, train
 

@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 
-from bench.families import FAMILIES, UNKNOWN, family_of
-from bench.figures import frontier_figure
-from bench.spotlight import MOST_NAMED, spotlight
-from bench.styles import HUES, by_family
-from estimators import ESTIMATORS
+from gradpareto.bench.draw.families import FAMILIES, UNKNOWN, family_of
+from gradpareto.bench.draw.figures import frontier_figure
+from gradpareto.bench.draw.highlights import MOST_NAMED, spotlight
+from gradpareto.bench.draw.styles import HUES, by_family
+from gradpareto.estimators import ESTIMATORS
 from tests.bench.conftest import MakeRecords
 
 FACTORS = [10.0 * 1.3**k for k in range(MOST_NAMED + 1)]

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.meter import metered
-from bench.plan import (
+from gradpareto.bench.run.meter import metered
+from gradpareto.bench.run.plan import (
     DEAR,
     DEAREST,
     DEFAULT_ESTIMATORS,
@@ -23,11 +23,11 @@ from bench.plan import (
     default_settings,
     problems_of,
 )
-from bench.records import COLUMNS, RunFolder, UnusableFolder
-from bench.sweep import Budget, sweep
-from estimators import ESTIMATORS, Estimate, Estimator
-from estimators.estimate import Knob
-from systems import TASKS, Array, Problem
+from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.store.records import COLUMNS, RunFolder, UnusableFolder
+from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
+from gradpareto.estimators.estimate import Knob
+from gradpareto.systems import TASKS, Array, Problem
 from tests.bench.conftest import SMALL
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.table import TARGETS, markdown, markdown_fewest
+from gradpareto.bench.judge.table import TARGETS, markdown, markdown_fewest
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench import traits
-from estimators import ESTIMATORS, Estimator
+from gradpareto.bench.conformance import traits
+from gradpareto.estimators import ESTIMATORS, Estimator
 
 
 @pytest.fixture(params=ESTIMATORS)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.frontier import Front, front
-from bench.matrix import judge_pairs
-from bench.table import sentences
-from bench.verdict import ahead, answer, beaten, compare, epsilon
+from gradpareto.bench.judge.frontier import Front, front
+from gradpareto.bench.judge.matrix import judge_pairs
+from gradpareto.bench.judge.table import sentences
+from gradpareto.bench.judge.verdict import ahead, answer, beaten, compare, epsilon
 from tests.bench.conftest import MakeRecords, record, table
 
 

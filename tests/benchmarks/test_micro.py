@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.overhead import measure_overhead
-from estimators import ESTIMATORS
-from estimators.solvers.quadrature import Quadrature
-from estimators.solvers.runge_kutta import solve
-from estimators.solvers.step_control import Fixed
-from estimators.solvers.tableaus import TABLEAUS
-from systems import TASKS, Array, Factors
+from gradpareto.bench.run.overhead import measure_overhead
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.runge_kutta import solve
+from gradpareto.estimators.solvers.explicit.step_control import Fixed
+from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
+from gradpareto.systems import TASKS, Array, Factors
 
 LANES = 32
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS, Estimate, Estimator
-from estimators.neural_ode import NeuralOde
-from reference import Reference, load_or_certify
-from systems import TASKS, Array, Policy, Problem
+from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
+from gradpareto.estimators.neural_ode import NeuralOde
+from gradpareto.reference import Reference, load_or_certify
+from gradpareto.systems import TASKS, Array, Policy, Problem
 
 EXACT = [name for name, task in TASKS.items() if task.system.truth is None]
 PRESETS = [(name, key) for name in EXACT for key in TASKS[name].presets if key != "trained"]

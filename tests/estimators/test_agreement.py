@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS
+from gradpareto.estimators import ESTIMATORS
 
 TOLERANCE = 1e-9
 

@@ -6,9 +6,9 @@ import mujoco
 import numpy as np
 import pytest
 
-from bench.meter import metered
-from estimators import ESTIMATORS, Estimator
-from systems.mujoco_cartpole import EPS
+from gradpareto.bench.run.meter import metered
+from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.systems.mujoco_cartpole import EPS
 
 TASK = ("mujoco_cartpole", "initial")
 OWN_LOOPS = [n for n, e in ESTIMATORS.items() if "-scipy-" not in n and e.black_box]

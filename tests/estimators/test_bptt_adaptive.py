@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from estimators.bptt_adaptive import AdaptiveBptt
-from estimators.ctpg import adaptive, solve_forward
-from estimators.solvers.tableaus import TABLEAUS, Tableau, combine
-from systems import Array, Problem
+from gradpareto.estimators.bptt_adaptive import AdaptiveBptt
+from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS, Tableau, combine
+from gradpareto.systems import Array, Problem
 
 STEP = 1e-30
 TOLERANCE = 1e-4

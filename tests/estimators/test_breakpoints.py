@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bench.conformance.problems import Gear
-from estimators import ESTIMATORS, Estimator
-from systems import Policy, Problem, System
+from gradpareto.bench.conformance.problems import Gear
+from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.systems import Policy, Problem, System
 
 
 class Undeclared(Gear):

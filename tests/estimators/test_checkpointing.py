@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bench.meter import MeteredProblem, metered
-from estimators.bptt import Bptt
-from estimators.bptt_adaptive import AdaptiveBptt
-from estimators.checkpointing import Checkpointed
-from estimators.ctpg import adaptive, solve_forward
-from estimators.solvers.schedules import OnlinePlacement
-from estimators.solvers.tableaus import DOP853, EULER, RK4, TABLEAUS, Tableau
-from systems import LQR, TASKS, Array, Problem
+from gradpareto.bench.run.meter import MeteredProblem, metered
+from gradpareto.estimators.bptt import Bptt
+from gradpareto.estimators.bptt_adaptive import AdaptiveBptt
+from gradpareto.estimators.checkpointing import Checkpointed
+from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.solvers.explicit.tableaus import DOP853, EULER, RK4, TABLEAUS, Tableau
+from gradpareto.estimators.solvers.reverse.schedules import OnlinePlacement
+from gradpareto.systems import LQR, TASKS, Array, Problem
 
 
 @pytest.mark.parametrize("tableau", [EULER, RK4, DOP853], ids=lambda tableau: tableau.name)

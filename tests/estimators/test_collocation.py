@@ -5,9 +5,9 @@ from math import comb
 import numpy as np
 import pytest
 
-from estimators.collocation import Collocation
-from estimators.solvers.collocation import Family, Rule, gauss, radau
-from systems import TASKS, Array, Problem
+from gradpareto.estimators.collocation import Collocation
+from gradpareto.estimators.solvers.implicit.collocation_rules import Family, Rule, gauss, radau
+from gradpareto.systems import TASKS, Array, Problem
 
 FAMILIES = pytest.mark.parametrize("family", [gauss, radau])
 

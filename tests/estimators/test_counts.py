@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-import estimators.solvers.scipy_solver as over_scipy
-from bench.meter import metered
-from estimators import ESTIMATORS, Estimator
-from estimators.solve_bvp import SolveBvp
-from estimators.solvers import adams, theta_quadrature
-from estimators.solvers.node_quadrature import NodeQuadrature
-from estimators.solvers.step_control import Adaptive
-from systems import LQR, TASKS, Array, Problem
+import gradpareto.estimators.solvers.per_lane.scipy_solver as over_scipy
+from gradpareto.bench.run.meter import metered
+from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.estimators.solve_bvp import SolveBvp
+from gradpareto.estimators.solvers import adams, theta_quadrature
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
+from gradpareto.estimators.solvers.multistep.node_quadrature import NodeQuadrature
+from gradpareto.systems import LQR, TASKS, Array, Problem
 from tests.estimators.by_hand import BY_HAND
 from tests.estimators.by_hand.counting import Log, N
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS
-from estimators.bptt import Bptt, discretised_loss
-from estimators.differences import Differences
-from estimators.solvers.tableaus import TABLEAUS
-from systems import TASKS, Array, Problem
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators.bptt import Bptt, discretised_loss
+from gradpareto.estimators.differences import Differences
+from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
+from gradpareto.systems import TASKS, Array, Problem
 
 STEP = 1e-30  # complex step has no rounding to balance
 LANES = np.arange(2)
@@ -59,7 +59,7 @@ def test_contraction_in_chunks_loses_nothing(monkeypatch: pytest.MonkeyPatch) ->
     problem, x0 = problem.sample(np.random.default_rng(0), 2)
     method = Bptt(TABLEAUS["RK4"])
     whole = method(problem, x0, 0.5)
-    monkeypatch.setattr("estimators.solvers.discrete_adjoint.CHUNK_BYTES", 500)
+    monkeypatch.setattr("gradpareto.estimators.solvers.reverse.discrete_adjoint.CHUNK_BYTES", 500)
     chunked = method(problem, x0, 0.5)
     np.testing.assert_allclose(chunked.grad_theta, whole.grad_theta, rtol=1e-12)
 

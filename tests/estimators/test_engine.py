@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS, Estimator
-from estimators.over_solver import CtpgOver
-from estimators.solvers.engine import Rhs
-from estimators.solvers.quadrature import Quadrature
-from estimators.solvers.runge_kutta import Solution, solve
-from estimators.solvers.step_control import Adaptive, Fixed
-from estimators.solvers.tableaus import RK4, TABLEAUS, Tableau
-from systems import TASKS, Array, Factors
+from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.estimators.per_lane import CtpgOver
+from gradpareto.estimators.solvers.explicit.engine import Rhs
+from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.runge_kutta import Solution, solve
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Fixed
+from gradpareto.estimators.solvers.explicit.tableaus import RK4, TABLEAUS, Tableau
+from gradpareto.systems import TASKS, Array, Factors
 
 ADAPTIVE = [name for name, tableau in TABLEAUS.items() if tableau.error is not None]
 DENSE_ERROR = {"Euler": 1, "Midpoint": 2, "Heun": 2, "BS3": 3, "RK4": 4}

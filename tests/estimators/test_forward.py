@@ -6,13 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS
-from estimators.bptt import Bptt
-from estimators.differences import CENTRAL, COMPLEX_STEP, EXTRAPOLATED, FORWARD, Differences, Scheme
-from estimators.rollouts import Rollouts
-from estimators.sensitivity import Sensitivity
-from estimators.solvers.tableaus import RK4, TABLEAUS
-from systems import TASKS
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators.bptt import Bptt
+from gradpareto.estimators.differences import (
+    CENTRAL,
+    COMPLEX_STEP,
+    EXTRAPOLATED,
+    FORWARD,
+    Differences,
+    Scheme,
+)
+from gradpareto.estimators.rollouts import Rollouts
+from gradpareto.estimators.sensitivity import Sensitivity
+from gradpareto.estimators.solvers.explicit.tableaus import RK4, TABLEAUS
+from gradpareto.systems import TASKS
 
 EXACT = [n for n, e in ESTIMATORS.items() if e.exact and isinstance(e, Sensitivity | Differences)]
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS, Estimator
-from estimators.neural_ode import NeuralOde
+from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.estimators.neural_ode import NeuralOde
 
 HORIZON = 1.0
 SAMPLES = 1  # batches are what test_lanes is about

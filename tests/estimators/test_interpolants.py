@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.meter import metered
-from estimators.ctpg import Ctpg, adaptive, solve_forward
-from estimators.solvers.interpolants import INTERPOLANTS
-from estimators.solvers.tableaus import DOP853, RK4
-from systems import TASKS
+from gradpareto.bench.run.meter import metered
+from gradpareto.estimators.ctpg import Ctpg, adaptive, solve_forward
+from gradpareto.estimators.solvers.explicit.interpolants import INTERPOLANTS
+from gradpareto.estimators.solvers.explicit.tableaus import DOP853, RK4
+from gradpareto.systems import TASKS
 from tests.estimators.test_breakpoints import X0, Gear, problem
 
 FIXED = replace(DOP853, error=None)

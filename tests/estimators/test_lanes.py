@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.meter import metered
-from estimators import ESTIMATORS, Estimator
+from gradpareto.bench.run.meter import metered
+from gradpareto.estimators import ESTIMATORS, Estimator
 
 DIFFICULTY = np.array([[1e-3], [2.0], [0.5]])
 """Initial states scaled so: at rest next to far away, so that adaptive steps differ by much."""

@@ -5,14 +5,14 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bench.meter import metered
-from estimators import ESTIMATORS, Estimator
-from estimators.differences import Differences
-from estimators.multistep import Multistep
-from estimators.over_solver import CtpgOver
-from estimators.rollouts import Rollouts
-from estimators.sensitivity import Sensitivity
-from systems import TASKS
+from gradpareto.bench.run.meter import metered
+from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.estimators.differences import Differences
+from gradpareto.estimators.multistep import Multistep
+from gradpareto.estimators.per_lane import CtpgOver
+from gradpareto.estimators.rollouts import Rollouts
+from gradpareto.estimators.sensitivity import Sensitivity
+from gradpareto.systems import TASKS
 
 PROBLEM = TASKS["lqr"].problem("perturbed")
 NEVER_BACK = [n for n, e in ESTIMATORS.items() if isinstance(e, Differences | Rollouts)]

@@ -5,15 +5,19 @@ import pytest
 from numpy.polynomial import Polynomial
 from scipy.integrate import solve_ivp
 
-from bench.meter import metered
-from estimators import ESTIMATORS
-from estimators.ctpg import adaptive
-from estimators.multistep import Multistep
-from estimators.solvers import adams
-from estimators.solvers.newton import MOST_NODES, partial_sum, term_weights
-from estimators.solvers.nodes import Nodes
-from estimators.solvers.sketch import sketch
-from systems import TASKS, Array, Factors
+from gradpareto.bench.run.meter import metered
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators.ctpg import adaptive
+from gradpareto.estimators.multistep import Multistep
+from gradpareto.estimators.solvers import adams
+from gradpareto.estimators.solvers.multistep.newton_form import (
+    MOST_NODES,
+    partial_sum,
+    term_weights,
+)
+from gradpareto.estimators.solvers.multistep.nodes import Nodes
+from gradpareto.estimators.solvers.multistep.sketch import sketch
+from gradpareto.systems import TASKS, Array, Factors
 
 UNEVEN = np.cumsum(np.random.default_rng(3).uniform(0.5, 1.5, 30))
 
@@ -152,7 +156,7 @@ def test_nodes_of_its_own_resolve_what_the_adjoints_steps_do_not() -> None:
     truth = ESTIMATORS["ctpg-dop853"](problem, x0, 1e-7).gradient
     resolved = ESTIMATORS["multistep_adjoint"](problem, x0, 1e-4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("estimators.multistep.NodeQuadrature.refine", lambda *given: None)
+        patch.setattr("gradpareto.estimators.multistep.NodeQuadrature.refine", lambda *given: None)
         bare = ESTIMATORS["multistep_adjoint"](problem, x0, 1e-4)
     np.testing.assert_array_equal(bare.grad_x0, resolved.grad_x0)
     error = [np.linalg.norm(e.gradient - truth) / np.linalg.norm(truth) for e in (bare, resolved)]

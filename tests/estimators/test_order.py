@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS, Estimator
+from gradpareto.estimators import ESTIMATORS, Estimator
 
 BY_STEP = [name for name, e in ESTIMATORS.items() if e.knob == "step" and e.order is not None]
 BY_TOLERANCE = [name for name, e in ESTIMATORS.items() if e.knob == "tolerance"]

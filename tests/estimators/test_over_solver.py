@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy.integrate import RK23, solve_ivp
 
-from estimators.over_solver import BacksolveOver, CtpgOver, GaussAdjointOver, OverSolver
-from estimators.solvers.brought import Brought
-from estimators.solvers.scipy_solver import ScipySolver
-from estimators.solvers.solver import Solver
-from systems import Array, Problem
+from gradpareto.estimators.per_lane import BacksolveOver, CtpgOver, GaussAdjointOver, OverSolver
+from gradpareto.estimators.solvers.per_lane.scipy_solver import ScipySolver
+from gradpareto.estimators.solvers.per_lane.solver import Solver
+from gradpareto.estimators.solvers.per_lane.user_solver import Brought
+from gradpareto.systems import Array, Problem
 from tests.estimators.test_breakpoints import X0, Gear
 from tests.estimators.test_breakpoints import problem as jumping
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS, Estimate, Estimator
-from estimators.ctpg import solve_forward
-from estimators.solvers.step_control import Adaptive
-from estimators.solvers.tableaus import TABLEAUS
-from systems import TASKS, Array, Factors, Problem
+from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
+from gradpareto.estimators.ctpg import solve_forward
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
+from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
+from gradpareto.systems import TASKS, Array, Factors, Problem
 
 EPS = float(np.finfo(np.float32).eps)
 ACCUMULATION = 10.0

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS
-from estimators.mali import Mali
-from estimators.mccallum_foster import McCallumFoster
-from estimators.reversible import Reversible
-from estimators.reversible_heun import ReversibleHeun
-from estimators.solvers.tableaus import BS3, MIDPOINT, RK4
-from systems import TASKS, Array, Problem
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators.mali import Mali
+from gradpareto.estimators.mccallum_foster import McCallumFoster
+from gradpareto.estimators.reversible import Reversible
+from gradpareto.estimators.reversible_heun import ReversibleHeun
+from gradpareto.estimators.solvers.explicit.tableaus import BS3, MIDPOINT, RK4
+from gradpareto.systems import TASKS, Array, Problem
 
 METHODS = {name: e for name, e in ESTIMATORS.items() if isinstance(e, Reversible)}
 METHODS["midpoint"] = McCallumFoster(MIDPOINT, tight=1e-3, coupling=0.7)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from estimators.bptt import Bptt, discretised_loss
-from estimators.richardson import Richardson
-from estimators.solvers.tableaus import EULER, HEUN, RK4, TABLEAUS, Tableau
-from systems import TASKS, Array, Problem
+from gradpareto.estimators.bptt import Bptt, discretised_loss
+from gradpareto.estimators.richardson import Richardson
+from gradpareto.estimators.solvers.explicit.tableaus import EULER, HEUN, RK4, TABLEAUS, Tableau
+from gradpareto.systems import TASKS, Array, Problem
 
 LANES = np.arange(2)
 STEP = 1e-30

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS
-from estimators.rollouts import Rollouts
-from systems import Array, Policy, Problem, System
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators.rollouts import Rollouts
+from gradpareto.systems import Array, Policy, Problem, System
 
 STOCHASTIC = {n: e for n, e in ESTIMATORS.items() if isinstance(e, Rollouts)}
 stochastic = pytest.mark.parametrize("name", STOCHASTIC)
@@ -139,7 +139,7 @@ def test_many_rollouts_are_solved_in_parts_without_loss(
 ) -> None:
     """Truth: the same all at once."""
     whole = draws(STOCHASTIC[name], Drift(), 50, 2)
-    monkeypatch.setattr("estimators.rollouts.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("gradpareto.estimators.rollouts.ROWS_AT_ONCE", 7)
     np.testing.assert_allclose(draws(STOCHASTIC[name], Drift(), 50, 2), whole, rtol=1e-9)
 
 

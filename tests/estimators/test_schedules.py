@@ -6,7 +6,12 @@ from math import comb
 
 import pytest
 
-from estimators.solvers.schedules import Action, OnlinePlacement, Placement, reversal
+from gradpareto.estimators.solvers.reverse.schedules import (
+    Action,
+    OnlinePlacement,
+    Placement,
+    reversal,
+)
 
 
 @cache

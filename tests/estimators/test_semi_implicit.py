@@ -6,8 +6,8 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS
-from systems import TASKS, Array, Policy, Problem, System
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import TASKS, Array, Policy, Problem, System
 
 METHOD, EULER = ESTIMATORS["bptt-semi-implicit"], ESTIMATORS["bptt"]
 X0 = np.array([[0.3, -1.0], [1.0, 0.5]])

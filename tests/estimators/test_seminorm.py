@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS
-from estimators.ctpg import adaptive, solve_forward
-from estimators.solvers.quadrature import Quadrature
-from estimators.solvers.runge_kutta import Solution, solve
-from estimators.solvers.tableaus import TSIT5
-from systems import TASKS, Array, Factors, Problem
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.runge_kutta import Solution, solve
+from gradpareto.estimators.solvers.explicit.tableaus import TSIT5
+from gradpareto.systems import TASKS, Array, Factors, Problem
 
 TOLERANCE = 1e-6
 NOTHING = Quadrature(size=0, contract=lambda nodes, weights, out: None)

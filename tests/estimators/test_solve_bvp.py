@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import estimators.solve_bvp as over_scipy
-from bench.meter import metered
-from estimators import ESTIMATORS
-from systems import TASKS, Array
+import gradpareto.estimators.solve_bvp as over_scipy
+from gradpareto.bench.run.meter import metered
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import TASKS, Array
 
 PROBLEM = TASKS["lqr"].problem("perturbed")
 D = 2

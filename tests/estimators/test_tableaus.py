@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from estimators.solvers.order_conditions import (
+from gradpareto.estimators.solvers.explicit.order_conditions import (
     dense_weights,
     missed,
     nodes,
@@ -11,7 +11,15 @@ from estimators.solvers.order_conditions import (
     weights,
     widened,
 )
-from estimators.solvers.tableaus import BS3, DOP853, DOPRI5, TABLEAUS, TSIT5, VERN9, Tableau
+from gradpareto.estimators.solvers.explicit.tableaus import (
+    BS3,
+    DOP853,
+    DOPRI5,
+    TABLEAUS,
+    TSIT5,
+    VERN9,
+    Tableau,
+)
 
 DENSE_ORDER = {"Euler": 1, "Midpoint": 2, "Heun": 2, "BS3": 3, "RK4": 3}
 DENSE_ORDER |= {"Dopri5": 4, "Tsit5": 4, "DOP853": 7, "Vern9": 8}

@@ -8,16 +8,20 @@ import numpy as np
 import pytest
 from scipy.integrate import quad_vec
 
-from bench.meter import metered
-from estimators import ESTIMATORS
-from estimators.ctpg import adaptive, solve_adjoint, solve_forward
-from estimators.solvers import theta_quadrature
-from estimators.solvers.dense_output import DenseOutput
-from estimators.solvers.quadrature import NOTHING
-from estimators.solvers.runge_kutta import solve
-from estimators.solvers.tableaus import TABLEAUS
-from estimators.solvers.theta_quadrature import gauss_kronrod, gauss_on_steps, kronrod_rule
-from systems import TASKS, Array, Factors, Problem
+from gradpareto.bench.run.meter import metered
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators.ctpg import adaptive, solve_adjoint, solve_forward
+from gradpareto.estimators.solvers import theta_quadrature
+from gradpareto.estimators.solvers.dense_output import DenseOutput
+from gradpareto.estimators.solvers.explicit.quadrature import NOTHING
+from gradpareto.estimators.solvers.explicit.runge_kutta import solve
+from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
+from gradpareto.estimators.solvers.theta_quadrature import (
+    gauss_kronrod,
+    gauss_on_steps,
+    kronrod_rule,
+)
+from gradpareto.systems import TASKS, Array, Factors, Problem
 from tests.estimators.test_breakpoints import Gear
 from tests.estimators.test_breakpoints import problem as geared
 

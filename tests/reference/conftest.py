@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from systems import LQR, TASKS, Array, Policy, Problem, System
+from gradpareto.systems import LQR, TASKS, Array, Policy, Problem, System
 
 LINEAR = ("identity",)
 HORIZONS = {"stiff": 0.02, "lorenz": 4.0, "cartpole": 0.5}

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from reference import certify
-from reference.certificate import AGREED, ENOUGH
-from reference.certificate import _converged as converged
-from reference.collocation import collocation
-from reference.continuous import continuous, trajectories
-from reference.direction import check_directions
-from systems import LQR, TASKS, Array, Policy, Problem
-from systems.differential_drive import DifferentialDrive
-from systems.lorenz import Lorenz
+from gradpareto.reference import certify
+from gradpareto.reference.certificate import AGREED, ENOUGH
+from gradpareto.reference.certificate import _converged as converged
+from gradpareto.reference.continuous import continuous, trajectories
+from gradpareto.reference.direction import check_directions
+from gradpareto.reference.gauss_legendre import collocation
+from gradpareto.systems import LQR, TASKS, Array, Policy, Problem
+from gradpareto.systems.differential_drive import DifferentialDrive
+from gradpareto.systems.lorenz import Lorenz
 
 
 def fine(horizon: float) -> Array:

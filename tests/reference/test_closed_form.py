@@ -6,10 +6,10 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from reference.closed_form import closed_form
-from reference.collocation import collocation
-from reference.continuous import continuous
-from systems import LQR, TASKS, Policy, Problem
+from gradpareto.reference.closed_form import closed_form
+from gradpareto.reference.continuous import continuous
+from gradpareto.reference.gauss_legendre import collocation
+from gradpareto.systems import LQR, TASKS, Policy, Problem
 
 
 def relative(a: np.ndarray, b: np.ndarray) -> float:

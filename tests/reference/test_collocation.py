@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference import NotSolved
-from reference.closed_form import closed_form
-from reference.collocation import _Iteration, collocation
-from reference.newton import SimplifiedNewton, jacobian
-from reference.quadrature import butcher, gauss
-from systems import LQR, TASKS, Array, Policy, Problem
-from systems.heat import Heat
+from gradpareto.reference import NotSolved
+from gradpareto.reference.closed_form import closed_form
+from gradpareto.reference.gauss_legendre import _Iteration, collocation
+from gradpareto.reference.quadrature import butcher, gauss
+from gradpareto.reference.simplified_newton import SimplifiedNewton, jacobian
+from gradpareto.systems import LQR, TASKS, Array, Policy, Problem
+from gradpareto.systems.heat import Heat
 
 
 def equal(problem: Problem, steps: int) -> list[Array]:

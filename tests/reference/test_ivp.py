@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from reference import NotSolved
-from reference.ivp import RTOL, solve_along, solve_tight
-from systems import Array
+from gradpareto.reference import NotSolved
+from gradpareto.reference.ivp import RTOL, solve_along, solve_tight
+from gradpareto.systems import Array
 
 RATES = np.array([1.0, 30.0, 2.0])
 

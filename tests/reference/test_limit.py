@@ -6,11 +6,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from reference import limit as limit_module
-from reference.continuous import continuous, trajectories
-from reference.limit import MAX_VJPS, quadrature_limit
-from reference.quadrature import gauss
-from systems import LQR, TASKS, Array, Policy, Problem
+from gradpareto.reference import limit as limit_module
+from gradpareto.reference.continuous import continuous, trajectories
+from gradpareto.reference.limit import MAX_VJPS, quadrature_limit
+from gradpareto.reference.quadrature import gauss
+from gradpareto.systems import LQR, TASKS, Array, Policy, Problem
 
 T, RATE, X0 = 3.0, 4.0, 1.5
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reference import Reference, TamperedCache, default_folder, load_or_certify
-from reference import cache as cache_module
-from reference.cache import cache_key
-from systems import TASKS, Array, Problem
+from gradpareto.reference import Reference, TamperedCache, default_folder, load_or_certify
+from gradpareto.reference import cache as cache_module
+from gradpareto.reference.cache import cache_key
+from gradpareto.systems import TASKS, Array, Problem
 
 Case = tuple[Problem, Array]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from systems.cartpole import CartPole
+from gradpareto.systems.cartpole import CartPole
 
 FREE = replace(CartPole(), slider_damping=0.0, hinge_damping=0.0)
 

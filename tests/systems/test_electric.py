@@ -5,8 +5,8 @@ from math import hypot, nextafter
 import numpy as np
 import pytest
 
-from systems import TASKS, Array
-from systems.electric import ELECTRODES, VELOCITY, Electric
+from gradpareto.systems import TASKS, Array
+from gradpareto.systems.electric import ELECTRODES, VELOCITY, Electric
 
 T = 15.36
 CHARGES = np.random.default_rng(4).uniform(-1, 1, (1, 8))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from systems import TASKS, Array, Policy, Problem
-from systems.heat import Heat
-from systems.lorenz import Lorenz
+from gradpareto.systems import TASKS, Array, Policy, Problem
+from gradpareto.systems.heat import Heat
+from gradpareto.systems.lorenz import Lorenz
 
 
 def jacobian(problem: Problem, x: Array) -> Array:

@@ -9,8 +9,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from systems import mujoco_cartpole
-from systems.mujoco_cartpole import EPS, MujocoCartPole, SimulatorWarning, simulate
+from gradpareto.systems import mujoco_cartpole
+from gradpareto.systems.mujoco_cartpole import EPS, MujocoCartPole, SimulatorWarning, simulate
 
 ROWS = 200
 ROOT = Path(__file__).parents[2]
@@ -105,5 +105,6 @@ def test_it_is_sent_to_other_processes(rows: tuple[np.ndarray, ...]) -> None:
 
 
 def test_the_simulator_is_loaded_when_it_is_called() -> None:
-    script = "import sys, systems, bench.cli; assert 'mujoco' not in sys.modules"
+    imported = "import sys, gradpareto.systems, gradpareto.bench.verbs.cli"
+    script = f"{imported}; assert 'mujoco' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)

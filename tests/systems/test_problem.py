@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import pytest
 
-from systems import Array, Policy, Problem, System
+from gradpareto.systems import Array, Policy, Problem, System
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from estimators import ESTIMATORS
-from systems import TASKS, Array
-from systems.electric import ELECTRODES, Electric
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import TASKS, Array
+from gradpareto.systems.electric import ELECTRODES, Electric
 
 pytest.importorskip("taichi")
-from systems.taichi_electric import ROWS, TaichiElectric
+from gradpareto.systems.taichi_electric import ROWS, TaichiElectric
 
 ROOT = Path(__file__).parents[2]
 UNIT = float(np.finfo(np.float32).eps) / 2
@@ -138,7 +138,7 @@ def test_it_starts_late_and_silently_in_another_process(tmp_path: Path) -> None:
     slope = system.flow(np.zeros(1), x, u)[0]
     code = f"""
 import pickle, numpy as np
-import systems
+import gradpareto.systems
 assert "taichi" not in sys.modules
 system = pickle.loads({pickle.dumps(system)!r})
 slope = system.flow(np.zeros(1), np.full((1, 4), 0.3), np.ones((1, 8)))[0]
@@ -154,7 +154,7 @@ def test_without_taichi_the_registry_says_what_to_install(tmp_path: Path) -> Non
 from importlib import util
 find_spec = util.find_spec
 util.find_spec = lambda name: None if name == "taichi" else find_spec(name)
-import systems
+import gradpareto.systems
 assert "taichi_electric" not in systems.TASKS
 print(systems.NEEDS["taichi_electric"])
 """

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from systems import LQR, TASKS, Policy, Problem
+from gradpareto.systems import LQR, TASKS, Policy, Problem
 
 EXACT = [name for name, task in TASKS.items() if task.system.truth is None]
 PRESETS = [(name, preset) for name in EXACT for preset in TASKS[name].presets]

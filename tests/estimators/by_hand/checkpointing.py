@@ -1,6 +1,6 @@
 """revolve and online: forward, and forward again by the schedule; s pullbacks a step."""
 
-from estimators.solvers.schedules import OnlinePlacement
+from gradpareto.estimators.solvers.reverse.schedules import OnlinePlacement
 from tests.estimators.by_hand.bptt_adaptive import not_reading_last
 from tests.estimators.by_hand.counting import ByHand, Count, Log, N
 from tests.estimators.by_hand.ctpg import reading_last

@@ -1,5 +1,0 @@
-"""`python -m bench` is `gradpareto`."""
-
-from bench.cli import main
-
-main()

@@ -1,0 +1,45 @@
+"""Which estimators a figure of many draws in full: those whom a reader looks for."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import moocore
+import numpy as np
+import pandas as pd
+
+from gradpareto.bench.draw.families import family_of
+from gradpareto.bench.judge.frontier import NO_ESTIMATE, median_points
+
+MOST_NAMED = 12
+"""Up to so many estimators are all drawn in full."""
+
+
+def spotlight(records: pd.DataFrame, column: str) -> set[str]:
+    """Of one problem's ranked records: all, if they are few, or else the ones that matter.
+
+    Those that own a point of the frontier of all medians, in the cost `column` and the error, and
+    of each family the one that owns most of the family's own frontier.
+    """
+    names = set(records.estimator)
+    if len(names) <= MOST_NAMED:
+        return names
+    points = pd.concat([_points(own, str(name)) for name, own in records.groupby("estimator")])
+    points = points[points[column].gt(0) & points.rel_error.le(NO_ESTIMATE)]
+    best = {Counter(_owners(own, column)).most_common(1)[0][0] for own in _families(points)}
+    return best | set(_owners(points, column))
+
+
+def _points(records: pd.DataFrame, name: str) -> pd.DataFrame:
+    return median_points(records).assign(estimator=name)
+
+
+def _families(points: pd.DataFrame) -> Iterable[pd.DataFrame]:
+    return (own for _, own in points.groupby(points.estimator.map(family_of)))
+
+
+def _owners(points: pd.DataFrame, column: str) -> list[str]:
+    """Whose the nondominated points are, once for each of them."""
+    if points.empty:
+        return []
+    kept = moocore.is_nondominated(np.asarray(points[[column, "rel_error"]], dtype=float))
+    return [str(name) for name in points.estimator[kept]]

@@ -1,0 +1,115 @@
+"""How each estimator is drawn, in every figure: a hue a family, a look of its own in it."""
+
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from itertools import product, starmap
+from typing import Any
+
+import seaborn as sns
+from matplotlib.colors import to_hex
+
+from gradpareto.bench.draw.families import UNKNOWN, family_of
+from gradpareto.estimators import ESTIMATORS
+
+SOLID: tuple[float, ...] = ()
+DASHED, DOTTED, MIXED = (5, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How an estimator is drawn, in every figure."""
+
+    color: str
+    marker: str | tuple[int, int, int]
+    dash: tuple[float, ...]
+
+    def median(self) -> dict[str, Any]:
+        """The look of its line."""
+        large = self.marker in ("*", "P", "d") or isinstance(self.marker, tuple)
+        look = {"color": self.color, "marker": self.marker, "linestyle": (0, self.dash), "lw": 1.8}
+        return look | {"ms": 8 if large else 6.5, "mec": "white", "mew": 0.5}
+
+
+CHOSEN: dict[str, Style] = {
+    "bptt": Style("#1b4189", "o", SOLID),
+    "bptt-semi-implicit": Style("#5f87a8", "X", DASHED),
+    "bptt-heun": Style("#a6bbeb", "v", DASHED),
+    "bptt-rk4": Style("#767dac", "s", DOTTED),
+    "bptt-dop853": Style("#4b84fe", "D", MIXED),
+    "ctpg": Style("#c92300", "^", SOLID),
+    "ctpg-seminorm": Style("#f0705c", (5, 0, 0), MIXED),
+    "ctpg-dop853": Style("#7f0d0a", "d", DASHED),
+    "ctpg-rk4": Style("#ff8e51", "<", DOTTED),
+    "ctpg-scipy": Style("#e0b700", "p", SOLID),
+    "ctpg-scipy-dop853": Style("#bf8f00", (6, 1, 0), DASHED),
+    "ctpg-scipy-radau": Style("#68542c", (4, 1, 0), DOTTED),
+    "ctpg-scipy-bdf": Style("#7e7e2f", "H", MIXED),
+    "ctpg-scipy-lsoda": Style("#c6ae78", "*", (*MIXED, 1.2, 1.5)),
+    "neural_ode": Style("#2b8452", "P", SOLID),
+    "neural_ode-checkpointed": Style("#31d0ae", ">", DASHED),
+    "finite_difference": Style("#544f54", "h", DOTTED),
+    "bptt-adaptive-dop853": Style("#c5a4fa", "v", DASHED),
+    "gauss_legendre-4": Style("#410b49", "X", DOTTED),
+    "revolve-rk4": Style("#b6def4", "<", MIXED),
+    "multistep_adjoint": Style("#f5a623", "*", SOLID),
+}
+"""Chosen by hand: the colours of the default plan stay apart with any colour blindness."""
+
+HUES = {
+    "discretise first": (258, 0.85),
+    "discretise first, implicit": (285, 0.75),
+    "discretise first, less memory": (225, 0.9),
+    "adjoint first": (14, 0.9),
+    "adjoint first, implicit": (60, 0.9),
+    "adjoint first, less memory": (145, 0.85),
+    "forward": (80, 0.12),
+    "stochastic": (330, 0.8),
+    UNKNOWN: (0, 0.0),
+}
+"""Of each family, in degrees of the hue, saturation and lightness that look even (HSLuv)."""
+GOLDEN = 0.6180339887
+_MARKERS = ("o", "s", "D", "^", "v", "<", ">", "p", "h", "P", "X", "d", "H", "*")
+_DASHES = (SOLID, DASHED, DOTTED, MIXED)
+
+_SPARE_COLORS = ("#b0308f", "#e889c6", "#6f1d5c", "#9a6bff", "#000000")
+_SPARE_MARKERS = ("8", (3, 1, 0), (5, 1, 180), (8, 1, 0), (3, 0, 180), (7, 0, 0))
+SPARE = list(starmap(Style, product(_SPARE_COLORS, _SPARE_MARKERS, (SOLID, DASHED, DOTTED, MIXED))))
+
+
+def family_color(family: str, lightness: float = 0.45, turn: float = 0.0) -> str:
+    """The family's hue at a lightness between 0 and 1, turned by so many degrees."""
+    hue, saturation = HUES[family]
+    (color,) = sns.husl_palette(1, h=(hue + turn) % 360 / 360, s=saturation, l=lightness)
+    return str(to_hex(color))
+
+
+def _by_rule() -> dict[str, Style]:
+    """A style for each registered estimator: of its place in its family."""
+    places: Counter[str] = Counter()
+    styles = {}
+    for number, name in enumerate(ESTIMATORS):
+        family = family_of(name)
+        place = places[family]
+        places[family] += 1
+        # Neighbours differ most: the golden section spreads any number of them over the range.
+        spread = (0.5 + GOLDEN * place) % 1
+        color = family_color(family, 0.28 + 0.5 * spread, 24 * ((GOLDEN * spread * 7) % 1 - 0.5))
+        marker, dash = _MARKERS[number % len(_MARKERS)], _DASHES[place % len(_DASHES)]
+        styles[name] = CHOSEN.get(name, Style(color, marker, dash))
+    return styles
+
+
+STYLES = _by_rule()
+
+
+def style_of(estimator: str) -> Style:
+    """The estimator's own style, or for one without any, a style that its name alone decides."""
+    return STYLES.get(estimator, SPARE[zlib.crc32(estimator.encode()) % len(SPARE)])
+
+
+def by_family(names: set[str]) -> list[str]:
+    """Names in the order of a legend: families together, each in the order of registration."""
+    families = list(HUES)
+    place = {name: (families.index(family_of(name)), k) for k, name in enumerate(ESTIMATORS)}
+    return sorted(names, key=lambda name: (place.get(name, (len(families), 0)), name))

@@ -1,0 +1,156 @@
+"""From records to frontiers: pure functions, no files.
+
+Two axes throughout: evals (lower is better) and rel_error (lower is better).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+import pandas as pd
+
+from gradpareto.reference import Reference
+from gradpareto.systems import Array
+
+FLOOR_FACTOR = 10.0
+"""Errors below so many times the reference's uncertainty are not ranked."""
+
+NO_ESTIMATE = 1.0
+"""A relative error above this, as an unstable step's, is no estimate: what lies between it and the
+next setting is a cliff, and nothing is interpolated across it."""
+
+MEDIANS = ["evals", "rel_error", "stored_bytes", "peak_bytes", "wall_ratio"]
+
+
+@dataclass(frozen=True)
+class Front:
+    """Nondominated points, by falling error: evals (K,) rise as error (K,) falls."""
+
+    evals: Array
+    error: Array
+
+
+def weighted(records: pd.DataFrame, weight: float = 1.0) -> pd.DataFrame:
+    """The records with evals = f_evals + weight * (vjp_evals + jvp_evals + jac_evals)."""
+    products = records.vjp_evals + records.jvp_evals + records.jac_evals
+    return records.assign(evals=records.f_evals + weight * products)
+
+
+def ranked(records: pd.DataFrame) -> pd.DataFrame:
+    """The records that may decide something: not failed, and above the reference's floor."""
+    above = records.abs_error >= FLOOR_FACTOR * records.reference_uncertainty
+    return records[(records.status == "ok") & above & (records.evals > 0)]
+
+
+def front(evals: Array, error: Array) -> Front:
+    """The nondominated of some points (K,), without duplicates."""
+    evals, error = np.asarray(evals, dtype=float), np.asarray(error, dtype=float)
+    if not len(evals):
+        return Front(evals, error)
+    kept = moocore.is_nondominated(np.column_stack([evals, error]))
+    order = np.argsort(evals[kept], kind="stable")
+    return Front(evals[kept][order], error[kept][order])
+
+
+@dataclass(frozen=True)
+class Attainment:
+    """What one estimator attains on one problem: a front for each sample it was measured on.
+
+    In samples that are `floored`, it also has points at the reference's floor: how many evaluations
+    an error needs that is tighter than the front's is then unknown, not infinite.
+    """
+
+    fronts: Mapping[int, Front]
+    floored: frozenset[int]
+
+    def tightest(self, samples: Sequence[int]) -> float:
+        """The error that the median of some samples reaches at best; inf if most reach none."""
+        best = [np.min(self.fronts[sample].error, initial=np.inf) for sample in samples]
+        return float(np.median(best))
+
+
+def attainment(records: pd.DataFrame) -> Attainment:
+    """Of one estimator's records on one problem, failures and all."""
+    usable = ranked(records)
+    at_floor = records[(records.status == "ok") & ~records.index.isin(usable.index)]
+    groups = {
+        sample: usable[usable["sample"] == sample] for sample in records["sample"].unique().tolist()
+    }
+    fronts = {}
+    for sample, part in groups.items():
+        estimates = part[part.rel_error <= NO_ESTIMATE]
+        fronts[sample] = front(estimates.evals.to_numpy(), estimates.rel_error.to_numpy())
+    return Attainment(fronts, frozenset(at_floor["sample"].tolist()))
+
+
+def attained(reached: Attainment, samples: Sequence[int], targets: Array) -> Array:
+    """Evaluations for each target (len(samples), T): inf never, NaN unknown below the floor."""
+    rows = []
+    for sample in samples:
+        row = evals_at(reached.fronts[sample], targets)
+        rows.append(np.where(np.isinf(row), np.nan, row) if sample in reached.floored else row)
+    return np.stack(rows)
+
+
+def median_points(records: pd.DataFrame) -> pd.DataFrame:
+    """Medians over samples of evals, rel_error, bytes and wall_ratio, a row a setting.
+
+    Only settings at which most of the samples are among the records.
+    """
+    counts = records.groupby("setting").size()
+    medians = records.groupby("setting")[MEDIANS].median()
+    return medians[counts > records["sample"].nunique() / 2]
+
+
+def median_front(records: pd.DataFrame) -> Front:
+    """The front of the medians that are estimates at all."""
+    points = median_points(records)
+    points = points[points.rel_error <= NO_ESTIMATE]
+    return front(points.evals.to_numpy(), points.rel_error.to_numpy())
+
+
+def evals_at(reached: Front, targets: Array) -> Array:
+    """Evaluations with which a front reaches each target error (T,); inf where it never does.
+
+    Between two points, log evals is interpolated over log error; looser than all points, the
+    cheapest one serves.
+    """
+    targets = np.asarray(targets, dtype=float)
+    if not len(reached.evals):
+        return np.full(targets.shape, np.inf)
+    error, evals = np.log(reached.error[::-1]), np.log(reached.evals[::-1])
+    at = np.exp(np.interp(np.log(targets), error, evals))
+    return np.where(targets >= reached.error[-1], at, np.inf)
+
+
+def observed_order(records: pd.DataFrame) -> float:
+    """The slope of log rel_error against log evals over the median points, sign turned; or NaN.
+
+    Fitted below an error of 1e-2, where the leading term rules, if three points are there.
+    """
+    points = median_points(records)
+    points = points[(points.rel_error < 1e-2) & (points.rel_error > 0)]
+    if points.evals.nunique() < 3:
+        return float("nan")
+    return float(-np.polyfit(np.log(points.evals), np.log(points.rel_error), 1)[0])
+
+
+def limit_table(reference: Reference) -> pd.DataFrame:
+    """The quadrature limit of each sample: sample, vjps, rel_error, where the error falls."""
+    norms = np.linalg.norm(reference.gradient, axis=1)
+    rows = []
+    for sample, (curve, norm) in enumerate(zip(reference.limit.abs_error, norms, strict=True)):
+        falls = np.flatnonzero(np.append(True, curve[1:] < curve[:-1]) & (curve > 0))
+        rows += [(sample, int(reference.limit.vjps[k]), float(curve[k] / norm)) for k in falls]
+    return pd.DataFrame(rows, columns=["sample", "vjps", "rel_error"])
+
+
+def limit_at(limit: pd.DataFrame, targets: Array) -> Array:
+    """The median sample's fewest vjps for each target (T,); no interpolation, inf if never."""
+    rows = []
+    for _, curve in limit.groupby("sample"):
+        reached = curve.rel_error.to_numpy()[:, None] <= np.asarray(targets)
+        first = curve.vjps.to_numpy()[reached.argmax(axis=0)]
+        rows.append(np.where(reached.any(axis=0), first, np.inf))
+    return np.asarray(np.median(rows, axis=0))

@@ -1,0 +1,128 @@
+"""The table of a run: what each estimator needs for each accuracy, and who dominates whom."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from gradpareto.bench.judge.frontier import (
+    attained,
+    attainment,
+    limit_at,
+    median_points,
+    observed_order,
+    ranked,
+)
+from gradpareto.bench.judge.matrix import judge_pairs
+from gradpareto.systems import Array
+
+TARGETS = (1e-2, 1e-4, 1e-6, 1e-9)
+BYTES_AT = 1e-4
+
+
+def summarise(
+    records: pd.DataFrame, limits: Mapping[tuple[str, str], pd.DataFrame]
+) -> pd.DataFrame:
+    """A row a system, preset and estimator.
+
+    `evals_1e-2` ...: the median sample's evaluations (inf: not reached); `limit_ratio_1e-2` ...:
+    over the quadrature limit's; `floor`: the smallest median error; `order`: observed, in
+    evaluations; `peak_bytes`: a sample's, at the cheapest setting whose median error is below 1e-4;
+    `ok`: the share of records that did not fail; `samples`: how many were measured.
+    """
+    rows = []
+    for (system, theta, estimator), group in records.groupby(["system", "theta", "estimator"]):
+        problem = (str(system), str(theta))
+        limit = limit_at(limits[problem], np.array(TARGETS))
+        rows.append({"system": system, "theta": theta, "estimator": estimator} | _row(group, limit))
+    return pd.DataFrame(rows)
+
+
+def _row(records: pd.DataFrame, limit: Array) -> dict[str, float]:
+    usable = ranked(records)
+    samples = sorted(records["sample"].unique().tolist())
+    needed = np.median(attained(attainment(records), samples, np.array(TARGETS)), axis=0)
+    finished = records[records.status == "ok"]
+    floor = finished.groupby("setting").rel_error.median().min() if len(finished) else np.nan
+    row: dict[str, float] = {"samples": len(samples)}
+    row |= {f"evals_{t:.0e}": v for t, v in zip(TARGETS, needed, strict=True)}
+    with np.errstate(invalid="ignore"):
+        ratios = np.where(np.isfinite(needed), needed / limit, np.inf)
+    row |= {f"limit_ratio_{t:.0e}": v for t, v in zip(TARGETS, ratios, strict=True)}
+    row["floor"] = float(floor)
+    row["order"] = observed_order(usable)
+    at = cheapest(finished, BYTES_AT)
+    row["peak_bytes"] = np.nan if at is None else float(at.peak_bytes)
+    row["ok"] = len(finished) / len(records)
+    return row
+
+
+def cheapest(finished: pd.DataFrame, error: float) -> pd.Series | None:
+    """The medians at the cheapest setting (its name) whose median error is at most `error`."""
+    points = median_points(finished) if len(finished) else finished
+    points = points[points.rel_error <= error]
+    return points.sort_values("evals").iloc[0] if len(points) else None
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A row an estimator, a column a problem: evaluations for each target ("-": never).
+
+    Empty where an estimator was not measured.
+    """
+    shown = table.assign(
+        problem=table.system + " (" + table.theta + ")",
+        evals=[
+            " / ".join(f"{v:,.0f}" if np.isfinite(v) else "-" for v in row)
+            for row in table[[f"evals_{target:.0e}" for target in TARGETS]].to_numpy()
+        ],
+    ).pivot(index="estimator", columns="problem", values="evals")
+    shown = shown.fillna("")
+    rows = [["estimator", *shown.columns], ["---", *["---:"] * len(shown.columns)]]
+    rows += [
+        [str(name), *values] for name, values in zip(shown.index, shown.to_numpy(), strict=True)
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def markdown_fewest(table: pd.DataFrame) -> str:
+    """A row a problem, a column a target: the fewest evaluations, and whose ("-": nobody's)."""
+    rows = [["problem", *(f"{target:.0e}" for target in TARGETS)], ["---"] * (1 + len(TARGETS))]
+    for (system, theta), group in table.groupby(["system", "theta"]):
+        cells = []
+        for target in TARGETS:
+            needed = group.set_index("estimator")[f"evals_{target:.0e}"]
+            reached = needed[np.isfinite(needed)]
+            fewest = f"{reached.min():,.0f} {reached.idxmin()}" if len(reached) else "-"
+            cells.append(fewest)
+        rows.append([f"{system} ({theta})", *cells])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def sentences(records: pd.DataFrame) -> list[str]:
+    """One sentence a problem: who is dominated by nobody, and whom each of those dominates."""
+    texts = []
+    for (system, theta), group in records.groupby(["system", "theta"]):
+        names = list(dict.fromkeys(group.estimator))
+        answers = judge_pairs(group, names)
+        beats = {
+            one: [other for other in names if answers.get((one, other), ("",))[0] == "dominates"]
+            for one in names
+        }
+        beaten = {loser for row in beats.values() for loser in row}
+        best = sorted((name for name in names if name not in beaten), key=lambda n: -len(beats[n]))
+        parts = [f"{name} dominates {_others(name, beats[name], names)}" for name in best]
+        texts.append(f"{system} ({theta}), dominated by nobody: {'; '.join(parts)}.")
+    return texts
+
+
+def _others(own: str, beaten: list[str], names: list[str]) -> str:
+    spared = [name for name in names if name not in beaten and name != own]
+    if not beaten:
+        return "nobody"
+    if len(beaten) > 3 and len(spared) < len(beaten):
+        return "all others" if not spared else f"all others but {_and(spared)}"
+    return _and(beaten)
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

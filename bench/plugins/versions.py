@@ -1,0 +1,121 @@
+"""A run folder holds what one version of a plug-in came to; what an older one did is set aside."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from gradpareto.bench.plugins.registry import PLUGINS, SYSTEM_PLUGINS, Plugin
+from gradpareto.bench.store.records import RunFolder, UnusableFolder, write_whole
+
+Held = dict[str, dict[str, Any]]
+"""Of a folder's provenance: the plug-in's name to its source, digest and estimators."""
+
+
+def claim_cells(folder: RunFolder, estimators: Iterable[str], systems: Iterable[str]) -> None:
+    """Set aside, in the folder, cells and limits of plug-ins whose code is not what it was.
+
+    Raises UnusableFolder where a name stands for something else in the folder.
+    """
+    asked = list(estimators), list(systems)
+    if not _concerned(folder, *asked):
+        return
+    folder.unpack()
+
+    def files(part: int, names: Iterable[str]) -> list[Path]:
+        wanted = set(names)
+        cells = (folder.path / "cells").glob("*.csv")
+        found = [path for path in cells if path.name.split(".", 3)[part] in wanted]
+        limits = folder.path.glob("limits/*.csv") if part == 0 else ()
+        return [*found, *(path for path in limits if path.name.split(".")[0] in wanted)]
+
+    moved = _claim(folder, "plugins", _named(PLUGINS, asked[0]), lambda n: files(2, n))
+    moved |= _claim(
+        folder, "system_plugins", _named(SYSTEM_PLUGINS, asked[1]), lambda n: files(0, n)
+    )
+    if moved and folder.records_path.is_file():
+        folder.write_records()
+
+
+def claim_histories(folder: RunFolder, estimators: Iterable[str], system: str) -> None:
+    """The same for a folder of learning histories, all of which are of one system."""
+    names = list(estimators)
+    if not _concerned(folder, names, [system]):
+        return
+
+    def of(wanted: Iterable[str]) -> list[Path]:
+        return [path for path in folder.path.glob("*.npz") if path.stem in set(wanted)]
+
+    _claim(folder, "plugins", _named(PLUGINS, names), of)
+    everything = lambda _: list(folder.path.glob("*.npz"))  # noqa: E731
+    _claim(folder, "system_plugins", _named(SYSTEM_PLUGINS, [system]), everything)
+
+
+def _named(plugins: dict[str, Plugin], names: list[str]) -> dict[str, Plugin]:
+    """Those that are asked for, by their own name or by that of one of their estimators."""
+    return {
+        name: plugin for name, plugin in plugins.items() if {name, *plugin.estimators} & set(names)
+    }
+
+
+def _concerned(folder: RunFolder, estimators: list[str], systems: list[str]) -> bool:
+    """Whether plug-ins are asked for. Raises UnusableFolder if a registered name is one's here."""
+    provenance = folder.provenance()
+    own = {name for plugin in PLUGINS.values() for name in plugin.estimators}
+    for part, asked, plugged in (
+        ("plugins", estimators, own),
+        ("system_plugins", systems, set(SYSTEM_PLUGINS)),
+    ):
+        for entry in provenance.get(part, {}).values():
+            for name in set(entry["names"]) & set(asked) - plugged:
+                raise UnusableFolder(
+                    f"{folder.path} has records of the plug-in {entry['source']} under the name "
+                    f"{name}, which is registered now: name another folder with --out"
+                )
+    return bool(own & set(estimators) or SYSTEM_PLUGINS.keys() & set(systems))
+
+
+def _claim(
+    folder: RunFolder,
+    part: str,
+    plugins: dict[str, Plugin],
+    files_of: Callable[[Iterable[str]], list[Path]],
+) -> bool:
+    """Note the plug-ins in the provenance; whether files of older code were set aside."""
+    provenance = folder.provenance()
+    held: Held = provenance.get(part, {})
+    moved = False
+    for name, plugin in plugins.items():
+        names = sorted(plugin.estimators or [name])
+        entry = {"source": str(plugin.source), "digest": plugin.code, "names": names}
+        before = held.get(name)
+        if before == entry:
+            continue
+        files = files_of(before["names"] if before else names)
+        if before is None and files:
+            raise UnusableFolder(
+                f"{folder.path} has records under the name of the plug-in {plugin.source} that are "
+                f"not its own, {files[0].name}: rename it, or name another folder with --out"
+            )
+        if before is not None and before["digest"] != entry["digest"]:
+            _set_aside(folder, name, before, files)
+            moved |= bool(files)
+        held[name] = entry
+    folder.write_provenance(folder.provenance() | {part: held})
+    return moved
+
+
+def _set_aside(folder: RunFolder, name: str, entry: dict[str, Any], files: list[Path]) -> None:
+    """Move files under `aside/`, beside a note of what they were measured with."""
+    if not files:
+        return
+    aside = folder.path / "aside" / f"{name}-{entry['digest'][:12]}"
+    for path in files:
+        there = aside / path.relative_to(folder.path)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while there.exists():
+            number += 1
+            there = there.with_name(f"{path.stem}-{number}{path.suffix}")
+        path.rename(there)
+    write_whole(aside / "plugin.json", json.dumps(entry, indent=2) + "\n")

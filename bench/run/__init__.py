@@ -1,0 +1,1 @@
+"""Measures: meters an estimator, runs a plan cell by cell, and plans what to run."""

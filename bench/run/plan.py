@@ -1,0 +1,249 @@
+"""What a sweep measures: which estimators, at which settings, on how many samples."""
+
+import hashlib
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradpareto.bench.run import field_plan
+from gradpareto.bench.store.records import Cell
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import TASKS, Array, Problem
+
+SAMPLES = 16
+
+DEFAULT_ESTIMATORS = (
+    "bptt",
+    "bptt-rk4",
+    "bptt-dop853",
+    "bptt-adaptive-dop853",
+    "gauss_legendre-4",
+    "revolve-rk4",
+    "ctpg",
+    "ctpg-dop853",
+    "multistep_adjoint",
+    "neural_ode",
+    "neural_ode-checkpointed",
+    "finite_difference",
+)
+
+TOLERANCES = tuple(10.0**-k for k in range(1, 10))
+
+DEAREST = {"lqr": 2**14, "mujoco_cartpole": 2**11, "stiff": 2**17}
+"""Oracle calls of a fixed-step estimator's dearest setting, where not 2^13."""
+
+
+ROLLOUT_CALLS = 2**13
+"""The same for rollouts, whose steps are as many on every system, and which are replicated."""
+
+DEAR = 64
+"""One that pays for each parameter may take so many times as many; the samples of a cell, twice."""
+
+
+def _steps(horizon: float, counts: Sequence[int]) -> tuple[float, ...]:
+    return tuple(horizon / count for count in counts)
+
+
+EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
+    # 2 (d + P) solves a sample: 13,088 on the quadrotor.
+    ("quadrotor", "finite_difference"): (_steps(5.0, (4, 8)), 1),
+    ("differential_drive", "finite_difference"): (_steps(5.0, (1, 2, 4, 8)), 2),
+    ("lqr", "finite_difference"): (_steps(10.0, (8, 16, 32, 64, 128, 256)), 4),
+    **{
+        (system, "finite_difference"): (_steps(15.36, (1, 2, 4, 8)), 2)
+        for system in ("electric", "taichi_electric")
+    },
+    # Lane by lane, with all P components of the gradient in SciPy's state.
+    ("quadrotor", "ctpg-scipy"): ((1e-1, 1e-3, 1e-5, 1e-7, 1e-9), 2),
+    ("differential_drive", "ctpg-scipy"): (TOLERANCES[::2], 4),
+    ("lqr", "ctpg-scipy"): (TOLERANCES[::2], 4),
+    # 2 (4 + 4545) solves a sample; ELU's kinks make a tolerance dear, and the simulator more so.
+    **{
+        (system, estimator): held
+        for system, decades in (("cartpole", 8), ("mujoco_cartpole", 6))
+        for estimator, held in {
+            "finite_difference": (_steps(3.0, (4, 8, 16)), 1),
+            "ctpg-scipy": (TOLERANCES[:decades:2], 2),
+            "ctpg": (TOLERANCES[:decades], SAMPLES),
+            "ctpg-dop853": (TOLERANCES[:decades], SAMPLES),
+            "neural_ode": (TOLERANCES[:decades], SAMPLES),
+            "neural_ode-checkpointed": (TOLERANCES[:decades], SAMPLES),
+        }.items()
+    },
+    # Ten thousand evaluations a solve, whatever the tolerance; backward, the fast mode explodes.
+    **{
+        ("stiff", estimator): (settings, 2)
+        for estimator, settings in {
+            "finite_difference": _steps(1.0, (2**12,)),
+            "ctpg": TOLERANCES[::2],
+            "ctpg-dop853": TOLERANCES[::2],
+            "ctpg-scipy": TOLERANCES[::4],
+            "neural_ode": TOLERANCES[::4],
+            "neural_ode-checkpointed": TOLERANCES[::4],
+        }.items()
+    },
+    ("electric", "ctpg-scipy"): (TOLERANCES[::2], 4),
+    # Below 1e-5, adaptive steps fall to nothing over what float32 rounds.
+    **{
+        ("taichi_electric", estimator): (TOLERANCES[:5], 4)
+        for estimator in (
+            "ctpg",
+            "ctpg-seminorm",
+            "ctpg-dop853",
+            "ctpg-scipy",
+            "neural_ode",
+            "neural_ode-checkpointed",
+        )
+    },
+    # At 1e-9 or with nothing more to show.
+    ("lqr", "ctpg-rk4"): (_steps(10.0, [2**k for k in range(11)]), SAMPLES),
+    ("lqr", "bptt-heun"): (_steps(10.0, [2**k for k in range(12)]), SAMPLES),
+    ("lqr", "bptt-dop853"): (_steps(10.0, [2**k for k in range(9)]), SAMPLES),
+    # Orders 4 and 8 are below 1e-9 with half the calls.
+    **{
+        (system, estimator): (_steps(5.0, [2**k for k in range(rungs)]), SAMPLES)
+        for system in ("differential_drive", "quadrotor")
+        for estimator, rungs in (("bptt-rk4", 10), ("ctpg-rk4", 10), ("bptt-dop853", 8))
+    },
+    # Far below 1e-9 already, and seconds a setting.
+    ("quadrotor", "ctpg"): (TOLERANCES[:8], SAMPLES),
+    ("quadrotor", "ctpg-dop853"): (TOLERANCES[:8], SAMPLES),
+    ("quadrotor", "neural_ode"): (TOLERANCES[:8], SAMPLES),
+    ("quadrotor", "neural_ode-checkpointed"): (TOLERANCES[:8], SAMPLES),
+}
+"""(system, estimator): settings and samples of the default plan, where they differ from the rule.
+
+So that the whole plan takes minutes, these are measured on fewer samples or settings.
+"""
+
+
+def default_settings(system: str, estimator: str) -> tuple[float, ...]:
+    """Tolerances by decades, or steps T/N, N a power of two, as far as DEAREST allows."""
+    return settings_up_to(estimator, _any_problem(system), DEAREST.get(system, 2**13))
+
+
+def settings_up_to(estimator: str, problem: Problem, calls: int) -> tuple[float, ...]:
+    """The same for any problem, the dearest setting taking a sample so many oracle calls at most.
+
+    DEAR times as many of an estimator that pays for each parameter, no dearer setting a solve. Of
+    rollouts, powers of two as far as ROLLOUT_CALLS.
+    """
+    method = ESTIMATORS[estimator]
+    if method.knob == "tolerance":
+        return TOLERANCES
+    if method.knob == "rollouts":
+        most = int(ROLLOUT_CALLS / method.calls(problem, 1))
+        return tuple(2.0**k for k in range(1, most.bit_length()))
+    affordable = DEAR * calls if method.cost_grows_with_parameters else calls
+    a_step = method.calls(problem, problem.horizon)
+    most = min(calls // method.calls_per_step, int(affordable / a_step))
+    return _steps(problem.horizon, [2**k for k in range(most.bit_length())])
+
+
+def affordable_samples(system: str, estimator: str, settings: Sequence[float]) -> int:
+    """As many as 2 DEAR allows, of an estimator that pays for each parameter; of others, any."""
+    method = ESTIMATORS.get(estimator)
+    if method is None or method.knob != "step" or not method.cost_grows_with_parameters:
+        return sys.maxsize
+    dearest = method.calls(_any_problem(system), min(settings))
+    return max(1, int(2 * DEAR * DEAREST.get(system, 2**13) / dearest))
+
+
+def _any_problem(system: str) -> Problem:
+    """At the first of its presets, which are of one size and horizon."""
+    return TASKS[system].problem(next(iter(TASKS[system].presets)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure. Every setting of every estimator sees the same initial states (paired).
+
+    `x0` overrides the system's own draw of `samples` initial states from `seed`. An estimator that
+    the exceptions or its price hold to fewer samples sees the first few, unless it is to see
+    `all_samples`. Wall time, `timed`, costs runs of the baseline beside each cell. The plan of the
+    whole `field` has settings of its own, and gives an estimator up on a problem where a setting
+    took too long.
+    """
+
+    problems: tuple[tuple[str, str], ...]
+    estimators: tuple[str, ...]
+    samples: int | None = None
+    all_samples: bool = False
+    settings: tuple[float, ...] = ()
+    seed: int | None = None
+    x0: Array | None = None
+    timed: bool = True
+    field: bool = False
+
+    def sampled(self, system: str, theta: str) -> tuple[Problem, Array]:
+        """The problem and its x0 (samples, state_dim). Raises ValueError on an unusable x0."""
+        problem, rng = TASKS[system].problem(theta), np.random.default_rng(self.seed or 0)
+        if self.x0 is None:
+            return problem.sample(rng, self.samples or self.most_samples)
+        x0 = problem.check_x0(self.x0)
+        return problem.with_context_of(rng, x0), x0
+
+    def cells(self) -> list[Cell]:
+        cells = []
+        for system, theta in self.problems:
+            available = len(self.sampled(system, theta)[1])
+            for estimator in self.estimators:
+                settings, samples = self._rule(system, theta, estimator)
+                if self.all_samples:
+                    samples = available
+                cells += [
+                    Cell(system, theta, estimator, setting, min(samples, available))
+                    for setting in settings
+                ]
+        return cells
+
+    @property
+    def most_samples(self) -> int:
+        """Of any cell, unless told otherwise."""
+        return field_plan.SAMPLES if self.field else SAMPLES
+
+    def _rule(self, system: str, theta: str, estimator: str) -> tuple[tuple[float, ...], int]:
+        """Settings and samples, as this plan has them."""
+        if self.field and not self.settings:
+            return field_plan.field_settings(system, estimator, TASKS[system].problem(theta))
+        settings, samples = EXCEPTIONS.get((system, estimator), ((), 0))
+        settings = self.settings or settings or default_settings(system, estimator)
+        samples = samples or affordable_samples(system, estimator, settings)
+        return settings, min(samples, self.most_samples) if self.field else samples
+
+    def shared(self) -> dict[str, Any]:
+        """What all cells of a run folder have in common."""
+        drawn = "drawn by each system"
+        return {
+            "samples": len(self.x0) if self.x0 is not None else self.samples or self.most_samples,
+            "seed": self.seed or 0,
+            "dtype": "float64",
+            "x0": drawn if self.x0 is None else hashlib.sha256(self.x0.tobytes()).hexdigest(),
+        }
+
+
+def problems_of(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(system, preset) pairs: all presets of each system, or those among `thetas`."""
+    return tuple(
+        (system, theta)
+        for system in systems or TASKS
+        for theta in TASKS[system].presets
+        if not thetas or theta in thetas
+    )
+
+
+def load_x0(path: Path) -> Array:
+    """Initial states from .npy or comma-separated text. Raises ValueError if it is neither."""
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a file without numbers
+            return np.loadtxt(path, delimiter=",", ndmin=2)
+    except (OSError, ValueError, UserWarning) as error:
+        raise ValueError(f"cannot read initial states from {path}: {error}") from error

@@ -1,0 +1,189 @@
+"""Runs a plan: what is missing in the run folder is measured, cell by cell, by worker processes."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import TimeoutError as CellTimeout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pebble
+from threadpoolctl import threadpool_limits
+
+from gradpareto.bench.judge.frontier import limit_table
+from gradpareto.bench.plugins import claim_cells
+from gradpareto.bench.run.measure import failed_records, measure
+from gradpareto.bench.run.plan import Plan
+from gradpareto.bench.store.provenance import session
+from gradpareto.bench.store.records import CELL_KEYS, Cell, Record, RunFolder, Status
+from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.reference import Reference, cache_key, load_or_certify
+
+Report = Callable[[str, int, int], None]
+"""What was finished, how many are done, how many there are."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a cell may take, and how many are measured side by side."""
+
+    cell_seconds: float = 120.0
+    cell_bytes: int = 4 * 2**30
+    workers: int = 2
+
+
+def sweep(
+    plan: Plan,
+    folder: RunFolder,
+    cache: Path,
+    budget: Budget,
+    report: Report,
+    estimators: Mapping[str, Estimator] = ESTIMATORS,
+) -> pd.DataFrame:
+    """Measure the plan's cells that the folder lacks; return all of the folder's records.
+
+    Raises UnusableFolder, TamperedCache, and ValueError on a plan without cells or a bad x0.
+    """
+    cells = plan.cells()
+    if not cells:
+        raise ValueError("nothing to sweep: no system has such a preset")
+    folder.open(plan.shared())
+    claim_cells(folder, plan.estimators, (system for system, _ in plan.problems))
+    held = folder.read_cells().groupby(CELL_KEYS).size()
+    missing = [cell for cell in cells if held.get(cell.key, 0) < cell.samples]
+    if missing:
+        folder.unpack()
+        _record_session(plan, missing, folder)
+        with _pool(budget) as pool:
+            try:
+                _measure(_Work(pool, plan, cache, budget, estimators), missing, folder, report)
+            except BaseException:
+                pool.stop()  # or leaving the pool would wait for what is still queued
+                raise
+    if missing or not folder.records_path.is_file():
+        return folder.write_records()
+    return folder.read_cells()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the workers are given."""
+
+    pool: pebble.ProcessPool
+    plan: Plan
+    cache: Path
+    budget: Budget
+    estimators: Mapping[str, Estimator]
+
+    def certify(self, problem: tuple[str, str]) -> Future[Reference]:
+        return self.pool.schedule(load_or_certify, (*self.plan.sampled(*problem), self.cache))
+
+    def measure(self, cell: Cell, reference: Reference) -> Future[list[Record]]:
+        problem, x0 = self.plan.sampled(*cell.problem)
+        arguments = (
+            cell,
+            self.estimators[cell.estimator],
+            problem.take(np.arange(cell.samples)),
+            x0[: cell.samples],
+            reference,
+            self.plan.seed or 0,
+            self.budget.cell_bytes,
+            self.plan.timed,
+        )
+        return self.pool.schedule(measure, arguments, timeout=self.budget.cell_seconds)
+
+
+def _pool(budget: Budget) -> pebble.ProcessPool:
+    context = multiprocessing.get_context("spawn")
+    return pebble.ProcessPool(budget.workers, initializer=start_worker, context=context)
+
+
+def start_worker() -> None:
+    """One thread each, so that workers do not share cores; the parent handles an interrupt.
+
+    Whatever an estimator prints goes to standard error: the result is on standard output.
+    """
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threadpool_limits(1)
+
+
+def _record_session(plan: Plan, cells: list[Cell], folder: RunFolder) -> None:
+    keys = {
+        " ".join(problem): cache_key(*plan.sampled(*problem))
+        for problem in sorted({cell.problem for cell in cells})
+    }
+    folder.add_session(session(keys))
+
+
+def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) -> None:
+    """Certify the problems, the last registered (and dearest) first; measure as they are ready."""
+    problems = list(dict.fromkeys(cell.problem for cell in reversed(cells)))
+    certifying = {work.certify(problem): problem for problem in problems}
+    measuring: dict[Future[list[Record]], list[Cell]] = {}
+    references: dict[tuple[str, str], Reference] = {}
+    done, total = 0, len(problems) + len(cells)
+    while certifying or measuring:
+        pending: list[Future[Any]] = [*certifying, *measuring]
+        for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            done += 1
+            if future in measuring:
+                cell, *later = measuring.pop(future)
+                records = _outcome(future, cell, work)
+                folder.write_cell(cell, records)
+                report(cell.name, done, total)
+                if later and records[0].status == "timeout":
+                    _give_up(later, cell, work, folder)
+                    done += len(later)
+                    report(later[-1].name, done, total)
+                    later = []
+                if later:
+                    measuring[work.measure(later[0], references[cell.problem])] = later
+                continue
+            problem, reference = certifying.pop(future), future.result()
+            folder.write_limit(*problem, limit_table(reference))
+            report(f"reference {' '.join(problem)}", done, total)
+            references[problem] = reference
+            for chain in _chains([c for c in cells if c.problem == problem], work.plan.field):
+                measuring[work.measure(chain[0], reference)] = chain
+
+
+def _chains(cells: list[Cell], field: bool) -> list[list[Cell]]:
+    """Cells of one problem, those together of which each waits for the one before.
+
+    In the plan of the field an estimator's, loose to tight; otherwise none waits.
+    """
+    if not field:
+        return [[cell] for cell in cells]
+    return [
+        [cell for cell in cells if cell.estimator == name]
+        for name in dict.fromkeys(cell.estimator for cell in cells)
+    ]
+
+
+def _give_up(cells: list[Cell], cell: Cell, work: _Work, folder: RunFolder) -> None:
+    """Record that these were not tried, since a looser one took too long."""
+    reason = f"not tried: {cell.setting:g} took more than {work.budget.cell_seconds:g} s"
+    for later in cells:
+        estimator, seed = work.estimators[later.estimator], work.plan.seed or 0
+        folder.write_cell(later, failed_records(later, estimator, seed, "timeout", reason))
+
+
+def _outcome(future: Future[list[Record]], cell: Cell, work: _Work) -> list[Record]:
+    """A cell's records, also if it was ended from outside."""
+    status: Status
+    try:
+        return future.result()
+    except CellTimeout:
+        status, reason = "timeout", f"not finished within {work.budget.cell_seconds:g} s"
+    except pebble.ProcessExpired as error:
+        status, reason = "died", f"the process measuring it ended with exit code {error.exitcode}"
+    except Exception as error:
+        status, reason = "raised", f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    estimator = work.estimators[cell.estimator]
+    return failed_records(cell, estimator, work.plan.seed or 0, status, reason)

@@ -1,0 +1,1 @@
+"""The records of a run, the folder that holds them, and their provenance."""

@@ -1,0 +1,55 @@
+"""Where a run's numbers come from. Nothing private: no host, user name or absolute path."""
+
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+LIBRARIES = ("numpy", "scipy", "pandas", "moocore")
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def session(references: dict[str, str]) -> dict[str, Any]:
+    """One session of measuring, with the cache keys of the references it judged by."""
+    status = _git("status", "--porcelain")
+    return {
+        "command": " ".join(["gradpareto", *map(_public, sys.argv[1:])]),
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": None if status is None else bool(status),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": psutil.cpu_count(),
+        "references": references,
+    }
+
+
+def _public(argument: str) -> str:
+    """An argument without the folder of an absolute path, also behind --option=."""
+    option, equals, value = argument.rpartition("=")
+    return option + equals + (Path(value).name if Path(value).is_absolute() else value)
+
+
+def _git(*arguments: str) -> str | None:
+    """None where the package is not run from a checkout."""
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

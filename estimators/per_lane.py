@@ -1,0 +1,183 @@
+"""Adjoint-first estimators over a solver of one ODE, lane by lane: SciPy's, or a user's own."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.per_lane.refined_quadrature import integrate
+from gradpareto.estimators.solvers.per_lane.solver import Leg, Rhs, SolveFailed, Solver
+from gradpareto.systems import Array, Problem
+
+Segment = tuple[float, float, Leg]
+"""Its ends, and the solution of (x, cost) between them."""
+
+
+@dataclass(frozen=True)
+class OverSolver(Estimator):
+    """The parts that estimators over a solver share. In float64, whatever x0 and theta are."""
+
+    solver: Solver
+    tight: float = 1e-9
+    knob: Knob = "tolerance"
+    follows_dtype = False
+
+    @property
+    def method(self) -> str:
+        """What the solver is called."""
+        return self.solver.name
+
+    @property
+    def stiff(self) -> bool:  # type: ignore[override]
+        return self.solver.stiff
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        if not 0 < setting < np.inf:
+            raise ValueError(f"a tolerance must be positive and finite, not {setting}")
+        lanes = [_Lane(problem, lane, self.solver, setting) for lane in range(len(x0))]
+        rows = [self._attempt(lane, x) for lane, x in zip(lanes, x0, strict=True)]
+        loss, grad_x0, grad_theta, start = (np.stack(part) for part in zip(*rows, strict=True))
+        failed = {lane.index: lane.failure for lane in lanes if lane.failure}
+        steps = np.array([lane.steps for lane in lanes])
+        found = start if self.memory == 0 else None
+        return Estimate(loss, grad_x0, grad_theta, steps, failed, found)
+
+    def _attempt(self, lane: "_Lane", x0: Array) -> tuple[Array, Array, Array, Array]:
+        try:
+            return self._gradient(lane, x0)
+        except SolveFailed as error:
+            lane.failure = str(error)
+            states, parameters = (np.full(n, np.nan) for n in (len(x0), lane.parameters))
+            return np.array(np.nan), states, parameters, states
+
+    @abstractmethod
+    def _gradient(self, lane: "_Lane", x0: Array) -> tuple[Array, Array, Array, Array]:
+        """Loss (), dL/dx0 (d,), dL/dtheta (P,), x(0) as it was found going backward (d,)."""
+
+
+class CtpgOver(OverSolver):
+    """The paper's Algorithm 1: the parameter gradient is part of the backward solve's state.
+
+    The running cost is a component of the forward state. Over SciPy's solvers it is an independent
+    check of this project's engine.
+    """
+
+    source = "Ainsworth et al. 2021, Alg. 1, over a solver of one lane"
+
+    def _gradient(self, lane: "_Lane", x0: Array) -> tuple[Array, Array, Array, Array]:
+        x_end, loss, legs = lane.forward(x0, dense=True)
+        width = len(x0)
+        adjoint = np.append(lane.problem.terminal_gradient(x_end)[0], np.zeros(lane.parameters))
+        while legs:
+            left, right, forward = legs.pop()
+
+            def backward(t: Array, y: Array, forward: Leg = forward) -> Array:
+                gx, g = lane.pull(t, lane.state(forward, t), y[None, :width])
+                return -np.concatenate([gx, g])
+
+            adjoint = lane.solve(backward, right, left, adjoint, width, dense=False).end
+            forward.verify()
+        return loss, adjoint[:width], adjoint[width:], x0
+
+
+class GaussAdjointOver(OverSolver):
+    """The adjoint alone is solved backward; the parameter gradient is summed at Gauss nodes of its
+    steps, along both dense outputs, and where three nodes a step do not do, at more.
+    """
+
+    source = "Norcliffe and Deisenroth 2023, Gauss-Legendre adjoint"
+
+    def _gradient(self, lane: "_Lane", x0: Array) -> tuple[Array, Array, Array, Array]:
+        x_end, loss, legs = lane.forward(x0, dense=True)
+        adjoint, total = lane.problem.terminal_gradient(x_end)[0], np.zeros(lane.parameters)
+        while legs:
+            left, right, forward = legs.pop()
+
+            def backward(t: Array, y: Array, forward: Leg = forward) -> Array:
+                lane_, x, one = lane.lane, lane.state(forward, t), np.ones(1)
+                return -lane.problem.pullback(lane_, t, x, y[None], one)[0][0]
+
+            leg = lane.solve(backward, right, left, adjoint, len(x0), dense=True)
+            adjoint = leg.end
+            edges = np.array([left, right]) if leg.times is None else leg.times[::-1]
+            total += integrate(lane.problem, lane.index, (forward, leg), edges, lane.tolerance)
+            forward.verify()
+            leg.verify()
+        return loss, adjoint, total, x0
+
+
+class BacksolveOver(OverSolver):
+    """The state is integrated again, backward, beside the adjoint and the parameter gradient.
+
+    Nothing is stored; errors grow as they do in `neural_ode`.
+    """
+
+    source = "Chen et al. 2018, Algorithm 1"
+    memory = 0.0
+
+    def _gradient(self, lane: "_Lane", x0: Array) -> tuple[Array, Array, Array, Array]:
+        x_end, loss, _ = lane.forward(x0, dense=False)
+        width, parameters = len(x0), np.zeros(lane.parameters)
+        both = np.concatenate([x_end[0], lane.problem.terminal_gradient(x_end)[0], parameters])
+
+        def backward(t: Array, y: Array) -> Array:
+            x = y[None, :width]
+            slope, _ = lane.problem.flow(lane.lane, t, x)
+            gx, g = lane.pull(t, x, y[None, width : 2 * width])
+            return np.concatenate([slope[0], -gx, -g])
+
+        for right, left in pairwise(reversed(lane.problem.segments)):
+            both = lane.solve(backward, right, left, both, 2 * width, dense=False).end
+        return loss, both[width : 2 * width], both[2 * width :], both[:width]
+
+
+class _Lane:
+    """One sample of a batch, and what its solves took."""
+
+    def __init__(self, problem: Problem, index: int, solver: Solver, tolerance: float) -> None:
+        self.problem, self.index, self.solver, self.tolerance = problem, index, solver, tolerance
+        self.lane, self.steps, self.failure = np.array([index]), 0, ""
+        self.parameters = problem.policy.size
+
+    def forward(self, x0: Array, dense: bool) -> tuple[Array, Array, list[Segment]]:
+        """x(T) (1, d), the loss, and if `dense` the segments' ends and solutions of (x, cost)."""
+        width = len(x0)
+
+        def flow(t: Array, y: Array) -> Array:
+            slope, cost = self.problem.flow(self.lane, t, y[None, :-1])
+            return np.append(slope[0], cost)
+
+        state, legs = np.append(x0, 0.0), []
+        for left, right in pairwise(self.problem.segments):
+            leg = self.solve(flow, left, right, state, len(state), dense)
+            state = leg.end
+            if dense:
+                legs.append((left, right, leg))
+        x_end = state[None, :width]
+        return x_end, state[width] + self.problem.terminal(x_end)[0], legs
+
+    def state(self, forward: Leg, t: Array) -> Array:
+        """x(t) (1, d) of the forward solution of (x, cost)."""
+        assert forward.at is not None
+        return forward.at(t[0])[None, :-1]
+
+    def pull(self, t: Array, x: Array, alpha: Array) -> tuple[Array, Array]:
+        """The adjoint's slope (d,) and the parameter gradient's (P,), both for time reversed."""
+        gx, factors = self.problem.pullback(self.lane, t, x, alpha, np.ones(1))
+        return gx[0], self.problem.contract([factors], np.ones((1, 1)))[0, 0]
+
+    def solve(
+        self,
+        function: Callable[[Array, Array], Array],
+        left: float,
+        right: float,
+        y0: Array,
+        reads: int,
+        dense: bool,
+    ) -> Leg:
+        leg = self.solver(Rhs(function, left, right, reads), left, right, y0, self.tolerance, dense)
+        self.steps += leg.steps
+        return leg

@@ -1,0 +1,1 @@
+"""Solvers of one differential equation, and the reverse sweeps through their steps."""

@@ -1,0 +1,1 @@
+"""Explicit Runge-Kutta solves of a batch, every lane with its own steps."""

@@ -1,0 +1,246 @@
+"""The lanes of a batched explicit Runge-Kutta solve: each has its own time, step and acceptance."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradpareto.estimators.solvers.dense_output import Piece
+from gradpareto.estimators.solvers.explicit.quadrature import Integral, Quadrature, neighbours
+from gradpareto.estimators.solvers.explicit.step_control import (
+    SMALLEST_PAST_ERROR,
+    Control,
+    Probe,
+    given_up,
+    scaled_error,
+    squares,
+)
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.mesh import inside
+from gradpareto.systems import Array, Factors
+
+Rhs = Callable[..., tuple[Array, Factors]]
+"""lane (R,), t (R,), y (R, m), and a `Path`'s values (R, k) if there is one -> slopes (R, m) and an
+integrand, in factors of R rows each."""
+
+Path = Callable[[Array, Array], Array]
+"""lane (R,), t (S, R) -> values (S, R, k) that do not depend on y, known for all stages at once."""
+
+Watch = Callable[[Array, Array, Array, Array, Array], None]
+"""Told of accepted steps: lane (R,), t (R,), h (R,), y (R, m) before, slopes (s + 1, R, m), whose
+last is f(t + h, y+) only where that was evaluated."""
+
+
+@dataclass
+class _Attempt:
+    """One step tried by R lanes: slopes (s + 1, R, m), the last f(t + h, y+) where it is needed."""
+
+    lane: Array
+    rows: Array | slice
+    t: Array
+    h: Array
+    landing: Array
+    y: Array
+    slopes: Array
+    nodes: list[Factors]
+    y_new: Array
+    error: Array
+
+
+def _column(h: Array, y: Array) -> Array:
+    """Step lengths (R, 1) in the precision of y."""
+    return h[:, None].astype(y.dtype, copy=False)
+
+
+def _weights(tableau: Tableau, controlled: bool) -> Array:
+    """An integral's weights (K, s + 1): of the step, and of the error estimates that count."""
+    step = np.pad(tableau.b, (0, 1))[None]
+    return step if tableau.error is None or not controlled else np.vstack([step, tableau.error])
+
+
+class Engine:
+    """The lanes between two attempts: time, state, proposed step, slope and integrand there."""
+
+    def __init__(
+        self,
+        rhs: Rhs,
+        y0: Array,
+        tableau: Tableau,
+        control: Control,
+        quadrature: Quadrature,
+        path: Path | None = None,
+        keep: bool = False,
+        watch: Watch = lambda lane, t, h, y, slopes: None,
+    ) -> None:
+        if control.adaptive and tableau.error is None:
+            raise ValueError(f"{tableau.name} has no error estimate to adapt its steps by")
+        tableau = tableau.astype(y0.dtype)
+        self.rhs, self.tableau, self.control, self.quadrature = rhs, tableau, control, quadrature
+        self.path, self.keep, self.watch = path, keep, watch
+        self.pieces: list[Piece] = []
+        self.paces: list[Array] = []
+        lanes = len(y0)
+        self.t, self.y, self.h = np.zeros(lanes), y0.copy(), np.zeros(lanes)
+        self.weights = _weights(tableau, control.adaptive and quadrature.controlled)
+        self.integral = Integral(quadrature, lanes, len(self.weights) - 1, y0.dtype)
+        self.past_error = np.full(lanes, SMALLEST_PAST_ERROR)
+        self.steps, self.attempts = np.zeros(lanes, dtype=int), np.zeros(lanes, dtype=int)
+        self.failed: dict[int, str] = {}
+        self.slope: Array = np.empty_like(self.y)
+        self.node: Factors = ()
+
+    def cross(self, left: float, right: float) -> None:
+        """Bring every lane from time `left` to time `right`."""
+        active = np.array([k for k in range(len(self.t)) if k not in self.failed], dtype=int)
+        self.left, self.right = left, right
+        self.t[:] = left
+        if len(active):
+            self._carry(active, *self._evaluate(active, self.t[active], self.y[active]))
+            if not self.control.adaptive or not self.h.any():
+                self.h[active] = self._first_step(active)
+        self.paces.append(np.stack([self.h, self.past_error]))
+        while len(active):
+            active = self._settle(self._attempt(active))
+
+    def _at(self, lane: Array, t: Array) -> Callable[[int, Array], tuple[Array, Factors]]:
+        """The right-hand side at times t (S, R), of the time's index and y (R, m)."""
+        t = inside(t, self.left, self.right)
+        paths = () if self.path is None else (self.path(lane, t),)
+        return lambda i, y: self.rhs(lane, t[i], y, *(values[i] for values in paths))
+
+    def _evaluate(self, lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
+        return self._at(lane, t[None])(0, y)
+
+    def _carry(self, lanes: Array, slope: Array, node: Factors) -> None:
+        """Keep what was evaluated at the lanes' current time as the next step's first stage."""
+        if not self.node:
+            self.node = tuple(np.empty((len(self.t), *part.shape[1:]), part.dtype) for part in node)
+        self.slope[lanes] = slope
+        for store, part in zip(self.node, node, strict=True):
+            store[lanes] = part
+
+    def _first_step(self, active: Array) -> Array:
+        """A first step from the state, and from the integral where that is controlled."""
+        t, y, slope = self.t[active], self.y[active], self.slope[active]
+        controlled, width = self.quadrature.controlled, y.shape[1]
+
+        def whole(slope: Array, node: Factors) -> Array:
+            if not controlled:
+                return slope
+            both = np.empty((1, len(slope), width + self.quadrature.size), slope.dtype)
+            both[0, :, :width] = slope
+            self.quadrature.contract([node], np.ones((1, 1, 1), slope.dtype), both[..., width:])
+            return np.asarray(both[0])
+
+        def after(h: Array) -> Array:
+            return whole(*self._evaluate(active, t + h, y + _column(h, y) * slope))
+
+        start = np.hstack([y, self.integral.value[active]]) if controlled else y
+        first = whole(slope, tuple(part[active] for part in self.node))
+        probe = Probe(start, first, after)
+        return self.control.first_step(self.right - self.left, self.tableau, probe)
+
+    def _attempt(self, active: Array) -> _Attempt:
+        rows = neighbours(active)
+        t, y, proposed = self.t[rows], self.y[rows], self.h[rows]
+        remaining = self.right - t
+        landing = np.abs(proposed) >= np.abs(remaining) * (1 - 1e-9)
+        h = np.where(landing, remaining, proposed)
+        column, a = _column(h, y), self.tableau.a
+        slopes = np.empty((self.tableau.stages + 1, *y.shape), y.dtype)
+        slopes[0] = self.slope[rows]
+        nodes: list[Factors] = [tuple(part[rows] for part in self.node)]
+        times = self.tableau.c[1:], [1.0] if self.tableau.error_needs_last else []
+        evaluate = self._at(active, t + np.concatenate(times)[:, None] * h)
+        for i in range(1, self.tableau.stages):
+            stage = y + column * combine(a[i, :i], slopes[:i])
+            slopes[i], node = evaluate(i - 1, stage)
+            nodes.append(node)
+        y_new = y + column * combine(self.tableau.b, slopes[:-1])
+        if self.tableau.error_needs_last:
+            slopes[-1], node = evaluate(-1, y_new)
+            nodes.append(node)
+        error = self._error(active, column, y, y_new, slopes, nodes)
+        return _Attempt(active, rows, t, h, landing, y, slopes, nodes, y_new, error)
+
+    def _error(
+        self,
+        lane: Array,
+        column: Array,
+        y: Array,
+        y_new: Array,
+        slopes: Array,
+        nodes: list[Factors],
+    ) -> Array:
+        """Try the step on the integral as well, and scale the error estimates of both: (R,)."""
+        used = len(nodes)  # f(t + h, y+) among them or not
+        self.integral.try_step(column[:, 0], nodes, self.weights[:, :used])
+        if not self.control.adaptive or self.tableau.error is None:
+            return np.where(np.isfinite(y_new).all(axis=1), 0.0, np.nan)
+        flat = self.tableau.error[:, :used] @ slopes[:used].reshape(used, -1)
+        own = flat.reshape(-1, *y.shape) * column
+        sums, components = squares(self.control, y, y_new, own), y.shape[1]
+        if self.quadrature.controlled:
+            sums += self.integral.squares(lane, self.control)
+            components += self.quadrature.size
+        return scaled_error(sums, components)
+
+    def _settle(self, tried: _Attempt) -> Array:
+        """Move the lanes whose step is accepted; return those that have not arrived yet."""
+        lane, rows, landing = tried.lane, tried.rows, tried.landing
+        accepted = tried.error <= 1
+        proposed = self.h[rows]
+        wanted = tried.h * self.control.factor(self.tableau, tried.error, self.past_error[rows])
+        # A step cut short to land says nothing against the longer one that was proposed.
+        cut = accepted & landing & (np.abs(proposed) > np.abs(wanted))
+        self.h[rows] = np.where(cut, proposed, wanted)
+        self.attempts[lane] += 1
+        if accepted.any():
+            self._advance(tried, np.flatnonzero(accepted))
+        going = ~(accepted & landing)
+        self._give_up(lane[going], lane[np.isnan(tried.error)])
+        if self.failed:
+            going &= [k not in self.failed for k in lane.tolist()]
+        return lane[going]
+
+    def _advance(self, tried: _Attempt, where: Array) -> None:
+        """Accept the attempt in the lanes at positions `where` of it."""
+        lane, landing = tried.lane[where], tried.landing[where]
+        t, h = tried.t[where], tried.h[where]
+        if self.tableau.error_needs_last:
+            last = tuple(part[where] for part in tried.nodes[-1])
+            self._carry(lane, tried.slopes[-1, where], last)
+        else:
+            # On arrival, only the dense output asks for f(t + h, y+).
+            needed = ~landing | (self.keep and self.tableau.dense_needs_last)
+            if needed.any():
+                at = where[needed]
+                slope, node = self._evaluate(lane[needed], (t + h)[needed], tried.y_new[at])
+                tried.slopes[-1, at] = slope
+                self._carry(lane[needed], slope, node)
+        if self.keep:
+            self._store(lane, t, h, tried.y[where], tried.slopes[:, where])
+        self.watch(lane, t, h, tried.y[where], tried.slopes[:, where])
+        self.past_error[lane] = np.maximum(tried.error[where], SMALLEST_PAST_ERROR)
+        self.t[lane] = np.where(landing, self.right, t + h)
+        self.y[lane] = tried.y_new[where]
+        self.integral.accept(lane, where)
+        self.steps[lane] += 1
+
+    def _store(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
+        """Keep the step's interpolant, paying for the stages that only it needs."""
+        for c, row in self.tableau.extra:
+            stage = y + _column(h, y) * combine(row, slopes)
+            slope, _ = self._evaluate(lane, t + c * h, stage)
+            slopes = np.concatenate([slopes, slope[None]])
+        flat = self.tableau.dense @ slopes.reshape(len(slopes), -1)
+        coefficients = np.concatenate([y[None], _column(h, y) * flat.reshape(-1, *y.shape)])
+        self.pieces.append((lane, t, h, coefficients.transpose(1, 0, 2)))
+
+    def _give_up(self, lanes: Array, undefined: Array) -> None:
+        """Fail lanes whose step underflows, or cannot be repeated shorter, or that never arrive."""
+        ends = self.left, self.right
+        self.failed |= given_up(lanes, self.t, self.h, self.attempts, ends)
+        if not self.control.adaptive:
+            for lane in undefined.tolist():
+                self.failed[lane] = f"state not finite after t = {self.t[lane]:.6g}"

@@ -1,0 +1,190 @@
+"""Order conditions of Runge-Kutta methods, one for each rooted tree (Butcher 1963)."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import combinations_with_replacement
+from math import prod
+
+import numpy as np
+
+from gradpareto.estimators.solvers.dense_output import nested
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.systems import Array
+
+Tree = tuple["Tree", ...]
+"""A rooted tree is its root's children, sorted."""
+
+TOLERANCE = 1e-10
+"""What a condition may be missed by: coefficients are often given to so many digits."""
+HIGHEST_ORDER = 10
+"""Conditions are checked up to it: there are 719 of order 10, and 1842 of order 11."""
+
+
+@cache
+def trees(order: int) -> tuple[Tree, ...]:
+    """All rooted trees of so many nodes: 1, 1, 2, 4, 9, 20, 48, 115, 286, 719."""
+
+    def forests(nodes: int, largest: int) -> Iterator[tuple[Tree, ...]]:
+        if nodes == 0:
+            yield ()
+        for size in range(1, min(nodes, largest) + 1):
+            for copies in range(1, nodes // size + 1):
+                for chosen in combinations_with_replacement(trees(size), copies):
+                    for rest in forests(nodes - size * copies, size - 1):
+                        yield (*chosen, *rest)
+
+    return tuple(forests(order - 1, order - 1))
+
+
+@cache
+def nodes(tree: Tree) -> int:
+    return 1 + sum(map(nodes, tree))
+
+
+@cache
+def density(tree: Tree) -> int:
+    return nodes(tree) * prod(map(density, tree))
+
+
+def weights(chosen: Sequence[Tree], a: Array) -> Array:
+    """Elementary weights of the stages, (trees, s); a subtree that many share is weighed once."""
+
+    @cache
+    def of(tree: Tree) -> Array:
+        result = np.ones(len(a))
+        for child in tree:
+            result = result * (a @ of(child))
+        return result
+
+    return np.stack([of(tree) for tree in chosen])
+
+
+def missed(b: Array, a: Array, order: int, fraction: float = 1.0) -> float:
+    """The largest error over the conditions of one order, relative to the condition's own value."""
+    densities = np.array([density(tree) for tree in trees(order)])
+    return float(np.abs(weights(trees(order), a) @ b * densities - fraction**order).max())
+
+
+def order_of(b: Array, a: Array, highest: int = 8) -> int:
+    """The order up to which all conditions hold within TOLERANCE; 0 if sum b is not 1."""
+    fitting = 0
+    while fitting < highest and missed(b, a, fitting + 1) <= TOLERANCE:
+        fitting += 1
+    return fitting
+
+
+def vanishing_order(difference: Array, a: Array, highest: int = 8) -> int:
+    """The order of the lower of two methods, by the difference of their weights b - b_hat."""
+    order = 0
+    while order < highest and (
+        np.abs(weights(trees(order + 1), a) @ difference).max() <= TOLERANCE
+    ):
+        order += 1
+    return order
+
+
+def widened(tableau: Tableau) -> Array:
+    """a with rows for f(t + h, x+) and for the stages that only the dense output needs."""
+    s, total = tableau.stages, tableau.dense.shape[1]
+    a = np.zeros((total, total))
+    a[:s, :s], a[s, :s] = tableau.a, tableau.b
+    for k, (_, row) in enumerate(tableau.extra, s + 1):
+        a[k, : len(row)] = row
+    return a
+
+
+def dense_weights(tableau: Tableau, fraction: float) -> Array:
+    """b_i(s): what each slope contributes to the interpolant, through its own evaluation."""
+    return nested(np.array(fraction), np.pad(tableau.dense, ((1, 0), (0, 0))))
+
+
+def check(tableau: Tableau) -> None:
+    """Raises ValueError, naming the condition and by how much it is missed, on what is no method.
+
+    Shapes, a strictly lower, c = A 1, the order that is claimed, the estimate's too, and where the
+    dense output begins and ends.
+    """
+    _check_shapes(tableau)
+    name, s, a, b = tableau.name, tableau.stages, tableau.a, tableau.b
+    later = np.abs(np.triu(a))
+    if later.any():
+        i, j = np.unravel_index(int(later.argmax()), later.shape)
+        raise ValueError(
+            f"{name} is not explicit: stage {i + 1} reads stage {j + 1}, a = {a[i, j]:.6g}"
+        )
+    off = a.sum(axis=1) - tableau.c
+    worst = int(np.abs(off).argmax())
+    if abs(off[worst]) > TOLERANCE:
+        raise ValueError(
+            f"{name}: row {worst + 1} of a sums to {a[worst].sum():.10g}, and c is "
+            f"{tableau.c[worst]:.10g}: off by {off[worst]:.2g}"
+        )
+    if tableau.order < 1:
+        raise ValueError(f"{name}: the order must be 1 or more, not {tableau.order}")
+    for order in range(1, min(tableau.order, HIGHEST_ORDER) + 1):
+        chosen = trees(order)
+        for tree, value in zip(chosen, weights(chosen, a) @ b, strict=True):
+            wanted = 1 / density(tree)
+            if not abs(value - wanted) <= TOLERANCE:
+                raise ValueError(
+                    f"{name} is not of order {tableau.order}: {formula(tree)} is {value:.10g} and "
+                    f"not {f'1/{density(tree)}' if tree else 1} (a condition of order {order}): "
+                    f"off by {value - wanted:.2g}"
+                )
+    if tableau.error is not None:
+        _check_estimate(tableau, widened(tableau)[: s + 1, : s + 1])
+    for fraction, ends in ((0.0, np.zeros(s)), (1.0, b)):
+        found = dense_weights(tableau, fraction)
+        miss = float(np.abs(found - np.pad(ends, (0, len(found) - s))).max())
+        if miss > TOLERANCE:
+            raise ValueError(
+                f"{name}: its dense output at {fraction:g} of a step is not the step's: off by "
+                f"{miss:.2g}"
+            )
+
+
+def _check_shapes(tableau: Tableau) -> None:
+    name, s = tableau.name, np.size(tableau.b)
+    columns = s + 1 + len(tableau.extra)
+    shapes = {
+        "b": (tableau.b, (s,)),
+        "a": (tableau.a, (s, s)),
+        "c": (tableau.c, (s,)),
+        "dense": (tableau.dense, (len(tableau.dense), columns)),
+    }
+    if tableau.error is not None:
+        shapes["error"] = tableau.error, (len(tableau.error), s + 1)
+    for part, (values, shape) in shapes.items():
+        if np.shape(values) != shape:
+            raise ValueError(
+                f"{name}: {part} has shape {np.shape(values)}, not {shape} for {s} stages"
+            )
+        if np.asarray(values).dtype.kind not in "fiu" or not np.isfinite(values).all():
+            raise ValueError(f"{name}: {part} holds what is not a finite real number")
+
+
+def _check_estimate(tableau: Tableau, a: Array) -> None:
+    """It compares methods of consistent sums, and a single one does so to the order it claims."""
+    assert tableau.error is not None
+    for row in tableau.error:
+        highest = max(1, tableau.error_order if len(tableau.error) == 1 else 1)
+        for order in range(1, min(highest, HIGHEST_ORDER) + 1):
+            values = weights(trees(order), a) @ row
+            worst = int(np.abs(values).argmax())
+            if abs(values[worst]) > TOLERANCE:
+                raise ValueError(
+                    f"{tableau.name}: its error estimate is not of order {highest}: "
+                    f"{formula(trees(order)[worst], 'e')} is {values[worst]:.2g} and not 0"
+                )
+    if not np.abs(tableau.error).max() > TOLERANCE:
+        raise ValueError(f"{tableau.name}: its error estimate is zero for every step")
+
+
+def formula(tree: Tree, b: str = "b") -> str:
+    """A condition's left side, as it is written: sum(b), b.(c c), b.(c A c), ..."""
+    return f"{b}.{_factor(tree)}" if tree else f"sum({b})"
+
+
+def _factor(tree: Tree) -> str:
+    factors = ["c" if not child else f"A {_factor(child)}" for child in tree]
+    return factors[0] if len(factors) == 1 else f"({' '.join(factors)})"

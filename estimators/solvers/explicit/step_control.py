@@ -1,0 +1,144 @@
+"""Step control: how long a lane's next step is, and whether the one it tried is accepted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.estimators.solvers.mesh import step_count
+from gradpareto.systems import Array
+
+SAFETY, SHRINK_MOST, GROW_MOST = 0.9, 0.2, 10.0
+SMALLEST_PAST_ERROR = 1e-4
+MAX_ATTEMPTS = 20_000
+"""Of a lane, in one solve."""
+
+
+class Control(Protocol):
+    """Decides for R lanes at once."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it needs error estimates."""
+
+    def first_step(self, span: float, tableau: Tableau, probe: "Probe") -> Array:
+        """Signed first step (R,) of lanes that set out to cover `span`."""
+
+    def scale(self, old: Array, new: Array) -> Array:
+        """The error that is tolerated in each component, of shape (R, m) as old and new are."""
+
+    def factor(self, tableau: Tableau, error: Array, past_error: Array) -> Array:
+        """By how much the step changes, (R,), after scaled errors (R,); above 1 is a rejection."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a first step is guessed from: y, y' (R, m), and y' after a trial step h (R,)."""
+
+    y: Array
+    slope: Array
+    slope_after: Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Equal steps, none longer than `step`. Raises ValueError if that is not positive."""
+
+    step: float
+    adaptive = False
+
+    def first_step(self, span: float, tableau: Tableau, probe: Probe) -> Array:
+        return np.full(len(probe.y), span / step_count(abs(span), self.step))
+
+    def scale(self, old: Array, new: Array) -> Array:
+        return np.ones_like(old)
+
+    def factor(self, tableau: Tableau, error: Array, past_error: Array) -> Array:
+        return np.ones_like(error)
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """Proportional-integral control of the error estimate's root mean square over components.
+
+    Hairer, Norsett, Wanner (1993), II.4 and IV.2; each component may err by atol + rtol |y|.
+    Raises ValueError if a tolerance is not positive.
+    """
+
+    rtol: float
+    atol: float
+    adaptive = True
+
+    def __post_init__(self) -> None:
+        if not (0 < self.rtol < np.inf and 0 < self.atol < np.inf):
+            raise ValueError(f"a tolerance must be positive and finite, not {self.rtol}")
+
+    def scale(self, old: Array, new: Array) -> Array:
+        scale = np.abs(old)
+        np.maximum(scale, np.abs(new), out=scale)
+        scale *= self.rtol
+        scale += self.atol
+        return scale
+
+    def factor(self, tableau: Tableau, error: Array, past_error: Array) -> Array:
+        order = tableau.error_order + 1
+        safe = np.maximum(np.where(np.isfinite(error), error, np.inf), 1e-10)
+        wanted = SAFETY * safe ** (-0.7 / order)
+        accepted = error <= 1
+        wanted = np.where(accepted, wanted * past_error ** (0.4 / order), wanted)
+        return np.clip(wanted, SHRINK_MOST, np.where(accepted, GROW_MOST, SAFETY))
+
+    def first_step(self, span: float, tableau: Tableau, probe: Probe) -> Array:
+        """Hairer, Norsett, Wanner (1993), II.4; starting from rest, it tries 1e-4 of the span."""
+        scale = self.scale(probe.y, probe.y)
+
+        def norm(v: Array) -> Array:
+            scaled = v / scale
+            return np.asarray(np.sqrt(np.einsum("rm,rm->r", scaled, scaled) / v.shape[1]), float)
+
+        size, speed = norm(probe.y), norm(probe.slope)
+        at_rest = (size < 1e-5) | (speed < 1e-5)
+        trial = np.where(at_rest, 1e-4 * abs(span), 0.01 * size / np.maximum(speed, 1e-300))
+        trial = np.minimum(trial, abs(span))
+        bend = norm(probe.slope_after(np.copysign(trial, span)) - probe.slope) / trial
+        steepest = np.maximum(speed, bend)
+        step = np.where(
+            steepest <= 1e-15,
+            np.maximum(1e-6 * abs(span), 1e-3 * trial),
+            (0.01 / np.maximum(steepest, 1e-300)) ** (1 / (tableau.error_order + 1)),
+        )
+        finite = np.nan_to_num(np.minimum(100 * trial, step), nan=1e-6 * abs(span))
+        return np.copysign(np.minimum(finite, abs(span)), span)
+
+
+def squares(control: Control, old: Array, new: Array, errors: Array) -> Array:
+    """Sum of the scaled errors' squares (E, R), as float64, of estimates (E, R, m)."""
+    scaled = errors / control.scale(old, new)
+    return np.asarray(np.einsum("erm,erm->er", scaled, scaled).astype(float))
+
+
+def scaled_error(squares: Array, components: int) -> Array:
+    """The error estimate (R,) that is accepted up to 1, from `squares` (E, R) of all components."""
+    mean = squares / components
+    if len(mean) == 1:
+        return np.asarray(np.sqrt(mean[0]))
+    # Hairer, Norsett, Wanner (1993), II.10: DOP853's two estimates.
+    both = np.sqrt(mean[0] + 0.01 * mean[1])
+    return np.divide(mean[0], both, out=mean[0], where=both != 0)
+
+
+def given_up(
+    lanes: Array, t: Array, h: Array, attempts: Array, ends: tuple[float, float]
+) -> dict[int, str]:
+    """Of some lanes, those whose step underflows or that never arrive, with the reason.
+
+    `t`, `h` and `attempts` (B,) are those of all lanes, `ends` those of the segment.
+    """
+    smallest = 16 * np.spacing(max(map(abs, ends)))
+    short = lanes[~(np.abs(h[lanes]) >= smallest)].tolist()
+    late = lanes[attempts[lanes] >= MAX_ATTEMPTS].tolist()
+    return {k: f"step size fell to {abs(h[k]):.0e} at t = {t[k]:.6g}" for k in short} | {
+        k: f"still at t = {t[k]:.6g} after {MAX_ATTEMPTS} steps" for k in late
+    }

@@ -1,0 +1,1 @@
+"""Implicit collocation and the iteration for its stages."""

@@ -1,0 +1,76 @@
+"""Collocation at Gauss-Legendre or Radau nodes: implicit Runge-Kutta rules of any number of stages.
+
+Lagrange polynomials of the nodes are expanded in Legendre's, which rounding leaves alone at
+hundreds of nodes (powers of c would not).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+from scipy.special import roots_jacobi
+
+from gradpareto.systems import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """X_i = x + h sum_j a_ij f(X_j), x+ = x + h sum_i b_i f(X_i), for nodes c (s,) in (0, 1]."""
+
+    order: int
+    c: Array
+    b: Array
+
+    @cached_property
+    def a(self) -> Array:
+        return self.integrals(self.c)
+
+    @cached_property
+    def ends(self) -> Array:
+        """x+ = x + sum_i ends_i (X_i - x): a stiff f, multiplied by rounding, is left out of it."""
+        return np.linalg.solve(self.a.T, self.b)
+
+    @cached_property
+    def expansion(self) -> Array:
+        """Of the Lagrange polynomials in Legendre's on (0, 1): (s, s), [k, j] that of l_j in P_k.
+
+        The rule integrates products of two of them exactly, which makes these mere sums.
+        """
+        degrees = 2 * np.arange(len(self.c)) + 1
+        return degrees[:, None] * _legendre(self.c, len(self.c)).T * self.b
+
+    def values(self, at: Array) -> Array:
+        """l_j at the points (m,): (m, s)."""
+        return np.asarray(_legendre(at, len(self.c)) @ self.expansion)
+
+    def integrals(self, at: Array) -> Array:
+        """Integrals of l_j from 0 to the points (m,): (m, s)."""
+        basis = _legendre(at, len(self.c) + 1)
+        integrals = np.empty((len(at), len(self.c)))
+        integrals[:, 0] = at
+        degrees = 2 * np.arange(1, len(self.c)) + 1
+        integrals[:, 1:] = (basis[:, 2:] - basis[:, :-2]) / (2 * degrees)
+        return integrals @ self.expansion
+
+
+def _legendre(at: Array, count: int) -> Array:
+    return np.polynomial.legendre.legvander(2 * at - 1, count - 1)
+
+
+@cache
+def gauss(stages: int) -> Rule:
+    """Gauss-Legendre: order 2s, symplectic (Butcher 1964)."""
+    nodes, weights = np.polynomial.legendre.leggauss(stages)
+    return Rule(2 * stages, (nodes + 1) / 2, weights / 2)
+
+
+@cache
+def radau(stages: int) -> Rule:
+    """Radau IIA: order 2s - 1, L-stable, its last node is the step's end (Ehle 1969)."""
+    nodes, weights = (np.empty(0), np.empty(0)) if stages == 1 else roots_jacobi(stages - 1, 1, 0)
+    c = np.append((nodes + 1) / 2, 1.0)
+    return Rule(2 * stages - 1, c, np.append(weights / (1 - nodes) / 2, 1 / stages**2))
+
+
+Family = Callable[[int], Rule]

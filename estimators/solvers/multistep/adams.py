@@ -1,0 +1,273 @@
+"""Adams-Bashforth-Moulton of variable order and step, every lane with its own of both."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
+
+import numpy as np
+
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive, given_up
+from gradpareto.estimators.solvers.mesh import inside
+from gradpareto.estimators.solvers.multistep.newton_form import (
+    MOST_NODES,
+    partial_sum,
+    term_weights,
+)
+from gradpareto.estimators.solvers.multistep.nodes import NodeOutput, Nodes
+from gradpareto.systems import Array, Factors
+
+Rhs = Callable[..., tuple[Array, Factors]]
+"""lane (R,), t (R,), y (R, m), and a path's values (R, k) if there is one -> slopes (R, m) and an
+integrand, in factors of R rows each."""
+
+Path = Callable[[Array, Array], Array]
+"""lane (R,), t (R,) -> values (R, k) that do not depend on y."""
+
+HISTORY = MOST_NODES - 1
+"""Points behind the step that are kept; an order above the one in use needs one more than it."""
+MOST_ORDER = 12
+AIM = 0.1
+"""The share of the tolerance that a step aims at; at more, a third of the steps is rejected."""
+GROW_MOST, SHRINK_MOST, SHRINK_LEAST = 2.0, 0.2, 0.9
+STUBBORN = 4
+"""So many rejections in a row mean that the history tells nothing: back to order 1."""
+SMALL = 1e-300
+
+
+@dataclass(frozen=True)
+class Solution:
+    """y (B, m) at the last time, NaN in lanes that `failed` (with reasons); `steps` (B,) accepted.
+
+    Of all lanes' nodes together, sorted as in `dense`: lane (N,), t (N,), the integrand there, and
+    `gap` (N,), by how much the y where it was evaluated missed the corrected one, relative to it.
+    """
+
+    y: Array
+    steps: Array
+    failed: dict[int, str]
+    lane: Array
+    t: Array
+    integrand: Factors
+    gap: Array
+    dense: NodeOutput
+
+
+def solve(
+    rhs: Rhs,
+    y0: Array,
+    times: Sequence[float],
+    control: Adaptive,
+    *,
+    path: Path | None = None,
+    corrected: bool = False,
+    lost: Mapping[int, str] = MappingProxyType({}),
+) -> Solution:
+    """Integrate y' = rhs through `times` (monotone, either way), starting afresh at each.
+
+    One evaluation a step: the slope at the predicted state serves the corrector and then the
+    history (PEC); a second one at the corrected state if `corrected` (PECE). Hairer, Norsett,
+    Wanner (1993), III.5 and III.7; Shampine and Gordon (1975). In the precision of y0, times are
+    float64. Lanes that are `lost` stay out, and failed.
+    """
+    engine = _Engine(rhs, y0, control, path, corrected)
+    engine.failed.update(lost)
+    for left, right in pairwise(times):
+        engine.cross(left, right)
+    for lane in engine.failed:
+        engine.y[lane] = np.nan
+    return engine.solution(np.array(times))
+
+
+@dataclass
+class _Attempt:
+    """One step tried by R lanes: h, arrival, the slope there, y+, errors (R, J) of each order."""
+
+    lane: Array
+    h: Array
+    t_new: Array
+    landing: Array
+    y_new: Array
+    gap: Array
+    slope: Array
+    node: Factors
+    errors: Array
+
+
+class _Engine:
+    """The lanes between two attempts; `times`, `slopes` hold the last points, latest first."""
+
+    def __init__(
+        self, rhs: Rhs, y0: Array, control: Adaptive, path: Path | None, corrected: bool
+    ) -> None:
+        self.rhs, self.control, self.path, self.corrected = rhs, control, path, corrected
+        lanes, width = y0.shape
+        self.y = y0.copy()
+        self.t, self.h = np.zeros(lanes), np.zeros(lanes)
+        self.times = np.zeros((lanes, HISTORY))
+        self.slopes = np.zeros((lanes, HISTORY, width), y0.dtype)
+        self.order, self.known, self.rejections, self.steps, self.attempts = np.zeros(
+            (5, lanes), dtype=int
+        )
+        self.failed: dict[int, str] = {}
+        self.segment = -1
+        self.kept: list[tuple[Array, ...]] = []
+        self.integrands: list[Factors] = []
+
+    def cross(self, left: float, right: float) -> None:
+        """Bring every lane from time `left` to time `right`."""
+        self.segment += 1
+        active = np.array([k for k in range(len(self.t)) if k not in self.failed], dtype=int)
+        if not len(active):
+            return
+        self.left, self.right = left, right
+        self.t[:], self.known[:], self.order[:], self.rejections[:] = left, 0, 1, 0
+        # What is not known yet stands apart from what is, and has no weight.
+        self.times[:] = left - (right - left) * (1 + np.arange(HISTORY))
+        slope, node = self._evaluate(active, self.t[active], self.y[active])
+        self._remember(active, self.t[active], slope, node, np.zeros(len(active)))
+        self.h[active] = self._first_step(active, slope)
+        while len(active):
+            active = self._settle(self._attempt(active))
+
+    def _evaluate(self, lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
+        t = inside(t, self.left, self.right)
+        return self.rhs(lane, t, y, *(() if self.path is None else (self.path(lane, t),)))
+
+    def _remember(self, lane: Array, t: Array, slope: Array, node: Factors, gap: Array) -> None:
+        """A new point, at which y is already that of the lanes."""
+        for store, latest in ((self.times, t), (self.slopes, slope)):
+            store[lane, 1:] = store[lane, :-1]
+            store[lane, 0] = latest
+        self.known[lane] = np.minimum(self.known[lane] + 1, HISTORY)
+        group = np.full(len(lane), self.segment)
+        self.kept.append((lane, group, t, self.y[lane], slope, gap))
+        self.integrands.append(node)
+
+    def _first_step(self, lane: Array, slope: Array) -> Array:
+        """A step (R,) of order 1 whose error is aimed at, from a probe of y''.
+
+        Hairer, Norsett, Wanner (1993), II.4; starting from rest, it tries 1e-4 of the span.
+        """
+        t, y, span = self.t[lane], self.y[lane], self.right - self.left
+        scale = self.control.scale(y, y)
+        size, speed = _norm(y / scale), _norm(slope / scale)
+        at_rest = (size < 1e-5) | (speed < 1e-5)
+        trial = np.where(at_rest, 1e-4 * abs(span), 0.01 * size / np.maximum(speed, 1e-300))
+        trial = np.copysign(np.minimum(trial, abs(span)), span)
+        ahead = y + _column(trial, y) * slope
+        bend = _norm((self._evaluate(lane, t + trial, ahead)[0] - slope) / scale) / np.abs(trial)
+        step = np.minimum(np.sqrt(AIM / np.maximum(bend, 1e-300)), 100 * np.abs(trial))
+        step = np.nan_to_num(step, nan=1e-6 * abs(span))
+        return np.copysign(np.minimum(step, abs(span)), span)
+
+    def _attempt(self, lane: Array) -> _Attempt:
+        t, y, proposed = self.t[lane], self.y[lane], self.h[lane]
+        remaining = self.right - t
+        landing = np.abs(proposed) >= np.abs(remaining) * (1 - 1e-9)
+        # The last two steps share what remains, so that none is a sliver.
+        halved = np.where(2 * np.abs(proposed) > np.abs(remaining), 0.5 * remaining, proposed)
+        h = np.where(landing, remaining, halved)
+        t_new = np.where(landing, self.right, t + h)
+        past, one = (self.times[lane] - t[:, None]) / h[:, None], np.ones(len(lane))
+        behind = partial_sum(term_weights(past, one), self.order[lane]) * h[:, None]
+        predicted = y + (behind[:, None].astype(y.dtype) @ self.slopes[lane])[:, 0]
+        slope, node = self._evaluate(lane, t_new, predicted)
+        around = term_weights(np.concatenate([one[:, None], past], axis=1), one)
+        slopes = np.concatenate([slope[:, None], self.slopes[lane]], axis=1)
+        terms = (around * h[:, None, None]).astype(y.dtype) @ slopes
+        used = np.arange(MOST_NODES) <= self.order[lane][:, None]
+        y_new = y + (used[:, None].astype(y.dtype) @ terms)[:, 0]
+        errors = _norm(terms / self.control.scale(y, y_new)[:, None]).astype(float)
+        errors = np.where(np.isfinite(errors), errors, np.inf)
+        gap = y_new - predicted
+        return _Attempt(lane, h, t_new, landing, y_new, gap, slope, node, errors)
+
+    def _settle(self, tried: _Attempt) -> Array:
+        """Move the lanes whose step is accepted; return those that have not arrived yet."""
+        lane, order = tried.lane, self.order[tried.lane]
+        accepted = judge(tried.errors[np.arange(len(lane)), order])
+        self.attempts[lane] += 1
+        self.rejections[lane] = np.where(accepted, 0, self.rejections[lane] + 1)
+        where = np.flatnonzero(accepted)
+        if len(where):
+            self._advance(tried, where)
+        best, growth = _best_order(tried.errors, order, self.known[lane], accepted)
+        best = np.where(self.rejections[lane] >= STUBBORN, 1, best)
+        ceiling = np.where(accepted, GROW_MOST, SHRINK_LEAST)
+        wanted, proposed = tried.h * np.clip(growth, SHRINK_MOST, ceiling), self.h[lane]
+        # A step cut short to land says nothing against the longer one that was proposed.
+        cut = accepted & (np.abs(tried.h) < np.abs(proposed)) & (np.abs(wanted) < np.abs(proposed))
+        self.h[lane], self.order[lane] = np.where(cut, proposed, wanted), best
+        going = lane[~(accepted & tried.landing)]
+        ends = self.left, self.right
+        self.failed |= given_up(going, self.t, self.h, self.attempts, ends)
+        return np.array([k for k in going.tolist() if k not in self.failed], dtype=int)
+
+    def _advance(self, tried: _Attempt, where: Array) -> None:
+        """Accept the attempt in the lanes at positions `where` of it."""
+        lane, t, y, gap = (
+            part[where] for part in (tried.lane, tried.t_new, tried.y_new, tried.gap)
+        )
+        slope, node = tried.slope[where], tuple(part[where] for part in tried.node)
+        missed = _norm(gap) / np.maximum(_norm(y), SMALL)
+        if self.corrected:
+            slope, node = self._evaluate(lane, t, y)
+            missed = np.zeros(len(lane))
+        self.t[lane], self.y[lane] = t, y
+        self.steps[lane] += 1
+        self._remember(lane, t, slope, node, missed)
+
+    def solution(self, stops: Array) -> Solution:
+        """Everything that was kept, sorted by lane and time."""
+        direction = 1.0 if stops[-1] > stops[0] else -1.0
+        lane, segment, t, y, slope, gap = map(np.concatenate, zip(*self.kept, strict=True))
+        group = lane * (len(stops) - 1) + segment
+        order = np.lexsort((direction * t, group))
+        nodes = Nodes(group[order], direction * t[order])
+        used = nodes.rule(slope[order]).used
+        integrand = tuple(np.concatenate(p)[order] for p in zip(*self.integrands, strict=True))
+        dense = NodeOutput(nodes, y[order], slope[order], used, stops, direction)
+        return Solution(
+            self.y, self.steps, self.failed, lane[order], t[order], integrand, gap[order], dense
+        )
+
+
+def judge(errors: Array) -> Array:
+    """Whether a step of scaled error (R,) is accepted."""
+    return np.asarray(errors <= 1)
+
+
+def _best_order(errors: Array, order: Array, known: Array, accepted: Array) -> tuple[Array, Array]:
+    """The order (R,), of those next to the present one, that steps farthest, and how far (R,).
+
+    errors (R, J) of each order; one above needs another point, and is not tried on a rejection.
+    """
+    row = np.arange(len(order))
+
+    def growth(order: Array, possible: Array) -> Array:
+        error = np.maximum(errors[row, order], 1e-12)
+        return np.where(possible, (AIM / error) ** (1 / (order + 1)), 0)
+
+    lower, higher = np.maximum(order - 1, 1), np.minimum(order + 1, MOST_ORDER)
+    orders = np.stack([order, higher, lower])
+    growths = np.stack(
+        [
+            growth(order, order > 0),
+            growth(higher, accepted & (order < MOST_ORDER) & (known > order + 1)),
+            growth(lower, order > 1),
+        ]
+    )
+    # No step grows by more: all that could are as good, and the present order stays.
+    best = np.minimum(growths, GROW_MOST).argmax(axis=0)
+    return orders[best, row], growths[best, row]
+
+
+def _norm(values: Array) -> Array:
+    """Root mean square over the last axis."""
+    return np.asarray(np.sqrt(np.mean(values * values, axis=-1)))
+
+
+def _column(h: Array, y: Array) -> Array:
+    """Step lengths (R, 1) in the precision of y."""
+    return h[:, None].astype(y.dtype, copy=False)

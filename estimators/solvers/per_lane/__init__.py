@@ -1,0 +1,1 @@
+"""Solvers of one lane's equation: SciPy's, and those that users bring."""

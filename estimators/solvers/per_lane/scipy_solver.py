@@ -1,0 +1,67 @@
+"""SciPy's `solve_ivp` as a solver, with any of its methods or an `OdeSolver` of one's own."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.integrate import OdeSolver, solve_ivp
+from scipy.sparse import block_array, csr_array
+
+from gradpareto.estimators.solvers.per_lane.solver import Leg, Rhs, SolveFailed
+from gradpareto.systems import Array
+
+ATOL_OVER_RTOL = 1e-3
+"""The absolute tolerance beside a relative one (paper, figure 2)."""
+SMALLEST_RTOL = 100 * np.finfo(float).eps
+"""solve_ivp raises smaller ones to this, with a warning."""
+IMPLICIT_WITH_SPARSITY = ("Radau", "BDF")
+STIFF = ("Radau", "BDF", "LSODA")
+
+
+@dataclass(frozen=True)
+class ScipySolver:
+    """`method` is a name that `scipy.integrate.solve_ivp` knows, or a subclass of `OdeSolver`.
+
+    Radau and BDF are told which entries the right-hand side reads; their Jacobians are differenced
+    by SciPy, and each call that they take is paid for like any other.
+    """
+
+    method: str | type[OdeSolver]
+
+    @property
+    def name(self) -> str:
+        return self.method if isinstance(self.method, str) else str(self.method.__name__)
+
+    @property
+    def stiff(self) -> bool:
+        return self.name in STIFF
+
+    def __call__(
+        self, rhs: Rhs, left: float, right: float, y0: Array, tolerance: float, dense: bool
+    ) -> Leg:
+        options: dict[str, Any] = {}
+        if self.name in IMPLICIT_WITH_SPARSITY:
+            options["jac_sparsity"] = _reads_first(rhs.reads, len(y0))
+        try:
+            result = solve_ivp(
+                rhs,
+                (left, right),
+                y0,
+                method=self.method,
+                rtol=max(tolerance, SMALLEST_RTOL),
+                atol=ATOL_OVER_RTOL * tolerance,
+                dense_output=dense,
+                **options,
+            )
+        except (ValueError, RuntimeError) as error:  # a Jacobian that is not finite, or singular
+            raise SolveFailed(f"{self.name}: {error}") from error
+        if not result.success:
+            raise SolveFailed(str(result.message))
+        times = result.t if result.sol is None else result.sol.ts
+        return Leg(result.y[:, -1].copy(), result.sol, times)
+
+
+def _reads_first(width: int, size: int) -> csr_array:
+    """Jacobian sparsity of a right-hand side that reads only the state's first `width` entries."""
+    read = csr_array(np.ones((size, width)))
+    return block_array([[read, csr_array((size, size - width))]], format="csr")

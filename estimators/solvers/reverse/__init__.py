@@ -1,0 +1,1 @@
+"""Discrete adjoints: how steps are kept or taken again, and swept in reverse."""

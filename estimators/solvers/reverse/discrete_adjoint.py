@@ -1,0 +1,139 @@
+"""The discrete adjoint of explicit Runge-Kutta steps, whatever kept or recomputed their stages."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.systems import Array, Factors, Problem
+
+CHUNK_BYTES = 4_000_000
+"""theta-cotangents are held up to this size, then contracted in one product."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of R lanes: stage times t (s, R), length h (R,), stage states (s, R, d)."""
+
+    lane: Array
+    t: Array
+    h: Array
+    stages: Array
+
+
+class ThetaSum:
+    """The theta-gradient (B, P) as a sum of cotangents, contracted when many are held.
+
+    What is held together belongs to the same lanes, so that one product serves all of it.
+    """
+
+    def __init__(self, problem: Problem, lanes: int, precision: np.dtype) -> None:
+        self.problem = problem
+        self.value = np.zeros((lanes, problem.policy.size), precision)
+        self._lane: Array = np.arange(0)
+        self._held: list[Factors] = []
+        self._weights: list[Array] = []
+
+    def add(self, lane: Array, factors: Factors, weight: Array | None = None) -> None:
+        """Cotangents of R rows, one of each lane in `lane` (R,), times a weight (R,) if given."""
+        if lane is not self._lane and not np.array_equal(lane, self._lane):
+            self.flush()
+        self._lane = lane
+        self._held.append(factors)
+        self._weights.append(np.ones(len(lane)) if weight is None else weight)
+        if len(self._held) * sum(part.nbytes for part in factors) > CHUNK_BYTES:
+            self.flush()
+
+    def flush(self) -> Array:
+        """Contract what is held; the sums so far."""
+        if self._held:
+            weights = np.stack(self._weights)[None]
+            self.value[self._lane] += self.problem.contract(self._held, weights)[0]
+            self._held.clear()
+            self._weights.clear()
+        return self.value
+
+
+def reverse(
+    problem: Problem,
+    tableau: Tableau,
+    steps: Iterable[Step],
+    adjoint: Array,
+    coupled: tuple[list[int], list[int]] = ([], []),
+    pull: Callable[..., Array] | None = None,
+) -> tuple[Array, Array]:
+    """Gradients in x0 (B, d) and theta (B, P), from the cotangent (B, d) of the final states.
+
+    `steps` come last first; a step's lanes are a subset of the batch, each on a mesh of its own.
+    The reverse sweep is the stages' transpose (Sandu 2006). `coupled` are positions and their
+    velocities, which semi-implicit Euler's method updates first. `pull` is `pull_stages`, or
+    `pull_partner`.
+    """
+    adjoint, pull = adjoint.copy(), pull or pull_stages
+    theta = ThetaSum(problem, len(adjoint), adjoint.dtype)
+    positions, velocities = coupled
+    for step in steps:
+        own = adjoint[step.lane]
+        pulled = add_columns(own, step.h, velocities, positions)
+        adjoint[step.lane] = own + pull(problem, tableau, step, pulled, theta)
+    return adjoint, theta.flush()
+
+
+def pull_stages(
+    problem: Problem,
+    tableau: Tableau,
+    step: Step,
+    pulled: Array,
+    theta: ThetaSum,
+    price: float = 1.0,
+) -> Array:
+    """What a step's stages add to the cotangent of its initial state (R, d).
+
+    `pulled` (R, d) is the cotangent of x+; the running cost over the step counts `price` times.
+    """
+    a, b = tableau.a, tableau.b
+    h = step.h.astype(pulled.dtype, copy=False)
+    column = h[:, None]
+    cotangents = np.empty((len(b), *pulled.shape), pulled.dtype)  # of the stage states
+    for i in reversed(range(len(b))):
+        slope = column * (b[i] * pulled)
+        if i + 1 < len(b):
+            slope += column * combine(a[i + 1 :, i], cotangents[i + 1 :])
+        cotangents[i], factors = problem.pullback(
+            step.lane, step.t[i], step.stages[i], slope, h * (price * b[i])
+        )
+        theta.add(step.lane, factors)
+    return np.asarray(cotangents.sum(axis=0))
+
+
+def pull_partner(
+    problem: Problem, tableau: Tableau, step: Step, pulled: Array, theta: ThetaSum
+) -> Array:
+    """The same by the partner method of the adjoint, which conserves what the pair of them does.
+
+    Stage i of the adjoint is its value at the end of the step and sum_j>i (b_j a_ji / b_i) times
+    its slopes (Sanz-Serna 2016); where b_i = 0, any other number may divide in its
+    place, if it multiplies again what is pulled back (Matsubara et al. 2021).
+    """
+    a, b = tableau.a, tableau.b
+    h = step.h.astype(pulled.dtype, copy=False)
+    divisor = np.where(b != 0, b, 1)
+    slopes = np.empty((len(b), *pulled.shape), pulled.dtype)  # of the adjoint, time reversed
+    for i in reversed(range(len(b))):
+        stage = (b[i] / divisor[i]) * pulled
+        if i + 1 < len(b):
+            column = divisor[i + 1 :] * a[i + 1 :, i] / divisor[i]
+            stage = stage + h[:, None] * combine(column, slopes[i + 1 :])
+        price = np.full(len(h), b[i] / divisor[i], pulled.dtype)
+        slopes[i], factors = problem.pullback(step.lane, step.t[i], step.stages[i], stage, price)
+        theta.add(step.lane, factors, h * divisor[i])
+    return np.asarray(h[:, None] * combine(divisor, slopes))
+
+
+def add_columns(values: Array, h: Array, into: list[int], source: list[int]) -> Array:
+    """Values (R, d) with h (R,) times the columns `source` added to the columns `into`."""
+    if into:
+        values = values.copy()
+        values[:, into] += h[:, None].astype(values.dtype, copy=False) * values[:, source]
+    return values

@@ -1,0 +1,16 @@
+from .bench.draw.figures import frontier_figure as frontier_figure
+from .bench.draw.figures import headline as headline
+from .bench.draw.figures import memory_figure as memory_figure
+from .bench.draw.figures import time_figure as time_figure
+from .bench.draw.matrix_figure import matrix_figure as matrix_figure
+from .bench.judge.verdict import compare as compare
+from .bench.run.sweep import sweep as sweep
+from .estimators import ESTIMATORS as ESTIMATORS
+from .estimators import Estimate as Estimate
+from .estimators import Estimator as Estimator
+from .reference import certify as certify
+from .systems import TASKS as TASKS
+from .systems import Policy as Policy
+from .systems import Problem as Problem
+from .systems import System as System
+from .systems import Task as Task

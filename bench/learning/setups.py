@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -75,55 +75,64 @@ class Setup:
         return Problem(self.system, self.policy, theta, horizon, context, trial), x0
 
 
-_PAPER = Momentum(1e-3)
-_GIVEN: dict[str, dict[str, Any]] = {
-    "lqr": {"optimiser": _PAPER, "batch": 8, "iterations": 1_000, "clip": 10},
-    "differential_drive": {
-        "optimiser": _PAPER,
-        "batch": 8,
-        "iterations": 10_000,
-        "clip": 10,
+PAPER_MOMENTUM = Momentum(1e-3)
+SWING_UP = partial(
+    Setup,
+    optimiser=Adam(1e-3),
+    batch=4,
+    iterations=200,
+    scale=1.0,
+    settings={"bptt": 0.01, "bptt-semi-implicit": 0.01},
+)
+CHARGE = partial(
+    Setup,
+    optimiser=PAPER_MOMENTUM,
+    batch=1,
+    iterations=100_000,
+    settings={"bptt": 0.03, "bptt-semi-implicit": 0.03},
+)
+RECIPES: Mapping[str, partial[Setup]] = {
+    "lqr": partial(Setup, optimiser=PAPER_MOMENTUM, batch=8, iterations=1_000, clip=10),
+    "differential_drive": partial(
+        Setup,
+        optimiser=PAPER_MOMENTUM,
+        batch=8,
+        iterations=10_000,
+        clip=10,
         # 48 steps: the evaluations that ctpg spends at the start.
-        "settings": {"bptt": 5 / 48},
-    },
-    "quadrotor": {
-        "optimiser": _PAPER,
-        "batch": 32,
-        "iterations": 10_000,
-        "clip": 10,
-        "settings": {"bptt": 0.05},
-    },
-    "electric": {
-        "optimiser": _PAPER,
-        "batch": 1,
-        "iterations": 100_000,
-        "settings": {"bptt": 0.03, "bptt-semi-implicit": 0.03},
-    },
-    "cartpole": {
-        "optimiser": Adam(1e-3),
-        "batch": 4,
-        "iterations": 200,
-        "scale": 1.0,
-        "settings": {"bptt": 0.01, "bptt-semi-implicit": 0.01},
-    },
-    "stiff": {"optimiser": Adam(1e-2), "batch": 4, "iterations": 100, "scale": 1.0},
+        settings={"bptt": 5 / 48},
+    ),
+    "quadrotor": partial(
+        Setup,
+        optimiser=PAPER_MOMENTUM,
+        batch=32,
+        iterations=10_000,
+        clip=10,
+        settings={"bptt": 0.05},
+    ),
+    "electric": CHARGE,
+    "taichi_electric": CHARGE,
+    "cartpole": SWING_UP,
+    "mujoco_cartpole": SWING_UP,
+    "stiff": partial(Setup, optimiser=Adam(1e-2), batch=4, iterations=100, scale=1.0),
     # The policy of a fifth of the horizon: over all of it the gradient is a million times larger
     # than what a step should follow.
-    "lorenz": {
-        "optimiser": Adam(1e-2),
-        "batch": 16,
-        "iterations": 300,
-        "scale": 1.0,
-        "horizon": 4.0,
-    },
-    "heat": {"optimiser": Adam(1e-2), "batch": 8, "iterations": 300, "scale": 1.0},
+    "lorenz": partial(
+        Setup, optimiser=Adam(1e-2), batch=16, iterations=300, scale=1.0, horizon=4.0
+    ),
 }
-_GIVEN["mujoco_cartpole"] = _GIVEN["cartpole"]
-SETUPS: dict[str, Setup] = {
-    name: Setup(TASKS[name].system, TASKS[name].policy, **given)
-    for name, given in _GIVEN.items()
-    if name in TASKS
-}
+"""Systems that are learned in a way of their own."""
+USUAL_RECIPE = partial(Setup, optimiser=Adam(1e-2), batch=8, iterations=300, scale=1.0)
+"""The way every other system is learned, a plug-in too."""
+
+
+def setup_of(system: str) -> Setup:
+    """The set-up of a registered system, whenever it was registered.
+
+    Raises KeyError if there is no such system.
+    """
+    task = TASKS[system]
+    return RECIPES.get(system, USUAL_RECIPE)(task.system, task.policy)
 
 
 def setting_of(setup: Setup, estimator: str) -> float:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from gradpareto.bench.learning.compare import Budget, Comparison, learn, summary
 from gradpareto.bench.learning.history import History
-from gradpareto.bench.learning.setups import SETUPS, Setup, setting_of
+from gradpareto.bench.learning.setups import Setup, setting_of, setup_of
 from gradpareto.bench.run.sweep import Report
 
 
@@ -67,7 +67,7 @@ class Experiment:
         quick: tuple[int, int],
     ) -> Self:
         """A registered system's set-up at a scale; `trials` are the paper's."""
-        setup = SETUPS[name]
+        setup = setup_of(name)
         iterations, trials = scale.of(setup.iterations, trials, quick)
         return cls(name, setup, estimators, iterations, trials)
 

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.learning.compare import Comparison, best_theta, learn, summary
 from gradpareto.bench.learning.optimiser import Adam
-from gradpareto.bench.learning.setups import SETUPS, setting_of
+from gradpareto.bench.learning.setups import setting_of, setup_of
 from gradpareto.bench.verbs.options import ESTIMATOR, PLUG_IN, SYSTEM, Count, Positive, SettingOf
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json, print_learning
@@ -82,9 +82,7 @@ def learn_verb(system: str, **chosen: Any) -> None:
 
 
 def _comparison(system: str, chosen: dict[str, Any]) -> Comparison:
-    if system not in SETUPS:
-        raise ValueError(f"{system} has no learning set-up; known: {', '.join(SETUPS)}")
-    setup, settings = SETUPS[system], dict(chosen["estimators"])
+    setup, settings = setup_of(system), dict(chosen["estimators"])
     if chosen["horizon"]:
         setup = replace(setup, horizon=chosen["horizon"])
     if chosen["adam"]:

@@ -12,7 +12,7 @@ from gradpareto.bench.learning import train as training
 from gradpareto.bench.learning.compare import Comparison, learn, summary
 from gradpareto.bench.learning.history import STATUS, UnusableHistory, load
 from gradpareto.bench.learning.optimiser import Adam, Momentum
-from gradpareto.bench.learning.setups import SETUPS, Setup
+from gradpareto.bench.learning.setups import Setup, setup_of
 from gradpareto.bench.learning.train import Run, heldout_loss, train
 from gradpareto.bench.store.records import UnusableFolder
 from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
@@ -77,9 +77,9 @@ def test_learning_finds_the_optimal_gain(tmp_path: Path) -> None:
     assert heldout_loss(setup, theta)[0] < best[0] * 1.01
 
 
-@pytest.mark.parametrize("name", SETUPS)
+@pytest.mark.parametrize("name", TASKS)
 def test_the_first_trial_starts_at_the_preset(name: str) -> None:
-    task, setup = TASKS[name], SETUPS[name]
+    task, setup = TASKS[name], setup_of(name)
     theta = setup.initial_theta(2)
     assert not np.array_equal(theta[0], theta[1])
     if "initial" in task.presets:
@@ -89,7 +89,7 @@ def test_the_first_trial_starts_at_the_preset(name: str) -> None:
 @pytest.mark.parametrize("name", ["lqr", "electric"])
 def test_a_trial_draws_alike_whoever_else_is_there(name: str) -> None:
     """The stream depends on seed, trial and iteration alone, contexts included."""
-    setup = SETUPS[name]
+    setup = setup_of(name)
     theta = setup.initial_theta(3)
     together, x0 = setup.batch_of(theta, np.arange(3), 5, 7)
     alone, own = setup.batch_of(theta[2:], np.array([2]), 5, 7)

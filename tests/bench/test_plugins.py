@@ -538,3 +538,16 @@ def test_entry_points_are_used_by_name_wherever_a_name_is(
     # All that was measured on the system as it was is apart, and its quadrature limit.
     assert {path.parent.name for path in (out / "aside").rglob("*.csv")} == {"cells", "limits"}
     assert set(RunFolder(out).read_cells().estimator) == {"bptt"}
+
+
+def test_a_plug_in_system_is_learned(installed: Path, run: Callable, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = run("learn", "tank", "--iterations", 2, "--out", out, "--json")
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)
+    assert [row["estimator"] for row in rows] == ["ctpg", "bptt"]
+    assert rows[0]["iterations"] == 2
+    # A step down the true gradient: the loss on other initial states falls.
+    assert rows[0]["heldout_after"] < rows[0]["heldout_before"]
+    held = json.loads((out / "provenance.json").read_text())
+    assert held["system_plugins"]["tank"]["source"] == "an_offer:TASK"

@@ -54,6 +54,7 @@ def test_a_typing_mistake_is_still_answered(without: Run) -> None:
     assert "did you mean 'cartpole'" in without("reference", "cartpol").stderr
 
 
+@pytest.mark.skipif("mujoco_cartpole" not in TASKS, reason="needs the extra 'mujoco'")
 def test_a_warning_fails_the_cell() -> None:
     """Euler's first step from beside the farthest position that MuJoCo takes, 1e10, is beyond."""
     problem = TASKS["mujoco_cartpole"].problem("initial")

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-import mujoco
 import numpy as np
 import pytest
 
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems.mujoco_cartpole import EPS
+
+mujoco = pytest.importorskip("mujoco")
 
 TASK = ("mujoco_cartpole", "initial")
 OWN_LOOPS = [n for n, e in ESTIMATORS.items() if "-scipy-" not in n and e.black_box]

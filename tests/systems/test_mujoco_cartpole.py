@@ -5,12 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mujoco
 import numpy as np
 import pytest
 
 from gradpareto.systems import mujoco_cartpole
 from gradpareto.systems.mujoco_cartpole import EPS, MujocoCartPole, SimulatorWarning, simulate
+
+mujoco = pytest.importorskip("mujoco")
 
 ROWS = 200
 ROOT = Path(__file__).parents[2]

@@ -154,7 +154,7 @@ def test_without_taichi_the_registry_says_what_to_install(tmp_path: Path) -> Non
 from importlib import util
 find_spec = util.find_spec
 util.find_spec = lambda name: None if name == "taichi" else find_spec(name)
-import gradpareto.systems
+from gradpareto import systems
 assert "taichi_electric" not in systems.TASKS
 print(systems.NEEDS["taichi_electric"])
 """

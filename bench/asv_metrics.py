@@ -10,9 +10,8 @@ from gradpareto.bench.judge.frontier import Front, attained, attainment, median_
 from gradpareto.bench.judge.table import BYTES_AT, cheapest
 from gradpareto.bench.judge.verdict import LOOSEST, epsilon
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder
-from gradpareto.reference import default_folder
 
 SAMPLES = 4
 PROBLEMS = {"lqr": "perturbed", "differential_drive": "initial", "quadrotor": "initial"}
@@ -32,7 +31,7 @@ def measure_tracked() -> Tracked:
     plan = Plan(tuple(PROBLEMS.items()), DEFAULT_ESTIMATORS, samples=SAMPLES, timed=False)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
-        records = sweep(plan, run, default_folder(), Budget(), lambda name, done, total: None)
+        records = sweep(plan, run)
     found: Tracked = {}
     for system in PROBLEMS:
         here = records[records.system == system]

@@ -12,7 +12,7 @@ from gradpareto.bench.learning.history import STATUS, History
 from gradpareto.bench.learning.setups import Setup
 from gradpareto.bench.learning.train import Rule, Run, heldout_loss, train
 from gradpareto.bench.plugins import claim_histories
-from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder, write_whole
 

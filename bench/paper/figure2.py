@@ -10,7 +10,7 @@ from gradpareto.bench.draw.figures import ERROR, EVALS, sheet
 from gradpareto.bench.draw.styles import style_of
 from gradpareto.bench.paper.reproduction import Found, Scale
 from gradpareto.bench.run.measure import attempt
-from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder, write_whole
 from gradpareto.estimators import ESTIMATORS

@@ -9,7 +9,7 @@ from gradpareto.bench.draw.figures import sheet
 from gradpareto.bench.learning.optimiser import Adam
 from gradpareto.bench.learning.setups import Setup
 from gradpareto.bench.paper.reproduction import Experiment, Found, Scale
-from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.run.report import Report
 from gradpareto.systems import LQR, Array, Policy
 
 HORIZON = 25.0

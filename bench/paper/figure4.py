@@ -9,7 +9,7 @@ from gradpareto.bench.draw.styles import style_of
 from gradpareto.bench.learning.curves import draw_curves
 from gradpareto.bench.learning.paths import paths
 from gradpareto.bench.paper.reproduction import Experiment, Found, Scale
-from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.run.report import Report
 
 ESTIMATORS = ("ctpg", "bptt")
 STAGES = (0.0, 0.1, 0.4, 1.0)

@@ -13,7 +13,7 @@ from gradpareto.bench.learning.history import History
 from gradpareto.bench.learning.paths import visited
 from gradpareto.bench.learning.setups import Setup, setting_of
 from gradpareto.bench.paper.reproduction import Experiment, Found, Scale
-from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.run.report import Report
 from gradpareto.systems import NEEDS
 
 ESTIMATORS = ("ctpg", "bptt-semi-implicit")

@@ -12,7 +12,7 @@ from gradpareto.bench.learning.history import History
 from gradpareto.bench.learning.paths import paths
 from gradpareto.bench.learning.setups import PAPER_RTOL
 from gradpareto.bench.paper.reproduction import Experiment, Found, Scale
-from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.run.report import Report
 
 ESTIMATORS = ("ctpg", "bptt")
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from gradpareto.bench.learning.compare import Budget, Comparison, learn, summary
 from gradpareto.bench.learning.history import History
 from gradpareto.bench.learning.setups import Setup, setting_of, setup_of
-from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.run.report import Report
 
 
 @dataclass(frozen=True)

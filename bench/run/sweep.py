@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as CellTimeout
 from dataclasses import dataclass
@@ -19,18 +19,16 @@ from gradpareto.bench.judge.frontier import limit_table
 from gradpareto.bench.plugins import claim_cells
 from gradpareto.bench.run.measure import failed_records, measure
 from gradpareto.bench.run.plan import Plan
+from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import CELL_KEYS, Cell, Record, RunFolder, Status
 from gradpareto.estimators import ESTIMATORS, Estimator
-from gradpareto.reference import Reference, cache_key, load_or_certify
-
-Report = Callable[[str, int, int], None]
-"""What was finished, how many are done, how many there are."""
+from gradpareto.reference import Reference, cache_key, default_folder, load_or_certify
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a cell may take, and how many are measured side by side."""
+    """What a cell may take in time and memory, and how many cells are measured side by side."""
 
     cell_seconds: float = 120.0
     cell_bytes: int = 4 * 2**30
@@ -40,15 +38,19 @@ class Budget:
 def sweep(
     plan: Plan,
     folder: RunFolder,
-    cache: Path,
-    budget: Budget,
-    report: Report,
+    cache: Path | None = None,
+    budget: Budget = Budget(),
+    report: Report = silent,
     estimators: Mapping[str, Estimator] = ESTIMATORS,
 ) -> pd.DataFrame:
-    """Measure the plan's cells that the folder lacks; return all of the folder's records.
+    """Measure the plan's cells that the folder lacks, and return all of the folder's records.
 
-    Raises UnusableFolder, TamperedCache, and ValueError on a plan without cells or a bad x0.
+    References are kept in the folder `cache`, by default the user's own cache. `report` is called
+    after each cell. Worker processes measure the cells, so a script calls this function under
+    `if __name__ == "__main__":`; a notebook just calls it. Raises UnusableFolder, TamperedCache,
+    and ValueError for a plan without cells or an unusable x0.
     """
+    cache = cache or default_folder()
     cells = plan.cells()
     if not cells:
         raise ValueError("nothing to sweep: no system has such a preset")

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.run.measure import attempt
 from gradpareto.bench.run.plan import settings_up_to
-from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder, write_whole
 from gradpareto.bench.verbs.options import Count, Positive

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.run.report import Report
 
 LINES = 20
 """Plain lines a stage has at most, so that a log stays readable."""

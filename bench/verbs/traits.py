@@ -9,7 +9,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.conformance.traits import EXACT, measure_traits, orbit
-from gradpareto.bench.run.sweep import Report
+from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.store.records import write_whole
 from gradpareto.bench.verbs.options import ESTIMATOR
 from gradpareto.bench.verbs.progress import progress
@@ -43,9 +43,7 @@ within a ration below what stability asks of an explicit method.
 """
 
 
-def traits_table(
-    names: Iterable[str], report: Report = lambda name, done, total: None
-) -> pd.DataFrame:
+def traits_table(names: Iterable[str], report: Report = silent) -> pd.DataFrame:
     """A row an estimator, the columns of COLUMNS."""
     names, rows = list(names), []
     with threadpool_limits(1):

@@ -71,7 +71,7 @@ SMALL = Plan((("lqr", "optimal"),), ("bptt", "ctpg"), samples=2, settings=(0.5, 
 def small_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolder:
     """A finished sweep of two estimators on the LQR; tests read it and copy it, never write."""
     folder = RunFolder(tmp_path_factory.mktemp("run") / "small")
-    sweep(SMALL, folder, cache, Budget(workers=1), lambda name, done, total: None)
+    sweep(SMALL, folder, cache, Budget(workers=1))
     return folder
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradpareto.bench.run.report import silent
 from gradpareto.bench.verbs.dimension import RIVALS, dimension_figure, measure_dimension
 
 
@@ -13,7 +14,7 @@ def test_an_explicit_method_pays_for_the_grid_and_an_implicit_one_does_not(
     falls 14-fold from 8 points to 32 and its evaluations grow as much, to a power of two."""
     monkeypatch.setenv("GRADPARETO_CACHE", str(tmp_path_factory.mktemp("references")))
     with np.errstate(all="ignore"):
-        table = measure_dimension([8, 32], 1e-3, 1, lambda name, done, total: None)
+        table = measure_dimension([8, 32], 1e-3, 1, silent)
     evals = table.pivot(index="estimator", columns="points", values="evals")
     assert set(evals.index) == set(RIVALS)
     growth = evals[32] / evals[8]

@@ -126,7 +126,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[
     ]
     plan = Plan((("lqr", "optimal"),), tuple(names), samples=1, settings=(1e-3,), timed=True)
     budget = Budget(cell_seconds=20, cell_bytes=200_000_000)
-    yield sweep(plan, RunFolder(folder / "run"), cache, budget, lambda name, done, total: None)
+    yield sweep(plan, RunFolder(folder / "run"), cache, budget)
     ESTIMATORS.clear()
     ESTIMATORS.update(before)
     PLUGINS.clear()

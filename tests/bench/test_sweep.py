@@ -31,10 +31,6 @@ from gradpareto.systems import TASKS, Array, Problem
 from tests.bench.conftest import SMALL
 
 
-def quiet(name: str, done: int, total: int) -> None:
-    """No report."""
-
-
 def without_times(records: pd.DataFrame) -> pd.DataFrame:
     """What must not depend on the machine's mood."""
     return records.drop(
@@ -118,7 +114,7 @@ def misbehaved(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> pd.Data
     plan = Plan((("lqr", "optimal"),), tuple(rogues), samples=2, settings=(0.5,))
     budget = Budget(cell_seconds=6, cell_bytes=20_000_000)
     folder = RunFolder(tmp_path_factory.mktemp("run") / "rogues")
-    return sweep(plan, folder, cache, budget, quiet, rogues)
+    return sweep(plan, folder, cache, budget, estimators=rogues)
 
 
 @pytest.mark.parametrize("how", EXPECTED)
@@ -205,7 +201,7 @@ def test_an_interrupted_sweep_keeps_its_finished_cells(tmp_path: Path, cache: Pa
     with pytest.raises(KeyboardInterrupt):
         sweep(SMALL, folder, cache, Budget(workers=1), interrupt)
     assert len(list((folder.path / "cells").glob("*.csv"))) == 2
-    assert len(sweep(SMALL, folder, cache, Budget(workers=1), quiet)) == 8
+    assert len(sweep(SMALL, folder, cache, Budget(workers=1))) == 8
 
 
 def test_a_finished_sweep_measures_nothing(small_run: RunFolder, cache: Path) -> None:
@@ -219,7 +215,7 @@ def test_a_finished_sweep_measures_nothing(small_run: RunFolder, cache: Path) ->
 
 def test_an_empty_plan_is_refused(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(ValueError, match="nothing to sweep"):
-        sweep(Plan((), ("bptt",)), RunFolder(tmp_path / "run"), cache, Budget(), quiet)
+        sweep(Plan((), ("bptt",)), RunFolder(tmp_path / "run"), cache, Budget())
     assert not (tmp_path / "run").exists()
 
 
@@ -254,13 +250,13 @@ def test_an_unusable_folder_is_refused_and_left_alone(
     damage(folder)  # type: ignore[operator]
     before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
     with pytest.raises(UnusableFolder, match=complaint):
-        sweep(SMALL, folder, cache, Budget(workers=1), quiet)
+        sweep(SMALL, folder, cache, Budget(workers=1))
     assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
 
 
 def test_other_samples_do_not_mix_into_a_folder(small_run: RunFolder, cache: Path) -> None:
     with pytest.raises(UnusableFolder, match="samples 2, not 3"):
-        sweep(replace(SMALL, samples=3), small_run, cache, Budget(), quiet)
+        sweep(replace(SMALL, samples=3), small_run, cache, Budget())
 
 
 def test_the_default_plan_covers_every_system_and_pairs_its_samples() -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.ctpg import adaptive, solve_forward
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.closed_loop import solve_forward
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import (
     pull_partner,
@@ -52,7 +53,7 @@ class AdaptiveBptt(Estimator):
         # A stage that only the error estimate reads has no cotangent.
         tableau = self.tableau.without_estimate().astype(x0.dtype)
         tape = Tape(problem, tableau, stages=not self.replay)
-        control = adaptive(setting)
+        control = Adaptive.from_tolerance(setting)
         forward = solve_forward(problem, x0, problem.segments, self.tableau, control, watch=tape)
         loss, steps, failed = forward.integral[:, 0], forward.steps, forward.failed
         x_end = forward.y

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.ctpg import adaptive, solve_forward
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
-from gradpareto.estimators.solvers.explicit.step_control import Fixed
+from gradpareto.estimators.solvers.closed_loop import solve_forward
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import AcceptedMesh, FixedMesh
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import reverse
@@ -75,7 +75,7 @@ class Checkpointed(Estimator):
         # A stage that only the error estimate reads is not taken again, and has no cotangent.
         fixed = self.tableau.without_estimate().astype(x0.dtype)
         tableau = self.tableau if self.online else fixed
-        control = adaptive(setting) if self.online else Fixed(setting)
+        control = Adaptive.from_tolerance(setting) if self.online else Fixed(setting)
         rewinding = self._rewinding(problem, fixed, x0, setting)
         forward = solve_forward(problem, x0, problem.segments, tableau, control, watch=rewinding)
         loss, steps, failed = forward.integral[:, 0], forward.steps, forward.failed

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.ctpg import Ctpg, adaptive, solve_adjoint, solve_forward
+from gradpareto.estimators.ctpg import Ctpg
 from gradpareto.estimators.estimate import Estimate
+from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
 from gradpareto.estimators.solvers.dense_output import DenseOutput
 from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
 from gradpareto.estimators.solvers.explicit.runge_kutta import Solution
-from gradpareto.estimators.solvers.explicit.step_control import Control, Fixed
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Control, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Problem
 
@@ -32,7 +33,7 @@ class CheckpointedCtpg(Ctpg):
         return "Serban and Hindmarsh 2005 (CVODES), adjoint checkpointing"
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        control = Fixed(setting) if self.knob == "step" else adaptive(setting)
+        control = Fixed(setting) if self.knob == "step" else Adaptive.from_tolerance(setting)
         knots = np.linspace(0, problem.horizon, self.checkpoints + 1)
         times = tuple(np.union1d(problem.segments, knots).tolist())
         forward = solve_forward(problem, x0, times, self.tableau, control)

@@ -4,11 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.ctpg import ATOL_OVER_RTOL, adaptive, solve_adjoint, solve_forward
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
 from gradpareto.estimators.solvers.dense_output import DenseOutput
 from gradpareto.estimators.solvers.explicit.quadrature import NOTHING
-from gradpareto.estimators.solvers.explicit.step_control import Control, Fixed
+from gradpareto.estimators.solvers.explicit.step_control import (
+    ATOL_OVER_RTOL,
+    Adaptive,
+    Control,
+    Fixed,
+)
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.theta_quadrature import gauss_kronrod, gauss_on_steps
 from gradpareto.systems import Array, Problem
@@ -52,7 +57,7 @@ class GaussAdjoint(Estimator):
         """Of the steps forward, and of those back."""
         if self.knob == "step":
             return Fixed(setting), Fixed(setting)
-        return adaptive(self.forward * setting), adaptive(setting)
+        return Adaptive.from_tolerance(self.forward * setting), Adaptive.from_tolerance(setting)
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         there, back = self.controls(setting)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.ctpg import adaptive
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.multistep.adams import Solution, solve
 from gradpareto.estimators.solvers.multistep.node_quadrature import NodeQuadrature
 from gradpareto.estimators.solvers.multistep.sketch import SIZE, sketch
@@ -57,7 +57,7 @@ class Multistep(Estimator):
             adjoint,
             start,
             times,
-            adaptive(setting),
+            Adaptive.from_tolerance(setting),
             path=path,
             corrected=self.corrected,
             lost=forward.failed,
@@ -83,5 +83,5 @@ class Multistep(Estimator):
             return np.column_stack([slope, cost]), ()
 
         start = np.column_stack([x0, np.zeros(len(x0), x0.dtype)])
-        control, times = adaptive(setting), problem.segments
+        control, times = Adaptive.from_tolerance(setting), problem.segments
         return solve(flow, start, times, control, corrected=self.corrected)

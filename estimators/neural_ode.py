@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.ctpg import adaptive, solve_forward
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
 from gradpareto.estimators.solvers.explicit.runge_kutta import solve
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Factors, Problem
 
@@ -36,7 +37,7 @@ class NeuralOde(Estimator):
         return self.tableau.order
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        control, width = adaptive(setting), x0.shape[1]
+        control, width = Adaptive.from_tolerance(setting), x0.shape[1]
         knots = np.linspace(0, problem.horizon, self.checkpoints + 1)
         times = tuple(np.union1d(problem.segments, knots).tolist())
         forward = solve_forward(problem, x0, times, self.tableau, control, dense=False)

@@ -6,7 +6,8 @@ import numpy as np
 
 from gradpareto.bench.learning.setups import Setup
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.solvers.closed_loop import solve_forward
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import TSIT5
 from gradpareto.systems import Array, Factors, Problem
 
@@ -18,7 +19,9 @@ def paths(
     problem: Problem, x0: Array, points: int = POINTS, tolerance: float = TOLERANCE
 ) -> tuple[Array, Array]:
     """Times (points,) and states (points, B, state_dim) of the closed loop from x0."""
-    forward = solve_forward(problem, x0, problem.segments, TSIT5, adaptive(tolerance), dense=True)
+    forward = solve_forward(
+        problem, x0, problem.segments, TSIT5, Adaptive.from_tolerance(tolerance), dense=True
+    )
     times = np.linspace(0, problem.horizon, points)
     assert forward.dense is not None
     lanes = np.array([k for k in range(len(x0)) if k not in forward.failed], dtype=int)

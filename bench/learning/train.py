@@ -12,7 +12,7 @@ from gradpareto.bench.learning.setups import Setup
 from gradpareto.bench.run.measure import Outcome, attempt
 from gradpareto.bench.run.report import Report
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.estimators.ctpg import loss_of
+from gradpareto.estimators.solvers.closed_loop import loss_of
 from gradpareto.reference import NotSolved, certify
 from gradpareto.systems import Array, Problem
 

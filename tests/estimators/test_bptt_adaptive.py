@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gradpareto.estimators.bptt_adaptive import AdaptiveBptt
-from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.solvers.closed_loop import solve_forward
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS, Tableau, combine
 from gradpareto.systems import Array, Problem
 
@@ -23,7 +24,9 @@ def mesh(problem: Problem, x0: Array, tableau: Tableau) -> list[tuple[float, flo
     def watch(lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
         taken.append((t[0], h[0]))
 
-    solve_forward(problem, x0, problem.segments, tableau, adaptive(TOLERANCE), watch=watch)
+    solve_forward(
+        problem, x0, problem.segments, tableau, Adaptive.from_tolerance(TOLERANCE), watch=watch
+    )
     return taken
 
 

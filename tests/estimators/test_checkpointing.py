@@ -11,7 +11,8 @@ from gradpareto.bench.run.meter import MeteredProblem, metered
 from gradpareto.estimators.bptt import Bptt
 from gradpareto.estimators.bptt_adaptive import AdaptiveBptt
 from gradpareto.estimators.checkpointing import Checkpointed
-from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.solvers.closed_loop import solve_forward
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import DOP853, EULER, RK4, TABLEAUS, Tableau
 from gradpareto.estimators.solvers.reverse.schedules import OnlinePlacement
 from gradpareto.systems import LQR, TASKS, Array, Problem
@@ -98,7 +99,9 @@ def test_a_number_a_step_is_kept_and_no_state(name: str, monkeypatch: pytest.Mon
 
 def loss_steps(problem: Problem, x0: Array, tableau: Tableau, tolerance: float) -> float:
     """Steps that a lane takes, on average."""
-    forward = solve_forward(problem, x0, problem.segments, tableau, adaptive(tolerance))
+    forward = solve_forward(
+        problem, x0, problem.segments, tableau, Adaptive.from_tolerance(tolerance)
+    )
     return float(forward.steps.mean())
 
 

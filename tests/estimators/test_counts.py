@@ -9,8 +9,9 @@ import gradpareto.estimators.solvers.per_lane.scipy_solver as over_scipy
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.estimators.solve_bvp import SolveBvp
-from gradpareto.estimators.solvers import adams, theta_quadrature
+from gradpareto.estimators.solvers import theta_quadrature
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
+from gradpareto.estimators.solvers.multistep import adams
 from gradpareto.estimators.solvers.multistep.node_quadrature import NodeQuadrature
 from gradpareto.systems import LQR, TASKS, Array, Problem
 from tests.estimators.by_hand import BY_HAND

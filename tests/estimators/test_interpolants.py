@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from gradpareto.bench.run.meter import metered
-from gradpareto.estimators.ctpg import Ctpg, adaptive, solve_forward
+from gradpareto.estimators.ctpg import Ctpg
+from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.interpolants import INTERPOLANTS
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import DOP853, RK4
 from gradpareto.systems import TASKS
 from tests.estimators.test_breakpoints import X0, Gear, problem
@@ -60,7 +62,12 @@ def test_the_spline_is_natural_and_twice_smooth() -> None:
     x0 = np.array([[2.0, -1.0], [0.1, 0.2]])
     interpolant = INTERPOLANTS["spline"]
     forward = solve_forward(
-        task, x0, task.segments, interpolant.keeping(DOP853), adaptive(1e-6), dense=True
+        task,
+        x0,
+        task.segments,
+        interpolant.keeping(DOP853),
+        Adaptive.from_tolerance(1e-6),
+        dense=True,
     )
     assert forward.dense is not None
     spline = interpolant.joined(forward.dense, task.segments)
@@ -89,7 +96,9 @@ def test_only_what_the_interpolant_reads_is_paid_for() -> None:
     for name, interpolant in INTERPOLANTS.items():
         counted = metered(task, 1)
         kept = interpolant.keeping(DOP853)
-        found = solve_forward(counted, x0, task.segments, kept, adaptive(1e-6), dense=True)
+        found = solve_forward(
+            counted, x0, task.segments, kept, Adaptive.from_tolerance(1e-6), dense=True
+        )
         paid[name] = counted.meter.f_evals[0]
     assert paid["native"] - paid["hermite"] == 3 * found.steps[0]
     assert paid["hermite"] - paid["linear"] == 1

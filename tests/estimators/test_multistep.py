@@ -7,9 +7,9 @@ from scipy.integrate import solve_ivp
 
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.estimators.ctpg import adaptive
 from gradpareto.estimators.multistep import Multistep
 from gradpareto.estimators.solvers import adams
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.multistep.newton_form import (
     MOST_NODES,
     partial_sum,
@@ -89,7 +89,9 @@ def test_the_solution_and_its_dense_output_follow_the_tolerance(
     lanes = np.arange(len(START))
     errors = []
     for tolerance in (1e-5, 1e-8):
-        found = adams.solve(pendulum, START, times, adaptive(tolerance), corrected=corrected)
+        found = adams.solve(
+            pendulum, START, times, Adaptive.from_tolerance(tolerance), corrected=corrected
+        )
         assert set(times) <= set(found.t[found.lane == 1].tolist())
         worst = 0.0
         for lane, start in enumerate(START):
@@ -122,7 +124,7 @@ def test_the_order_rises_where_the_solution_is_smooth_and_every_lane_has_its_own
         return orders, growths
 
     monkeypatch.setattr(adams, "_best_order", spied)
-    found = adams.solve(pendulum, START, (0.0, 10.0), adaptive(1e-9))
+    found = adams.solve(pendulum, START, (0.0, 10.0), Adaptive.from_tolerance(1e-9))
     assert max(seen) >= 8
     assert len(set(found.steps.tolist())) > 1
     for lane in range(len(START)):
@@ -130,7 +132,7 @@ def test_the_order_rises_where_the_solution_is_smooth_and_every_lane_has_its_own
         assert len(own) == 1 + found.steps[lane]
         assert (np.diff(own) > 0).all()
     monkeypatch.setattr(adams, "MOST_ORDER", 4)
-    low = adams.solve(pendulum, START, (0.0, 10.0), adaptive(1e-9))
+    low = adams.solve(pendulum, START, (0.0, 10.0), Adaptive.from_tolerance(1e-9))
     assert (low.steps > 2 * found.steps).all()
 
 
@@ -173,11 +175,11 @@ def test_all_lanes_lost_are_all_reported() -> None:
 
 def test_behind_a_stop_a_solve_starts_afresh() -> None:
     """Truth: another solve from there, step by step: nothing before the stop is remembered."""
-    found = adams.solve(pendulum, START[:1], (0.0, 3.0, 6.0), adaptive(1e-8))
+    found = adams.solve(pendulum, START[:1], (0.0, 3.0, 6.0), Adaptive.from_tolerance(1e-8))
     at = np.flatnonzero(found.t == 3.0)
     assert len(at) == 2
     there = found.dense(np.array([0]), np.array([[3.0]]))[0]
-    fresh = adams.solve(pendulum, there, (3.0, 6.0), adaptive(1e-8))
+    fresh = adams.solve(pendulum, there, (3.0, 6.0), Adaptive.from_tolerance(1e-8))
     np.testing.assert_array_equal(found.t[at[1] :], fresh.t)
     np.testing.assert_array_equal(found.y, fresh.y)
 

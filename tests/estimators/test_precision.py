@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
-from gradpareto.estimators.ctpg import solve_forward
+from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
 from gradpareto.systems import TASKS, Array, Factors, Problem

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.estimators.ctpg import adaptive, solve_forward
+from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
 from gradpareto.estimators.solvers.explicit.runge_kutta import Solution, solve
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import TSIT5
 from gradpareto.systems import TASKS, Array, Factors, Problem
 
@@ -18,7 +19,7 @@ NOTHING = Quadrature(size=0, contract=lambda nodes, weights, out: None)
 
 def adjoint_alone(problem: Problem, x0: Array) -> tuple[Solution, Solution]:
     """Forward, and back with no integral beside the adjoint."""
-    control, times = adaptive(TOLERANCE), problem.segments
+    control, times = Adaptive.from_tolerance(TOLERANCE), problem.segments
     forward = solve_forward(problem, x0, times, TSIT5, control, dense=True)
 
     def adjoint(lane: Array, t: Array, alpha: Array, x: Array) -> tuple[Array, Factors]:

@@ -10,11 +10,12 @@ from scipy.integrate import quad_vec
 
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.estimators.ctpg import adaptive, solve_adjoint, solve_forward
 from gradpareto.estimators.solvers import theta_quadrature
+from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
 from gradpareto.estimators.solvers.dense_output import DenseOutput
 from gradpareto.estimators.solvers.explicit.quadrature import NOTHING
 from gradpareto.estimators.solvers.explicit.runge_kutta import solve
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
 from gradpareto.estimators.solvers.theta_quadrature import (
     gauss_kronrod,
@@ -33,7 +34,7 @@ TABLEAU = TABLEAUS["DOP853"]
 
 def dense(problem: Problem, x0: Array, tolerance: float) -> tuple[DenseOutput, DenseOutput]:
     """x and alpha."""
-    control, times = adaptive(tolerance), problem.segments
+    control, times = Adaptive.from_tolerance(tolerance), problem.segments
     forward = solve_forward(problem, x0, times, TABLEAU, control, dense=True)
     end = problem.terminal_gradient(forward.y)
     backward = solve_adjoint(
@@ -71,7 +72,13 @@ def test_dense_output_of_a_solve_back_in_time(name: str) -> None:
     # A pair of low order takes thousands of steps on the way to less.
     tolerance = 1e-9 if TABLEAUS[name].order > 3 else 1e-6
     found = solve(
-        rhs, end, (2.0, 1.0, 0.0), TABLEAUS[name], adaptive(tolerance), NOTHING, dense=True
+        rhs,
+        end,
+        (2.0, 1.0, 0.0),
+        TABLEAUS[name],
+        Adaptive.from_tolerance(tolerance),
+        NOTHING,
+        dense=True,
     )
     assert found.dense is not None
     assert len(set(found.steps.tolist())) == 3

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from gradpareto.systems import Array
 SAFETY, SHRINK_MOST, GROW_MOST = 0.9, 0.2, 10.0
 SMALLEST_PAST_ERROR = 1e-4
 MAX_ATTEMPTS = 20_000
-"""Of a lane, in one solve."""
+"""A lane that has tried this many steps in one solve is given up."""
+ATOL_OVER_RTOL = 1e-3
+"""The absolute tolerance beside a relative one (paper, figure 2)."""
 
 
 class Control(Protocol):
@@ -74,6 +76,11 @@ class Adaptive:
     def __post_init__(self) -> None:
         if not (0 < self.rtol < np.inf and 0 < self.atol < np.inf):
             raise ValueError(f"a tolerance must be positive and finite, not {self.rtol}")
+
+    @classmethod
+    def from_tolerance(cls, tolerance: float) -> Self:
+        """The control that an estimator's setting, a relative tolerance, stands for."""
+        return cls(rtol=tolerance, atol=ATOL_OVER_RTOL * tolerance)
 
     def scale(self, old: Array, new: Array) -> Array:
         scale = np.abs(old)

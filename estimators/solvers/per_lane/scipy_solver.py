@@ -7,11 +7,10 @@ import numpy as np
 from scipy.integrate import OdeSolver, solve_ivp
 from scipy.sparse import block_array, csr_array
 
+from gradpareto.estimators.solvers.explicit.step_control import ATOL_OVER_RTOL
 from gradpareto.estimators.solvers.per_lane.solver import Leg, Rhs, SolveFailed
 from gradpareto.systems import Array
 
-ATOL_OVER_RTOL = 1e-3
-"""The absolute tolerance beside a relative one (paper, figure 2)."""
 SMALLEST_RTOL = 100 * np.finfo(float).eps
 """solve_ivp raises smaller ones to this, with a warning."""
 IMPLICIT_WITH_SPARSITY = ("Radau", "BDF")

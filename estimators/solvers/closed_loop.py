@@ -1,0 +1,67 @@
+"""Solves of the closed loop x' = f(x, pi(x)) forward, and of its adjoint backward along it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.runge_kutta import Solution, solve
+from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Control
+from gradpareto.estimators.solvers.explicit.tableaus import TSIT5, Tableau
+from gradpareto.systems import Array, Factors, Problem
+
+
+def solve_forward(
+    problem: Problem,
+    x0: Array,
+    times: tuple[float, ...],
+    tableau: Tableau,
+    control: Control,
+    **options: Any,
+) -> Solution:
+    """Solve x' = f from x0 (B, d) through `times`, in the precision of x0 and theta.
+
+    The solution's integral (B, 1) is the running cost's, which the step control does not see. The
+    options are those of `solve`.
+    """
+
+    def flow(lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
+        slope, cost = problem.flow(lane, t, x)
+        return slope, (cost[:, None],)
+
+    x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
+    return solve(flow, x0, times, tableau, control, Quadrature(1, _sum_costs), **options)
+
+
+def _sum_costs(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
+    np.einsum("ksr,srm->krm", weights, np.stack([node[0] for node in nodes]), out=out)
+
+
+def solve_adjoint(
+    problem: Problem,
+    alpha: Array,
+    times: tuple[float, ...],
+    tableau: Tableau,
+    control: Control,
+    quadrature: Quadrature,
+    **options: Any,
+) -> Solution:
+    """Solve alpha' = -(df/dx)^T alpha - dw/dx from the last of `times` to the first.
+
+    `alpha` (B, d) is its value at the last time. The option `path` has x(t). The integral is that
+    of -d(theta-gradient)/dt, because time runs backward. The other options are those of `solve`.
+    """
+
+    def pullback(lane: Array, t: Array, alpha: Array, x: Array) -> tuple[Array, Factors]:
+        gx, factors = problem.pullback(lane, t, x, alpha, np.ones_like(x[:, 0]))
+        return -gx, factors
+
+    return solve(pullback, alpha, times[::-1], tableau, control, quadrature, **options)
+
+
+def loss_of(problem: Problem, x0: Array, tolerance: float) -> Array:
+    """Solve for the loss (B,) alone by Tsit5; it is NaN in lanes that the solver gave up."""
+    control = Adaptive.from_tolerance(tolerance)
+    forward = solve_forward(problem, x0, problem.segments, TSIT5, control, dense=False)
+    return np.asarray(forward.integral[:, 0] + problem.terminal(forward.y))

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.table import markdown, markdown_fewest, sentences, summarise
 from gradpareto.bench.judge.verdict import judge_all
 from gradpareto.bench.run.plan import problems_of
 from gradpareto.bench.store.records import RunFolder, read_records
-from gradpareto.bench.verbs.terminal import describe
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import OPTIONAL, TASKS
 from gradpareto.systems.task import trained_path

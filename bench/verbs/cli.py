@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.matrix import verdict_matrix
 from gradpareto.bench.judge.table import markdown, markdown_fewest, sentences, summarise
 from gradpareto.bench.judge.verdict import LOOSEST, judge_all
@@ -39,7 +40,7 @@ from gradpareto.bench.verbs.options import (
 )
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.reproduce import reproduce_verb
-from gradpareto.bench.verbs.terminal import describe, print_certificate, print_json, print_summary
+from gradpareto.bench.verbs.terminal import print_certificate, print_json, print_summary
 from gradpareto.bench.verbs.traits import traits_verb
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import NotSolved, load_or_certify

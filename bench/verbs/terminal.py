@@ -11,8 +11,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from gradpareto.bench.judge.describe import number
 from gradpareto.bench.judge.table import TARGETS
-from gradpareto.bench.judge.verdict import Verdict
 from gradpareto.reference import Reference
 
 WIDTH = 140
@@ -48,26 +48,6 @@ def print_summary(table: pd.DataFrame, sentences: list[str]) -> None:
         highlight=False,
         soft_wrap=True,
     )
-
-
-def describe(verdicts: Mapping[float, list[Verdict]]) -> str:
-    """Each problem's verdict at weight 1, and whether other prices of a vjp change it."""
-    lines = []
-    for k, verdict in enumerate(verdicts[1.0]):
-        ratio, low, high, epsilon = (
-            _number(value, ".3g")
-            for value in (verdict.ratio, verdict.ratio_low, verdict.ratio_high, verdict.epsilon)
-        )
-        others = [f"{row[k].answer} at {w:g}" for w, row in verdicts.items() if w != 1]
-        lines += [
-            verdict.sentence(),
-            f"  evaluations at matched error, {verdict.new} over {verdict.baseline}: {ratio} "
-            f"(median of {verdict.samples} samples, 95 % bootstrap {low} to {high})",
-            f"  beats {verdict.beaten} of {verdict.points} frontier points; multiplicative epsilon "
-            f"{epsilon}; dominates on {verdict.samples_dominated} of {verdict.samples} samples",
-            f"  with a vjp weighted 2 or 3 times an f: {', '.join(others)}",
-        ]
-    return "\n".join(lines)
 
 
 def print_learning(rows: list[dict[str, Any]]) -> None:
@@ -124,20 +104,16 @@ def _console() -> Console:
 
 
 def _cells(row: pd.Series) -> list[str]:
-    needed = [_number(row[f"evals_{target:.0e}"], ",.0f") for target in TARGETS]
+    needed = [number(row[f"evals_{target:.0e}"], ",.0f") for target in TARGETS]
     return [
         row["estimator"],
         *needed,
-        _number(row["floor"], ".1e"),
-        _number(row["limit_ratio_1e-04"], ".1f"),
-        _number(row["order"], ".1f"),
-        _number(row["peak_bytes"], ",.0f"),
+        number(row["floor"], ".1e"),
+        number(row["limit_ratio_1e-04"], ".1f"),
+        number(row["order"], ".1f"),
+        number(row["peak_bytes"], ",.0f"),
         str(row["samples"]),
     ]
-
-
-def _number(value: float, form: str) -> str:
-    return format(value, form) if math.isfinite(value) else "-"
 
 
 def _plain(value: Any) -> Any:

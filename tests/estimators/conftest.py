@@ -12,10 +12,6 @@ from gradpareto.estimators.neural_ode import NeuralOde
 from gradpareto.reference import Reference, load_or_certify
 from gradpareto.systems import TASKS, Array, Policy, Problem
 
-EXACT = [name for name, task in TASKS.items() if task.system.truth is None]
-PRESETS = [(name, key) for name in EXACT for key in TASKS[name].presets if key != "trained"]
-"""Trained parameters are faster than drawn ones, and others after every training: RATES is for
-those below."""
 MOST_PARAMETERS = 200
 
 RATE = 4.0
@@ -43,12 +39,6 @@ An explicit multistep method at the end of its stability fills the tolerance at 
 the adjoint of the current that is the absolute one: 1e-3 tolerances beside a gradient of 1e-2,
 which the theta-gradient weighs by the rate. A thousandth of that absolute tolerance leaves less
 than 2."""
-
-
-@pytest.fixture(params=PRESETS, ids="-".join)
-def preset(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """Every registered task whose own derivatives are exact, at each of its presets."""
-    return request.param
 
 
 @pytest.fixture(params=ESTIMATORS)

@@ -10,6 +10,7 @@ from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS, Tableau, combine
 from gradpareto.systems import Array, Problem
+from tests.estimators.presets import on_presets
 
 STEP = 1e-30
 TOLERANCE = 1e-4
@@ -64,15 +65,15 @@ def test_the_gradient_is_that_of_the_loss_on_its_own_mesh(
     assert abs(estimate.gradient[0] @ along - truth) <= 1e-13 * size
 
 
-@every
+@on_presets("tableau", {tableau.name: tableau for tableau in ADAPTIVE})
 @pytest.mark.parametrize("partner", [False, True], ids=["aca", "symplectic"])
 def test_a_replay_and_the_partner_give_the_same_gradient(
-    tableau: Tableau, partner: bool, preset: tuple[str, str], short: Callable
+    tableau: str, partner: bool, preset: tuple[str, str], short: Callable
 ) -> None:
     """Truth: the stored form; the stages are the same numbers, the partner's sums other sums."""
     problem, x0 = short(preset, 0.6).sample(np.random.default_rng(5), 2)
-    stored = AdaptiveBptt(tableau)(problem, x0, TOLERANCE)
-    again = AdaptiveBptt(tableau, replay=True, partner=partner)(problem, x0, TOLERANCE)
+    stored = AdaptiveBptt(TABLEAUS[tableau])(problem, x0, TOLERANCE)
+    again = AdaptiveBptt(TABLEAUS[tableau], replay=True, partner=partner)(problem, x0, TOLERANCE)
     size = np.linalg.norm(stored.gradient, axis=1)
     missed = np.linalg.norm(again.gradient - stored.gradient, axis=1)
     assert (missed <= 1e-12 * size).all()

@@ -10,6 +10,7 @@ from gradpareto.estimators.bptt import Bptt, discretised_loss
 from gradpareto.estimators.differences import Differences
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
 from gradpareto.systems import TASKS, Array, Problem
+from tests.estimators.presets import on_presets
 
 STEP = 1e-30  # complex step has no rounding to balance
 LANES = np.arange(2)
@@ -25,9 +26,10 @@ METHODS = {name: Bptt(tableau) for name, tableau in TABLEAUS.items()}
 METHODS["semi-implicit"] = Bptt(TABLEAUS["Euler"], semi_implicit=True)
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
-def test_against_complex_step(method: Bptt, preset: tuple[str, str], short: Callable) -> None:
+@on_presets("name", METHODS)
+def test_against_complex_step(name: str, preset: tuple[str, str], short: Callable) -> None:
     """Truth: complex step of the loss in every entry of x0 and along random theta, to 1e-12."""
+    method = METHODS[name]
     problem = off_preset(short(preset, 0.5))
     step = 0.38 * problem.horizon  # does not divide the horizon
     rng = np.random.default_rng(6)
@@ -64,16 +66,15 @@ def test_contraction_in_chunks_loses_nothing(monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_allclose(chunked.grad_theta, whole.grad_theta, rtol=1e-12)
 
 
-BY_DIFFERENCES = [name for name, e in ESTIMATORS.items() if isinstance(e, Differences)]
+BY_DIFFERENCES = {name: e for name, e in ESTIMATORS.items() if isinstance(e, Differences)}
 
 
-@pytest.mark.parametrize("differences", BY_DIFFERENCES)
+@on_presets("differences", BY_DIFFERENCES)
 def test_finite_differences_of_every_parameter(
     differences: str, preset: tuple[str, str], short: Callable
 ) -> None:
     """Truth: the discrete adjoint of the same single step, at the policy's full size."""
-    method = ESTIMATORS[differences]
-    assert isinstance(method, Differences)
+    method = BY_DIFFERENCES[differences]
     problem = off_preset(short(preset, 0.2))
     problem, x0 = problem.sample(np.random.default_rng(3), 1)
     truth = Bptt(method.tableau)(problem, x0, problem.horizon)

@@ -20,17 +20,21 @@ from gradpareto.estimators.rollouts import Rollouts
 from gradpareto.estimators.sensitivity import Sensitivity
 from gradpareto.estimators.solvers.explicit.tableaus import RK4, TABLEAUS
 from gradpareto.systems import TASKS
+from tests.estimators.presets import on_presets
 
-EXACT = [n for n, e in ESTIMATORS.items() if e.exact and isinstance(e, Sensitivity | Differences)]
+EXACT = {
+    name: e
+    for name, e in ESTIMATORS.items()
+    if isinstance(e, Sensitivity | Differences) and e.exact
+}
 
 
-@pytest.mark.parametrize("name", EXACT)
+@on_presets("name", EXACT)
 def test_those_that_say_so_are_the_gradient_of_their_own_loss(
     name: str, preset: tuple[str, str], short: Callable
 ) -> None:
     """Truth: the discrete adjoint of the same steps, to rounding, each half by itself."""
-    estimator = ESTIMATORS[name]
-    assert isinstance(estimator, Sensitivity | Differences)
+    estimator = EXACT[name]
     problem = short(preset, 0.5, estimator)
     problem, x0 = problem.sample(np.random.default_rng(6), 2)
     step = 0.38 * problem.horizon

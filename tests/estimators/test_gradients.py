@@ -7,13 +7,15 @@ import pytest
 
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.estimators.neural_ode import NeuralOde
+from tests.estimators.presets import on_presets
 
 HORIZON = 1.0
 SAMPLES = 1  # batches are what test_lanes is about
 
 
-def test_gradient_and_loss_at_the_tight_setting(
-    deterministic: Estimator,
+@on_presets("name", {name: e for name, e in ESTIMATORS.items() if not e.stochastic})
+def test_gradient_each_half_of_it_and_loss_at_the_tight_setting(
+    estimator: Estimator,
     preset: tuple[str, str],
     short: Callable,
     reference_of: Callable,
@@ -21,30 +23,17 @@ def test_gradient_and_loss_at_the_tight_setting(
     required: Callable,
     paced: Callable,
 ) -> None:
-    """Truth: collocation, the closed form and the continuous adjoint, agreeing to 1e-12."""
-    problem = short(preset, HORIZON, deterministic, settled=True)
+    """Truth: collocation, the closed form and the continuous adjoint, agreeing to 1e-12.
+
+    Neither dL/dx0 nor dL/dtheta hides behind the other's size.
+    """
+    problem = short(preset, HORIZON, estimator, settled=True)
     problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
-    estimate = deterministic(problem, x0, paced(deterministic, deterministic.tight))
-    bound = required(deterministic, deterministic.tight, preset[0])
+    estimate = estimator(problem, x0, paced(estimator, estimator.tight))
+    bound = required(estimator, estimator.tight, preset[0])
     assert (relative_error(estimate, reference) <= bound).all()
     np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
-
-
-def test_each_half_of_the_gradient_by_itself(
-    deterministic: Estimator,
-    preset: tuple[str, str],
-    short: Callable,
-    reference_of: Callable,
-    required: Callable,
-    paced: Callable,
-) -> None:
-    """Truth as above: neither dL/dx0 nor dL/dtheta hides behind the other's size."""
-    problem = short(preset, HORIZON, deterministic, settled=True)
-    problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
-    reference = reference_of(problem, x0)
-    estimate = deterministic(problem, x0, paced(deterministic, 10 * deterministic.tight))
-    bound = required(deterministic, 10 * deterministic.tight, preset[0])
     for half in ("grad_x0", "grad_theta"):
         found, truth = getattr(estimate, half), getattr(reference, half)
         size = np.linalg.norm(truth, axis=1)

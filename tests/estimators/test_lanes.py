@@ -6,6 +6,7 @@ import numpy as np
 
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import ESTIMATORS, Estimator
+from tests.estimators.presets import on_presets
 
 DIFFICULTY = np.array([[1e-3], [2.0], [0.5]])
 """Initial states scaled so: at rest next to far away, so that adaptive steps differ by much."""
@@ -18,6 +19,7 @@ the steps control the gradient's error, that does not show; a poor interpolant's
 share of itself off."""
 
 
+@on_presets("name", ESTIMATORS)
 def test_a_lane_alone_is_the_lane_in_the_batch(
     estimator: Estimator, preset: tuple[str, str], short: Callable
 ) -> None:

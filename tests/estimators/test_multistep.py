@@ -8,8 +8,8 @@ from scipy.integrate import solve_ivp
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.estimators.multistep import Multistep
-from gradpareto.estimators.solvers import adams
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
+from gradpareto.estimators.solvers.multistep import adams
 from gradpareto.estimators.solvers.multistep.newton_form import (
     MOST_NODES,
     partial_sum,

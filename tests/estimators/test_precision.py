@@ -11,11 +11,12 @@ from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
 from gradpareto.systems import TASKS, Array, Factors, Problem
+from tests.estimators.presets import on_presets
 
 EPS = float(np.finfo(np.float32).eps)
 ACCUMULATION = 10.0
 """Roundings, each of a last place, that a step adds: of its state, its adjoint and its stages."""
-FOLLOWING = [name for name, estimator in ESTIMATORS.items() if estimator.follows_dtype]
+FOLLOWING = {name: e for name, e in ESTIMATORS.items() if e.follows_dtype}
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def gradient(estimate: Estimate) -> Array:
     return np.hstack([estimate.grad_x0, estimate.grad_theta])
 
 
-@pytest.mark.parametrize("name", FOLLOWING)
+@on_presets("name", FOLLOWING)
 def test_single_precision_throughout(
     estimator: Estimator, preset: tuple[str, str], short: Callable
 ) -> None:

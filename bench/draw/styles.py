@@ -1,7 +1,6 @@
 """How each estimator is drawn, in every figure: a hue a family, a look of its own in it."""
 
 import zlib
-from collections import Counter
 from dataclasses import dataclass
 from itertools import product, starmap
 from typing import Any
@@ -84,28 +83,21 @@ def family_color(family: str, lightness: float = 0.45, turn: float = 0.0) -> str
     return str(to_hex(color))
 
 
-def _by_rule() -> dict[str, Style]:
-    """A style for each registered estimator: of its place in its family."""
-    places: Counter[str] = Counter()
-    styles = {}
-    for number, name in enumerate(ESTIMATORS):
-        family = family_of(name)
-        place = places[family]
-        places[family] += 1
-        # Neighbours differ most: the golden section spreads any number of them over the range.
-        spread = (0.5 + GOLDEN * place) % 1
-        color = family_color(family, 0.28 + 0.5 * spread, 24 * ((GOLDEN * spread * 7) % 1 - 0.5))
-        marker, dash = _MARKERS[number % len(_MARKERS)], _DASHES[place % len(_DASHES)]
-        styles[name] = CHOSEN.get(name, Style(color, marker, dash))
-    return styles
-
-
-STYLES = _by_rule()
-
-
 def style_of(estimator: str) -> Style:
-    """The estimator's own style, or for one without any, a style that its name alone decides."""
-    return STYLES.get(estimator, SPARE[zlib.crc32(estimator.encode()) % len(SPARE)])
+    """Return the estimator's look: its place among those registered by now decides it.
+
+    An estimator that is not registered has a look that its name alone decides.
+    """
+    if estimator in CHOSEN:
+        return CHOSEN[estimator]
+    if estimator not in ESTIMATORS:
+        return SPARE[zlib.crc32(estimator.encode()) % len(SPARE)]
+    before, family = list(ESTIMATORS).index(estimator), family_of(estimator)
+    place = sum(family_of(name) == family for name in list(ESTIMATORS)[:before])
+    # Neighbours differ most: the golden section spreads any number of them over the range.
+    spread = (0.5 + GOLDEN * place) % 1
+    color = family_color(family, 0.28 + 0.5 * spread, 24 * ((GOLDEN * spread * 7) % 1 - 0.5))
+    return Style(color, _MARKERS[before % len(_MARKERS)], _DASHES[place % len(_DASHES)])
 
 
 def by_family(names: set[str]) -> list[str]:

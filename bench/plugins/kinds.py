@@ -60,17 +60,19 @@ def estimators_of(given: object, name: str) -> dict[str, Estimator]:
 
 
 def _estimators_of(given: Any, name: str) -> dict[str, Estimator]:
-    whole = isinstance(given, Estimator) or _is_subclass(given, Estimator)
+    if isinstance(given, Estimator) or _is_subclass(given, Estimator):
+        whole = _instance(given, name) if isinstance(given, type) else given
+        return {"": _declared(whole, name)}
     if _is_subclass(given, OdeSolver):
         return over(ScipySolver(given))
-    if not whole and all(hasattr(given, low) or hasattr(given, low.upper()) for low in "abc"):
+    _refuse_ambiguity(given, name)
+    if _has_coefficients(given):
         tableau = as_tableau(given, name)
         check(tableau)
         return dict(forms(tableau))
     if isinstance(given, type):
         given = _instance(given, name)
-    if isinstance(given, Estimator):
-        return {"": _declared(given, name)}
+        _refuse_ambiguity(given, name)
     solve = getattr(given, "solve", None)
     if callable(solve):
         return over(Brought(solve, name, bool(getattr(given, "stiff", False))))
@@ -79,6 +81,33 @@ def _estimators_of(given: Any, name: str) -> dict[str, Estimator]:
     if _takes_four(given, name):
         return over(Brought(given, name, bool(getattr(given, "stiff", False))))
     return {"": _declared(FunctionEstimator(given), name)}
+
+
+def _has_coefficients(given: object) -> bool:
+    return all(hasattr(given, low) or hasattr(given, low.upper()) for low in "abc")
+
+
+def _refuse_ambiguity(given: Any, name: str) -> None:
+    """Raise Unusable if an object could be a plug-in in more than one way.
+
+    It concerns objects that derive neither from `Estimator` nor from SciPy's `OdeSolver`; a base
+    class says what is meant (SciPy's RK45 keeps its coefficients as A, B and C).
+    """
+    kind = given if isinstance(given, type) else type(given)
+    # Every class can be called, to make an instance: its instances only if it says so itself.
+    calls = any("__call__" in vars(base) for base in kind.__mro__)
+    solve = getattr(kind, "solve", None)
+    ways = {
+        "a tableau (a, b and c)": _has_coefficients(given),
+        "a solver (solve)": callable(getattr(given, "solve", None)),
+        "a function (__call__)": calls and (solve is None or kind.__call__ is not solve),
+    }
+    found = [way for way, holds in ways.items() if holds]
+    if len(found) > 1:
+        raise Unusable(
+            f"{name} could be {' or '.join(found)}: rename the attributes of all but the one that "
+            "you mean, or derive an estimator from gradpareto.Estimator"
+        )
 
 
 def over(solver: Solver) -> dict[str, Estimator]:

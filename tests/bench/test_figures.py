@@ -1,6 +1,6 @@
 """Figures: their styles, what they show and hide, and that they are written alike twice."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.draw.figures import (
     draw_run,
     frontier_figure,
@@ -23,7 +24,7 @@ from gradpareto.bench.draw.figures import (
     write,
 )
 from gradpareto.bench.draw.highlights import spotlight
-from gradpareto.bench.draw.styles import STYLES, style_of
+from gradpareto.bench.draw.styles import SPARE, by_family, style_of
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS
 from gradpareto.bench.store.records import COLUMNS, Record
 from gradpareto.estimators import ESTIMATORS
@@ -35,6 +36,7 @@ LIMIT = pd.DataFrame(
     columns=["sample", "vjps", "rel_error"],
 )
 KINDS = ("frontier", "memory", "time")
+STYLES = {name: style_of(name) for name in ESTIMATORS}
 
 
 def record(**known: object) -> Record:
@@ -139,7 +141,7 @@ def seen_by(kind: str, color: str) -> np.ndarray:
 
 
 def test_every_registered_estimator_has_a_style_of_its_own() -> None:
-    assert set(ESTIMATORS) == set(STYLES)
+    assert not set(STYLES.values()) & set(SPARE)
     assert len({style.color for style in STYLES.values()}) == len(STYLES)
     assert len({STYLES[name].marker for name in DEFAULT_ESTIMATORS}) == len(DEFAULT_ESTIMATORS)
 
@@ -157,6 +159,21 @@ def test_an_unknown_estimator_keeps_its_style_and_borrows_none() -> None:
     assert styles == [style_of(name) for name in reversed(names)][::-1]
     assert len(set(styles)) > 20
     assert not {style.color for style in styles} & {style.color for style in STYLES.values()}
+
+
+def test_an_estimator_that_is_registered_late_is_drawn_with_its_family(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A plug-in arrives when figures are imported; the looks of the others stay."""
+    before = style_of("late")
+    assert before in SPARE
+    monkeypatch.setitem(ESTIMATORS, "late", replace(ESTIMATORS["bptt-rk4"], tight=0.02))
+    late = style_of("late")
+    assert late not in SPARE
+    assert late not in STYLES.values()
+    assert {name: style_of(name) for name in STYLES} == STYLES
+    own = [name for name in STYLES if family_of(name) == family_of("bptt-rk4")]
+    assert by_family({*own, "late", "ctpg"})[len(own) :] == ["late", "ctpg"]
 
 
 def test_an_estimator_looks_the_same_in_every_figure_and_company() -> None:

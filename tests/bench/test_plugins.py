@@ -21,7 +21,7 @@ from gradpareto.systems import TASKS
 from tests.bench.conftest import assert_refused
 
 SOLVER = '''
-from scipy.integrate import solve_ivp, RK23
+from scipy.integrate import solve_ivp, RK23, RK45
 from gradpareto.systems import TASKS
 from gradpareto.estimators import Estimator, ESTIMATORS, Estimate
 from gradpareto.estimators.neural_ode import NeuralOde
@@ -63,6 +63,33 @@ class Greedy(Estimator):
 class Turned:
     knob = "volume"
     def __call__(self, problem, x0, setting): ...
+
+class Both:
+    """Coefficients, and a solver that uses them."""
+    A, B, C = [[0, 0], [1, 0]], [1/2, 1/2], [0, 1]
+    def solve(self, rhs, span, y0, tolerance): ...
+
+class Later:
+    """Its coefficients come with the instance."""
+    def __init__(self):
+        self.a, self.b, self.c = Both.A, Both.B, Both.C
+    def __call__(self, rhs, span, y0, tolerance): ...
+
+class Helped:
+    """An estimator that does not say so, with a method for its own use."""
+    def solve(self): ...
+    def __call__(self, problem, x0, setting): ...
+
+def weighted(rhs, span, y0, tolerance): ...
+weighted.a, weighted.b, weighted.c = Both.A, Both.B, Both.C
+
+class Alias(MySolver):
+    __call__ = MySolver.solve
+
+class Coefficients(Whole):
+    """An estimator by its base class, whatever it keeps."""
+    a, b, c = Both.A, Both.B, Both.C
+    def solve(self): ...
 
 def pair(x, y): ...
 number = 3
@@ -125,6 +152,9 @@ FORMS = ("ctpg", "gauss_adjoint", "backsolve")
         ("as_function", [f"as_function-{form}" for form in FORMS]),
         ("instance", [f"instance-{form}" for form in FORMS]),
         ("Scipys", [f"Scipys-{form}" for form in FORMS]),
+        ("RK45", [f"RK45-{form}" for form in FORMS]),
+        ("Alias", [f"Alias-{form}" for form in FORMS]),
+        ("Coefficients", ["Coefficients"]),
         ("nameless", ["nameless"]),
         ("Whole", ["Whole"]),
         ("MySolver-gauss_adjoint", ["MySolver-gauss_adjoint"]),
@@ -180,6 +210,10 @@ def test_a_name_in_an_importable_package(tmp_path: Path, monkeypatch: pytest.Mon
         ("my_solver.py:Abstract", ("abstract", "__call__")),
         ("my_solver.py:Greedy", ("without arguments", "name an instance")),
         ("my_solver.py:Turned", ("'volume'", "'step' or 'tolerance'")),
+        ("my_solver.py:Both", ("a tableau (a, b and c) or a solver (solve)", "rename")),
+        ("my_solver.py:Later", ("a tableau (a, b and c) or a function (__call__)", "rename")),
+        ("my_solver.py:Helped", ("a solver (solve) or a function (__call__)", "derive")),
+        ("my_solver.py:weighted", ("a tableau (a, b and c) or a function (__call__)", "rename")),
         ("my_solver.py:bptt", ("'bptt' is the name of a registered estimator",)),
         ("my_solver.py", ("is a file", "my_solver.py:NAME")),
         ("my_solver.py:", ("neither PATH.py:NAME nor MODULE:NAME",)),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
-from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import fixed_mesh, inside
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import Step, add_columns, reverse
 from gradpareto.systems import Array, Problem
@@ -106,18 +107,17 @@ class _Sweep:
 
     def forward(self, stages: Array | None = None) -> tuple[Array, Array]:
         """Loss (B,) and final state; fills `stages` (N, s, B, d) with the stage states."""
-        a, b = self.tableau.a, self.tableau.b
+        b = self.tableau.b
         slopes = np.empty((len(b), *self.x0.shape), self.precision)
         costs = np.empty((len(b), len(self.x0)), self.precision)
         x, loss = self.x0, np.zeros(len(self.x0), self.precision)
         for n, h in enumerate(self.lengths):
             t = self.times(n)
-            for i in range(len(b)):
-                stage = x + combine(h * a[i, :i], slopes[:i]) if i else x
+            for i, stage in stage_states(self.tableau, x, h, slopes):
                 if stages is not None:
                     stages[n, i] = stage
                 slopes[i], costs[i] = self.problem.flow(self.lanes, t[i], stage)
-            x = x + add_columns(combine(h * b, slopes), self.length(n), *self.coupled)
+            x = x + add_columns(increment(h, b, slopes), self.length(n), *self.coupled)
             loss += h * (b @ costs)
         return loss + self.problem.terminal(x), x
 

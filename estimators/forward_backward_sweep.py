@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
-from gradpareto.estimators.solvers.explicit.tableaus import RK4, combine
+from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
+from gradpareto.estimators.solvers.explicit.tableaus import RK4
 from gradpareto.estimators.solvers.mesh import fixed_mesh, inside
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
 from gradpareto.systems import Array, Problem
@@ -41,28 +42,26 @@ class ForwardBackwardSweep(Estimator):
             inside(start + PLACES * h, ends[k], ends[k + 1])
             for start, h, k in zip(starts, lengths, owners, strict=True)
         ]
-        a, b, steps = tableau.a, tableau.b, lengths.tolist()
+        b, steps = tableau.b, lengths.tolist()
         states = np.empty((len(steps) + 1, *x0.shape), precision)
         states[0], loss = x0, np.zeros(len(x0), precision)
         slopes = np.empty((len(b), *x0.shape), precision)
         for n, h in enumerate(steps):
-            for i, t in enumerate(times[n]):
-                x = states[n] + combine(h * a[i, :i], slopes[:i]) if i else states[n]
-                slopes[i], cost = problem.flow(lanes, np.full(len(x0), t), x)
+            for i, x in stage_states(tableau, states[n], h, slopes):
+                slopes[i], cost = problem.flow(lanes, np.full(len(x0), times[n][i]), x)
                 loss += h * b[i] * cost
-            states[n + 1] = states[n] + combine(h * b, slopes)
+            states[n + 1] = states[n] + increment(h, b, slopes)
         loss += problem.terminal(states[-1])
         alpha = problem.terminal_gradient(states[-1])
         theta = ThetaSum(problem, len(x0), precision)
         for n in reversed(range(len(steps))):
             h = steps[n]
             path = states[n + 1], (states[n] + states[n + 1]) / 2, states[n]
-            for i, t in enumerate(times[n][::-1]):
-                stage = alpha + combine(h * a[i, :i], slopes[:i]) if i else alpha
-                t_row, x, one = np.full(len(x0), t), path[(i + 1) // 2], np.ones_like(loss)
-                slopes[i], factors = problem.pullback(lanes, t_row, x, stage, one)
+            for i, stage in stage_states(tableau, alpha, h, slopes):
+                t, x = np.full(len(x0), times[n][-1 - i]), path[(i + 1) // 2]
+                slopes[i], factors = problem.pullback(lanes, t, x, stage, np.ones_like(loss))
                 # Its weight on the cotangents, every second of the factors.
                 weighted = (h * b[i] * f if k % 2 == 0 else f for k, f in enumerate(factors))
                 theta.add(lanes, tuple(weighted))
-            alpha = alpha + combine(h * b, slopes)
+            alpha = alpha + increment(h, b, slopes)
         return Estimate(loss, alpha, theta.flush(), np.full(len(x0), 2 * len(steps)))

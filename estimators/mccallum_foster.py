@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradpareto.estimators.reversible import Reversible, Segment, State
-from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import Step, ThetaSum, pull_stages
 from gradpareto.systems import Array
 
@@ -79,9 +80,9 @@ class McCallumFoster(Reversible):
         t = np.stack([segment.time(k + way * c) for c in tableau.c])
         stages = np.empty((tableau.stages, *x.shape), x.dtype)
         slopes, costs = np.empty_like(stages), np.empty(stages.shape[:2], x.dtype)
-        for i in range(tableau.stages):
-            stages[i] = x + combine(h * tableau.a[i, :i], slopes[:i]) if i else x
-            slopes[i], costs[i] = segment.problem.flow(segment.lanes, t[i], stages[i])
+        for i, stage in stage_states(tableau, x, h, slopes):
+            stages[i] = stage
+            slopes[i], costs[i] = segment.problem.flow(segment.lanes, t[i], stage)
         length = np.full(len(x), h, tableau.b.dtype)
         step = Step(segment.lanes, t, length, stages)
-        return combine(h * tableau.b, slopes), h * (tableau.b @ costs), step
+        return increment(h, tableau.b, slopes), h * (tableau.b @ costs), step

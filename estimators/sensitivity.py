@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
-from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import each_step, inside
 from gradpareto.systems import Array, Problem
 
@@ -50,7 +51,7 @@ class Sensitivity(Estimator):
         for start, h, *ends in each_step(problem.segments, setting):
             taken += 1
             times = inside(start + tableau.c * h, *ends)
-            state = state.after(_slopes(problem, tableau, state, times, h), h * tableau.b)
+            state = state.after(_slopes(problem, tableau, state, times, h), h, tableau.b)
         width = x0.shape[1]
         at_end = problem.terminal_gradient(state.x)[:, None, :] @ state.s
         gradient = state.gradient + at_end[:, 0]
@@ -84,28 +85,23 @@ class _State:
         parts = (like.x, like.s, like.loss, like.gradient)
         return cls(*(np.empty((count, *part.shape), part.dtype) for part in parts))
 
-    def after(self, slopes: "_State", weights: Array) -> "_State":
-        """All parts moved by weighted slopes of the first stages, as many as weights (S,)."""
-        count = len(weights)
-        weights = weights.astype(self.x.dtype, copy=False)
+    def after(self, slopes: "_State", h: float, weights: Array) -> "_State":
+        """All parts moved by h times the weighted slopes of the stages, weights (s,)."""
         return _State(
-            self.x + combine(weights, slopes.x[:count]),
-            self.s + combine(weights, slopes.s[:count]),
-            self.loss + weights @ slopes.loss[:count],
-            self.gradient + combine(weights, slopes.gradient[:count]),
+            self.x + increment(h, weights, slopes.x),
+            self.s + increment(h, weights, slopes.s),
+            self.loss + increment(h, weights, slopes.loss),
+            self.gradient + increment(h, weights, slopes.gradient),
         )
 
 
 def _slopes(problem: Problem, tableau: Tableau, state: _State, times: Array, h: float) -> _State:
     """Of one step's stages."""
     slopes, lanes = _State.stages(tableau.stages, state), np.arange(len(state.x))
-    for i, time in enumerate(times):
-        x, s = state.x, state.s
-        if i:
-            weights = (h * tableau.a[i, :i]).astype(x.dtype, copy=False)
-            x = x + combine(weights, slopes.x[:i])
-            s = s + combine(weights, slopes.s[:i])
-        t = np.full(len(x), time)
+    of_x = stage_states(tableau, state.x, h, slopes.x)
+    of_s = stage_states(tableau, state.s, h, slopes.s)
+    for (i, x), (_, s) in zip(of_x, of_s, strict=True):
+        t = np.full(len(x), times[i])
         slopes.x[i], slopes.loss[i] = problem.flow(lanes, t, x)
         _differentiate(problem, (lanes, t, x), s, slopes.s[i], slopes.gradient[i])
     return slopes

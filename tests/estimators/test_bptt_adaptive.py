@@ -7,8 +7,9 @@ import pytest
 
 from gradpareto.estimators.bptt_adaptive import AdaptiveBptt
 from gradpareto.estimators.solvers.closed_loop import solve_forward
+from gradpareto.estimators.solvers.explicit.stages import combine
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
-from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS, Tableau, combine
+from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS, Tableau
 from gradpareto.systems import Array, Problem
 from tests.estimators.presets import on_presets
 

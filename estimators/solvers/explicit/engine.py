@@ -7,6 +7,7 @@ import numpy as np
 
 from gradpareto.estimators.solvers.dense_output import Piece
 from gradpareto.estimators.solvers.explicit.quadrature import Integral, Quadrature, neighbours
+from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
 from gradpareto.estimators.solvers.explicit.step_control import (
     SMALLEST_PAST_ERROR,
     Control,
@@ -15,7 +16,7 @@ from gradpareto.estimators.solvers.explicit.step_control import (
     scaled_error,
     squares,
 )
-from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import inside
 from gradpareto.systems import Array, Factors
 
@@ -146,17 +147,16 @@ class Engine:
         remaining = self.right - t
         landing = np.abs(proposed) >= np.abs(remaining) * (1 - 1e-9)
         h = np.where(landing, remaining, proposed)
-        column, a = _column(h, y), self.tableau.a
+        column = _column(h, y)
         slopes = np.empty((self.tableau.stages + 1, *y.shape), y.dtype)
         slopes[0] = self.slope[rows]
         nodes: list[Factors] = [tuple(part[rows] for part in self.node)]
         times = self.tableau.c[1:], [1.0] if self.tableau.error_needs_last else []
         evaluate = self._at(active, t + np.concatenate(times)[:, None] * h)
-        for i in range(1, self.tableau.stages):
-            stage = y + column * combine(a[i, :i], slopes[:i])
+        for i, stage in stage_states(self.tableau, y, column, slopes, first=1):
             slopes[i], node = evaluate(i - 1, stage)
             nodes.append(node)
-        y_new = y + column * combine(self.tableau.b, slopes[:-1])
+        y_new = y + increment(column, self.tableau.b, slopes[:-1])
         if self.tableau.error_needs_last:
             slopes[-1], node = evaluate(-1, y_new)
             nodes.append(node)
@@ -230,7 +230,7 @@ class Engine:
     def _store(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
         """Keep the step's interpolant, paying for the stages that only it needs."""
         for c, row in self.tableau.extra:
-            stage = y + _column(h, y) * combine(row, slopes)
+            stage = y + increment(_column(h, y), row, slopes)
             slope, _ = self._evaluate(lane, t + c * h, stage)
             slopes = np.concatenate([slopes, slope[None]])
         flat = self.tableau.dense @ slopes.reshape(len(slopes), -1)

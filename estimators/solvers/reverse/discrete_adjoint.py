@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.explicit.stages import increment
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Factors, Problem
 
 CHUNK_BYTES = 4_000_000
@@ -99,7 +100,7 @@ def pull_stages(
     for i in reversed(range(len(b))):
         slope = column * (b[i] * pulled)
         if i + 1 < len(b):
-            slope += column * combine(a[i + 1 :, i], cotangents[i + 1 :])
+            slope += increment(column, a[i + 1 :, i], cotangents[i + 1 :])
         cotangents[i], factors = problem.pullback(
             step.lane, step.t[i], step.stages[i], slope, h * (price * b[i])
         )
@@ -123,12 +124,12 @@ def pull_partner(
     for i in reversed(range(len(b))):
         stage = (b[i] / divisor[i]) * pulled
         if i + 1 < len(b):
-            column = divisor[i + 1 :] * a[i + 1 :, i] / divisor[i]
-            stage = stage + h[:, None] * combine(column, slopes[i + 1 :])
+            weights = divisor[i + 1 :] * a[i + 1 :, i] / divisor[i]
+            stage = stage + increment(h[:, None], weights, slopes[i + 1 :])
         price = np.full(len(h), b[i] / divisor[i], pulled.dtype)
         slopes[i], factors = problem.pullback(step.lane, step.t[i], step.stages[i], stage, price)
         theta.add(step.lane, factors, h * divisor[i])
-    return np.asarray(h[:, None] * combine(divisor, slopes))
+    return increment(h[:, None], divisor, slopes)
 
 
 def add_columns(values: Array, h: Array, into: list[int], source: list[int]) -> Array:

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.explicit.stages import increment
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import AcceptedMesh, FixedMesh
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import Step
 from gradpareto.estimators.solvers.reverse.schedules import Action, Placement
@@ -70,7 +71,7 @@ class Rewinding:
         y = self._y[lane]
         step, slopes = step_of(self.problem, self.tableau, lane, t, h, y, onward=onward)
         column = h[onward, None].astype(y.dtype, copy=False)
-        self._y[lane[onward]] = y[onward] + column * combine(self.tableau.b, slopes[:, onward])
+        self._y[lane[onward]] = y[onward] + increment(column, self.tableau.b, slopes[:, onward])
         self._n[lane[onward]] += 1
         return step
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.tableaus import Tableau, combine
+from gradpareto.estimators.solvers.explicit.stages import stage_states
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import inside
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import Step
 from gradpareto.systems import Array, Problem
@@ -63,11 +64,11 @@ def step_of(
     column = h[:, None].astype(y.dtype, copy=False)
     known = np.zeros((tableau.stages, *y.shape), y.dtype) if slopes is None else slopes
     stages = np.empty((tableau.stages, *y.shape), y.dtype)
-    for i in range(tableau.stages):
-        stages[i] = y + column * combine(tableau.a[i, :i], known[:i]) if i else y
+    for i, stage in stage_states(tableau, y, column, known):
+        stages[i] = stage
         if slopes is not None:
             continue
         rows = np.arange(len(y)) if tableau.a[i + 1 :, i].any() else onward
         if rows is not None and len(rows):
-            known[i, rows], _ = problem.flow(lane[rows], times[i, rows], stages[i, rows])
+            known[i, rows], _ = problem.flow(lane[rows], times[i, rows], stage[rows])
     return Step(lane, times, h, stages), known

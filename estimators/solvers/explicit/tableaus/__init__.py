@@ -2,7 +2,7 @@
 
 from gradpareto.estimators.solvers.explicit.tableaus.low_order import EULER, HEUN, MIDPOINT, RK4
 from gradpareto.estimators.solvers.explicit.tableaus.scipys import BS3, DOP853, DOPRI5
-from gradpareto.estimators.solvers.explicit.tableaus.tableau import Tableau, combine, hermite
+from gradpareto.estimators.solvers.explicit.tableaus.tableau import Tableau, hermite
 from gradpareto.estimators.solvers.explicit.tableaus.tsit5 import TSIT5
 from gradpareto.estimators.solvers.explicit.tableaus.verner import VERN9
 
@@ -23,6 +23,5 @@ __all__ = [
     "TSIT5",
     "VERN9",
     "Tableau",
-    "combine",
     "hermite",
 ]

@@ -95,11 +95,6 @@ def nested_basis(powers: Array) -> Array:
     return np.linalg.solve(monomials.T, powers)
 
 
-def combine(weights: Array, slopes: Array) -> Array:
-    """sum_j weights_j slopes_j of stages (S, R, m), as one matrix product: (R, m)."""
-    return (weights @ slopes.reshape(len(slopes), -1)).reshape(slopes.shape[1:])
-
-
 def lower(rows: list[list[float]]) -> Array:
     """The square matrix of rows that stop before their diagonal."""
     matrix = np.zeros((len(rows), len(rows)))

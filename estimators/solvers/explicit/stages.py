@@ -1,0 +1,38 @@
+"""The stages of an explicit Runge-Kutta step, for every method that has one.
+
+    X_i = x + h sum_{j < i} a_ij k_j,  k_i = f(X_i),  x+ = x + h sum_i b_i k_i
+
+Hairer, Norsett, Wanner (1993), II.1. Whoever walks through the stages evaluates the slopes k_i.
+"""
+
+from collections.abc import Iterator
+
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.systems import Array
+
+Length = float | Array
+"""A step length h: one number for all rows, or a column (R, 1) of one for each row."""
+
+
+def combine(weights: Array, slopes: Array) -> Array:
+    """Return sum_j weights_j slopes_j of slopes (S, R, ...), as one matrix product: (R, ...)."""
+    return (weights @ slopes.reshape(len(slopes), -1)).reshape(slopes.shape[1:])
+
+
+def increment(h: Length, weights: Array, slopes: Array) -> Array:
+    """Return h sum_j weights_j slopes_j of slopes (S, R, ...): (R, ...)."""
+    # One length for all rows multiplies the few weights, not the many slopes.
+    if isinstance(h, float):
+        return combine(h * weights, slopes)
+    return h * combine(weights, slopes)
+
+
+def stage_states(
+    tableau: Tableau, x: Array, h: Length, slopes: Array, first: int = 0
+) -> Iterator[tuple[int, Array]]:
+    """Yield each stage's number i, from `first` on, and its state X_i (R, ...).
+
+    Whoever iterates writes the slope at X_i into slopes[i] (s, R, ...) before asking for the next.
+    """
+    for i in range(first, tableau.stages):
+        yield i, x + increment(h, tableau.a[i, :i], slopes[:i]) if i else x

@@ -12,6 +12,8 @@ from gradpareto.systems import Array
 
 SAFETY, SHRINK_MOST, GROW_MOST = 0.9, 0.2, 10.0
 SMALLEST_PAST_ERROR = 1e-4
+SMALL = 1e-300
+"""Divisors are not smaller."""
 MAX_ATTEMPTS = 20_000
 """A lane that has tried this many steps in one solve is given up."""
 ATOL_OVER_RTOL = 1e-3
@@ -98,26 +100,42 @@ class Adaptive:
         return np.clip(wanted, SHRINK_MOST, np.where(accepted, GROW_MOST, SAFETY))
 
     def first_step(self, span: float, tableau: Tableau, probe: Probe) -> Array:
-        """Hairer, Norsett, Wanner (1993), II.4; starting from rest, it tries 1e-4 of the span."""
-        scale = self.scale(probe.y, probe.y)
+        def length(speed: Array, bend: Array, trial: Array) -> Array:
+            steepest = np.maximum(speed, bend)
+            flat = np.maximum(1e-6 * abs(span), 1e-3 * trial)
+            wanted = (0.01 / np.maximum(steepest, SMALL)) ** (1 / (tableau.error_order + 1))
+            return np.where(steepest <= 1e-15, flat, wanted)
 
-        def norm(v: Array) -> Array:
-            scaled = v / scale
-            return np.asarray(np.sqrt(np.einsum("rm,rm->r", scaled, scaled) / v.shape[1]), float)
+        return first_step(self.scale(probe.y, probe.y), span, probe, length, root_mean_square)
 
-        size, speed = norm(probe.y), norm(probe.slope)
-        at_rest = (size < 1e-5) | (speed < 1e-5)
-        trial = np.where(at_rest, 1e-4 * abs(span), 0.01 * size / np.maximum(speed, 1e-300))
-        trial = np.minimum(trial, abs(span))
-        bend = norm(probe.slope_after(np.copysign(trial, span)) - probe.slope) / trial
-        steepest = np.maximum(speed, bend)
-        step = np.where(
-            steepest <= 1e-15,
-            np.maximum(1e-6 * abs(span), 1e-3 * trial),
-            (0.01 / np.maximum(steepest, 1e-300)) ** (1 / (tableau.error_order + 1)),
-        )
-        finite = np.nan_to_num(np.minimum(100 * trial, step), nan=1e-6 * abs(span))
-        return np.copysign(np.minimum(finite, abs(span)), span)
+
+def root_mean_square(values: Array) -> Array:
+    """The root mean square (R,) over the components of values (R, m), as float64."""
+    return np.asarray(np.sqrt(np.einsum("rm,rm->r", values, values) / values.shape[1]), float)
+
+
+def first_step(
+    scale: Array,
+    span: float,
+    probe: Probe,
+    length: Callable[[Array, Array, Array], Array],
+    norm: Callable[[Array], Array],
+) -> Array:
+    """Guess a signed first step (R,) from the slope and a trial step of Euler's method.
+
+    Hairer, Norsett, Wanner (1993), II.4; starting from rest, the trial is 1e-4 of the `span`.
+    `norm` is the method's, of errors over the `scale` (R, m). `length` makes of |y'|, of |y''|
+    along the trial step, and of the trial's length, (R,) each, how long the method's own first step
+    should be; it is at most 100 times the trial's.
+    """
+    size, speed = norm(probe.y / scale), norm(probe.slope / scale)
+    at_rest = (size < 1e-5) | (speed < 1e-5)
+    trial = np.where(at_rest, 1e-4 * abs(span), 0.01 * size / np.maximum(speed, SMALL))
+    trial = np.minimum(trial, abs(span))
+    change = probe.slope_after(np.copysign(trial, span)) - probe.slope
+    bend = norm(change / scale) / trial
+    wanted = np.minimum(100 * trial, length(speed, bend, trial))
+    return np.copysign(np.minimum(np.nan_to_num(wanted, nan=1e-6 * abs(span)), abs(span)), span)
 
 
 def squares(control: Control, old: Array, new: Array, errors: Array) -> Array:

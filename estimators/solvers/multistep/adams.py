@@ -7,7 +7,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.step_control import Adaptive, given_up
+from gradpareto.estimators.solvers.explicit.step_control import (
+    SMALL,
+    Adaptive,
+    Probe,
+    first_step,
+    given_up,
+)
 from gradpareto.estimators.solvers.mesh import inside
 from gradpareto.estimators.solvers.multistep.newton_form import (
     MOST_NODES,
@@ -32,7 +38,6 @@ AIM = 0.1
 GROW_MOST, SHRINK_MOST, SHRINK_LEAST = 2.0, 0.2, 0.9
 STUBBORN = 4
 """So many rejections in a row mean that the history tells nothing: back to order 1."""
-SMALL = 1e-300
 
 
 @dataclass(frozen=True)
@@ -145,21 +150,17 @@ class _Engine:
         self.integrands.append(node)
 
     def _first_step(self, lane: Array, slope: Array) -> Array:
-        """A step (R,) of order 1 whose error is aimed at, from a probe of y''.
+        """A step (R,) of order 1 whose error is aimed at, from a probe of y''."""
+        t, y = self.t[lane], self.y[lane]
 
-        Hairer, Norsett, Wanner (1993), II.4; starting from rest, it tries 1e-4 of the span.
-        """
-        t, y, span = self.t[lane], self.y[lane], self.right - self.left
-        scale = self.control.scale(y, y)
-        size, speed = _norm(y / scale), _norm(slope / scale)
-        at_rest = (size < 1e-5) | (speed < 1e-5)
-        trial = np.where(at_rest, 1e-4 * abs(span), 0.01 * size / np.maximum(speed, 1e-300))
-        trial = np.copysign(np.minimum(trial, abs(span)), span)
-        ahead = y + _column(trial, y) * slope
-        bend = _norm((self._evaluate(lane, t + trial, ahead)[0] - slope) / scale) / np.abs(trial)
-        step = np.minimum(np.sqrt(AIM / np.maximum(bend, 1e-300)), 100 * np.abs(trial))
-        step = np.nan_to_num(step, nan=1e-6 * abs(span))
-        return np.copysign(np.minimum(step, abs(span)), span)
+        def after(h: Array) -> Array:
+            return self._evaluate(lane, t + h, y + _column(h, y) * slope)[0]
+
+        def length(speed: Array, bend: Array, trial: Array) -> Array:
+            return np.sqrt(AIM / np.maximum(bend, SMALL))
+
+        scale, probe = self.control.scale(y, y), Probe(y, slope, after)
+        return first_step(scale, self.right - self.left, probe, length, _norm)
 
     def _attempt(self, lane: Array) -> _Attempt:
         t, y, proposed = self.t[lane], self.y[lane], self.h[lane]
@@ -264,7 +265,7 @@ def _best_order(errors: Array, order: Array, known: Array, accepted: Array) -> t
 
 
 def _norm(values: Array) -> Array:
-    """Root mean square over the last axis."""
+    """The root mean square over the last axis, in the precision of the values."""
     return np.asarray(np.sqrt(np.mean(values * values, axis=-1)))
 
 

@@ -2,8 +2,9 @@
 
 from gradpareto.reference.cache import TamperedCache, cache_key, default_folder, load_or_certify
 from gradpareto.reference.certificate import Reference, certify
+from gradpareto.reference.forward import solve_loss, solve_states
+from gradpareto.reference.gradient import NotSolved
 from gradpareto.reference.limit import QuadratureLimit
-from gradpareto.reference.solution import NotSolved
 
 __all__ = [
     "NotSolved",
@@ -14,4 +15,6 @@ __all__ = [
     "certify",
     "default_folder",
     "load_or_certify",
+    "solve_loss",
+    "solve_states",
 ]

@@ -9,9 +9,9 @@ import numpy as np
 from gradpareto.reference.closed_form import closed_form, is_linear_quadratic
 from gradpareto.reference.continuous import continuous
 from gradpareto.reference.direction import check_directions
-from gradpareto.reference.gauss_legendre import collocation
+from gradpareto.reference.gauss_legendre import gauss_legendre
+from gradpareto.reference.gradient import LossAndGradient, NotSolved
 from gradpareto.reference.limit import QuadratureLimit, quadrature_limit
-from gradpareto.reference.solution import NotSolved, Solution
 from gradpareto.systems import Array, Problem
 
 FIRST_STEPS = 32
@@ -73,7 +73,7 @@ def certify(problem: Problem, x0: Array) -> Reference:
     problem, x0 = problem.exact, problem.check_x0(x0)
     if problem.theta.ndim != 1 or not np.isfinite(problem.theta).all():
         raise ValueError("a reference needs one theta (P,) of finite numbers")
-    methods: dict[str, Solution] = {}
+    methods: dict[str, LossAndGradient] = {}
     if is_linear_quadratic(problem):
         methods["closed form"] = closed_form(problem, x0)
     solution, paths = continuous(problem, x0)
@@ -102,15 +102,15 @@ def certify(problem: Problem, x0: Array) -> Reference:
 
 def _converged(
     problem: Problem, x0: Array, meshes: Sequence[Sequence[Array]]
-) -> tuple[Solution, Solution]:
+) -> tuple[LossAndGradient, LossAndGradient]:
     """Collocation at 2N steps and at N, the first N at which they agree or stop improving."""
     adaptive = max(len(mesh) - 1 for segment in meshes for mesh in segment)
-    coarse: Solution | None = None
+    coarse: LossAndGradient | None = None
     previous, steps, most = np.inf, FIRST_STEPS, 4 * max(adaptive, FIRST_STEPS)
     while steps <= most:
         mesh = [_sampled(segment, steps) for segment in meshes]
         try:
-            fine = collocation(problem, x0, mesh)
+            fine = gauss_legendre(problem, x0, mesh)
         except NotSolved:
             coarse, steps = None, 2 * steps
             continue
@@ -122,7 +122,8 @@ def _converged(
                 return fine, coarse
             if previous / 4 <= worst <= UNSOLVED and (
                 steps >= adaptive
-                or worst <= ROUNDINGS * _change(collocation(problem, x0 * (1 + _EPS), mesh), fine)
+                or worst
+                <= ROUNDINGS * _change(gauss_legendre(problem, x0 * (1 + _EPS), mesh), fine)
             ):
                 return fine, coarse
             previous = worst
@@ -130,7 +131,7 @@ def _converged(
     raise NotSolved(f"collocation moves by {previous:.0e} of the gradient up to {steps // 2} steps")
 
 
-def _change(one: Solution, other: Solution) -> float:
+def _change(one: LossAndGradient, other: LossAndGradient) -> float:
     """The largest distance of two gradients of a sample, relative to the second."""
     change = np.linalg.norm(one.gradient - other.gradient, axis=1)
     norm = np.linalg.norm(other.gradient, axis=1)

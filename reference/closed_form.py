@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.linalg import expm
 
-from gradpareto.reference.solution import Solution
+from gradpareto.reference.gradient import LossAndGradient
 from gradpareto.systems import LQR, Array, Problem
 
 _GROWTH = 0.5
@@ -15,7 +15,7 @@ def is_linear_quadratic(problem: Problem) -> bool:
     return type(problem.system) is LQR and problem.policy.activations == ("identity",)
 
 
-def closed_form(problem: Problem, x0: Array) -> Solution:
+def closed_form(problem: Problem, x0: Array) -> LossAndGradient:
     """Loss and gradient of an LQR under u = W x + b, for x0 (B, n), to a few units of rounding.
 
     With z = (x, 1) the closed loop is z' = M z, its cost z'S z, the cost to go z'P(t) z, and
@@ -51,7 +51,7 @@ def closed_form(problem: Problem, x0: Array) -> Solution:
     grad_gain = system.B.T @ costate_z + 2 * (system.R @ gain) @ zz
     grad_theta = [grad_gain[:, :, :n].reshape(len(x0), k * n), grad_gain[:, :, n]]
     loss = ((z0 @ cost_to_go[0]) * z0).sum(axis=1)
-    return Solution(loss, costate[0, :, :n], np.concatenate(grad_theta, axis=1))
+    return LossAndGradient(loss, costate[0, :, :n], np.concatenate(grad_theta, axis=1))
 
 
 def _segments(

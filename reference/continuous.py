@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from gradpareto.reference.gradient import LossAndGradient
 from gradpareto.reference.ivp import DenseOutput, solve_tight
 from gradpareto.reference.quadrature import gauss
-from gradpareto.reference.solution import Solution
 from gradpareto.systems import Array, Factors, Problem
 
 _NODES = 8
@@ -82,7 +82,7 @@ def trajectories(problem: Problem, x0: Array) -> list[Trajectory]:
     return [Trajectory(problem, lane, *dense_outputs) for lane in range(len(x0))]
 
 
-def continuous(problem: Problem, x0: Array) -> tuple[Solution, list[Trajectory]]:
+def continuous(problem: Problem, x0: Array) -> tuple[LossAndGradient, list[Trajectory]]:
     """Loss and gradient of x0 (B, state_dim), and the trajectories.
 
     The integrals over time are Gauss quadratures along the dense solutions, on the solver's own
@@ -98,7 +98,9 @@ def continuous(problem: Problem, x0: Array) -> tuple[Solution, list[Trajectory]]
         nodes = zip(*(factor[:, None] for factor in path.pullback(t)), strict=True)
         gradients[lane] = problem.contract(list(nodes), weights[None])[0, 0]
     start = np.zeros(1)
-    return Solution(losses, np.concatenate([p.alpha(start) for p in paths]), gradients), paths
+    return LossAndGradient(
+        losses, np.concatenate([p.alpha(start) for p in paths]), gradients
+    ), paths
 
 
 def _mesh(path: Trajectory) -> tuple[Array, Array]:

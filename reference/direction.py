@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gradpareto.reference.gradient import LossAndGradient
 from gradpareto.reference.ivp import solve_along
-from gradpareto.reference.solution import Solution
 from gradpareto.systems import Array, Problem
 
 _EPSILON = 1e-30
@@ -15,7 +15,7 @@ _EPSILON = 1e-30
 def check_directions(
     problem: Problem,
     x0: Array,
-    solution: Solution,
+    solution: LossAndGradient,
     meshes: Sequence[Array],
     rng: np.random.Generator,
 ) -> dict[str, Array]:

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from gradpareto.reference.gradient import LossAndGradient, NotSolved
 from gradpareto.reference.quadrature import butcher, extrapolation, gauss
 from gradpareto.reference.simplified_newton import SimplifiedNewton, jacobian
-from gradpareto.reference.solution import NotSolved, Solution
 from gradpareto.systems import Array, Factors, Problem
 
 STAGES = 8
@@ -136,9 +136,9 @@ class _Iteration:
         return None
 
 
-def collocation(
+def gauss_legendre(
     problem: Problem, x0: Array, meshes: Sequence[Array], stages: int = STAGES
-) -> Solution:
+) -> LossAndGradient:
     """Loss and gradient of x0 (B, state_dim) discretised on `meshes`, one a smooth segment.
 
     A mesh holds the ends of its steps, (N + 1,), or (B, N + 1) for each lane its own.
@@ -160,7 +160,7 @@ def collocation(
     with np.errstate(over="ignore", invalid="ignore"):
         x, states, loss = _forward(segments, x0)
         grad_x0, grad_theta = _backward(segments, problem.terminal_gradient(x), states)
-    return Solution(loss + problem.terminal(x), grad_x0, grad_theta)
+    return LossAndGradient(loss + problem.terminal(x), grad_x0, grad_theta)
 
 
 def _forward(segments: list[list[_Step]], x0: Array) -> tuple[Array, list[Array], Array]:

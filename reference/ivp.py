@@ -1,4 +1,9 @@
-"""Initial value problems by DOP853, every lane on steps of its own, as tight as rounding allows."""
+"""Initial value problems by DOP853, every lane on steps of its own.
+
+y' = f(lane, t, y) over one smooth segment, by the method of order 8 of Dormand and Prince with
+error estimates of orders 5 and 3 and a dense output of order 7: Hairer, Norsett and Wanner, Solving
+Ordinary Differential Equations I (1993), II.5 and II.10. The coefficients are SciPy's.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,23 +11,39 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.integrate import DOP853
 
-from gradpareto.reference.solution import NotSolved
+from gradpareto.reference.gradient import NotSolved
 from gradpareto.systems import Array
 
-RTOL = 2.3e-14
-"""About 100 eps: below, rounding would reject steps."""
 ATOL = 1e-4
-"""In units of RTOL times the size of what is integrated: a component near zero may rest there."""
-MAX_STEP = 1 / 64
-"""In units of the interval: bounds the error of the dense output where steps could be long."""
+"""The absolute tolerance, in units of the relative one times the size of what is integrated: a
+component near zero may rest there."""
+FIRST_STEP = 1 / 64
+"""The first step, in units of the interval."""
 SHORTEST, MOST_SHORTEST = 16, 8
-"""In units of t's rounding: a step so short, across a jump of the slope, is as good as exact. And
-how many of them follow each other before there is no end to them in sight."""
-MOST_ATTEMPTS = 60_000
-"""Steps tried in a segment; the stiff system takes a tenth of that."""
+"""In units of t's rounding: a step this short, across a jump of the slope, is as good as exact. And
+how many of them may follow each other before there is no end to them in sight."""
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
 _SLIVER = 1.01
 """A step is stretched by this much at most to reach the end."""
+
+
+@dataclass(frozen=True)
+class StepControl:
+    """How an adaptive solve chooses its steps.
+
+    `rtol` bounds a step's error relative to y. `longest` is in units of the interval. A lane that
+    has not arrived after `attempts` steps, accepted or not, is given up.
+    """
+
+    rtol: float
+    longest: float = 1.0
+    attempts: int = 20_000
+
+
+# Below 100 eps, rounding would reject steps. The longest step bounds the error of the dense output.
+# The stiff system takes a tenth of the attempts.
+TIGHT = StepControl(rtol=2.3e-14, longest=1 / 64, attempts=60_000)
+"""As tight as rounding allows."""
 
 Slope = Callable[[Array, Array, Array], Array]
 """y' (R, n) of rows of lanes (R,), at times (R,), y (R, n)."""
@@ -71,62 +92,140 @@ class DenseOutput:
         return lane * 2 * (end - start) + (t - start)
 
 
+@dataclass(frozen=True)
+class _Steps:
+    """Accepted steps of R lanes: from y at t by h to `new`, with the slopes k of their stages.
+
+    k is (16, R, n): 12 stages, the slope at the end, and room for 3 more.
+    """
+
+    lanes: Array
+    t: Array
+    h: Array
+    y: Array
+    new: Array
+    k: Array
+
+
+class _Solve:
+    """The adaptive solve of B lanes over one smooth segment, one attempted step of each at a time.
+
+    `t` (B,) and `y` (B, n) say where each lane is, `going` which lanes are on their way, and `lost`
+    why a lane was given up.
+    """
+
+    def __init__(
+        self, slope: Slope, start: float, end: float, y: Array, control: StepControl, going: Array
+    ) -> None:
+        self.slope, self.end, self.control = _inside(slope, start, end), end, control
+        span = end - start
+        self.longest = control.longest * abs(span)
+        self.t, self.h = np.full(len(y), start), np.full(len(y), FIRST_STEP * span)
+        self.y, self.f, self.going = y.copy(), np.zeros_like(y), going
+        self.f[going] = self.slope(going, self.t[going], y[going])
+        size = np.maximum(np.abs(y).max(axis=1), abs(span) * np.abs(self.f).max(axis=1))
+        # What starts and stays at zero has no size; any tolerance will do.
+        self.atol = control.rtol * ATOL * np.where(size > 0, size, 1)[:, None]
+        self.grow, self.short = np.full(len(y), _GROW), np.zeros(len(y), dtype=int)
+        self.attempts = 0
+        self.lost: dict[int, str] = {}
+
+    def attempt(self) -> _Steps:
+        """Try a step of every lane that is going; return the steps that were accepted."""
+        going, step = self.going, self._next_steps()
+        now, shortest = self.t[going], self._shortest(step)
+        with np.errstate(over="ignore", invalid="ignore"):
+            k, new = _stages(self.slope, going, now, step, self.y[going], self.f[going])
+            largest = np.maximum(np.abs(self.y[going]), np.abs(new))
+            error = _error(k, step, self.atol[going] + self.control.rtol * largest)
+        accepted = (error < 1) | (shortest & np.isfinite(error))
+        self._adapt(step, error, accepted, shortest)
+        done, step, now, new = going[accepted], step[accepted], now[accepted], new[accepted]
+        steps = _Steps(done, now, step, self.y[done], new, k[:, accepted])
+        if len(done):
+            steps.k[12] = self.slope(done, now + step, new)
+            last = step == self.end - now
+            self.t[done] = np.where(last, self.end, now + step)
+            self.y[done], self.f[done] = new, steps.k[12]
+        self.going = going[self.t[going] != self.end]
+        self.attempts += 1
+        self._give_up()
+        return steps
+
+    def _next_steps(self) -> Array:
+        """The step of each lane that is going: what is left, if the step nearly gets there."""
+        left, h = self.end - self.t[self.going], self.h[self.going]
+        return np.asarray(np.where(_SLIVER * np.abs(h) >= np.abs(left), left, h))
+
+    def _shortest(self, step: Array) -> Array:
+        """Whether each step is down to the rounding of t, and not because it is the last."""
+        now = self.t[self.going]
+        tiny = np.abs(step) <= SHORTEST * np.spacing(np.abs(now))
+        return np.asarray(tiny & (step != self.end - now))
+
+    def _adapt(self, step: Array, error: Array, accepted: Array, shortest: Array) -> None:
+        """Choose the next step of every lane that is going."""
+        going = self.going
+        counted = np.where(accepted, 0, self.short[going])
+        self.short[going] = np.where(shortest, self.short[going] + 1, counted)
+        with np.errstate(divide="ignore"):
+            factor = np.clip(_SAFETY * error ** (-1 / 8), _SHRINK, self.grow[going])
+        factor[shortest] = _GROW
+        self.h[going] = np.clip(step * factor, -self.longest, self.longest)
+        # After a rejection, steps do not grow at once.
+        self.grow[going] = np.where(accepted, _GROW, 1.0)
+
+    def _give_up(self) -> None:
+        """Lose the lanes whose steps fall to rounding, and not only to step across a jump."""
+        step = self._next_steps()
+        stuck = self._shortest(step) & (self.short[self.going] == MOST_SHORTEST)
+        for lane, h in zip(self.going[stuck], step[stuck], strict=True):
+            self.lost[int(lane)] = f"DOP853 falls to steps of {h:.0e} at t = {self.t[lane]:g}"
+        self.going = self.going[~stuck]
+        if self.attempts == self.control.attempts:
+            for lane in self.going:
+                reached = f"t = {self.t[lane]:g} after {self.attempts} attempts"
+                self.lost[int(lane)] = f"DOP853 is at {reached}"
+            self.going = self.going[:0]
+
+
 def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array, DenseOutput]:
     """y (B, n) at `end` and in between, from y at `start`, over one smooth segment.
 
-    `start` may be the later of the two times. The method, its dense output and its step control are
-    those of Hairer, Norsett and Wanner (1993), II.5 and II.10, with SciPy's coefficients. Raises
-    NotSolved if steps fall to rounding, and not only to step across a jump, or never arrive.
+    `start` may be the later of the two times. Raises NotSolved if steps fall to rounding, and not
+    only to step across a jump, or never arrive.
     """
-    lanes, span = np.arange(len(y)), end - start
-    slope = _inside(slope, start, end)
-    t, h = np.full(len(y), start), np.full(len(y), MAX_STEP * span)
-    f = slope(lanes, t, y)
-    size = np.maximum(np.abs(y).max(axis=1), abs(span) * np.abs(f).max(axis=1))
-    # What starts and stays at zero has no size; any tolerance will do.
-    atol = RTOL * ATOL * np.where(size > 0, size, 1)[:, None]
-    y, grow, going = y.copy(), np.full(len(y), _GROW), lanes
-    short = np.zeros(len(y), dtype=int)
+    solve = _Solve(slope, start, end, y, TIGHT, np.arange(len(y)))
     taken: list[tuple[Array, ...]] = []
-    for _ in range(MOST_ATTEMPTS):
-        if not len(going):
-            break
-        now, left = t[going], end - t[going]
-        step = np.where(_SLIVER * np.abs(h[going]) >= np.abs(left), left, h[going])
-        shortest = (np.abs(step) <= SHORTEST * np.spacing(np.abs(now))) & (step != left)
-        stuck = shortest & (short[going] == MOST_SHORTEST)
-        if stuck.any():
-            raise NotSolved(
-                f"DOP853 falls to steps of {step[stuck][0]:.0e} at t = {now[stuck][0]:g}"
+    while len(solve.going):
+        steps = solve.attempt()
+        if solve.lost:
+            raise NotSolved(next(iter(solve.lost.values())))
+        if len(steps.lanes):
+            taken.append(
+                (steps.lanes, steps.t, steps.h, steps.y, _coefficients(solve.slope, steps))
             )
-        with np.errstate(over="ignore", invalid="ignore"):
-            k, new = _stages(slope, going, now, step, y[going], f[going])
-            scale = atol[going] + RTOL * np.maximum(np.abs(y[going]), np.abs(new))
-            error = _error(k, step, scale)
-        accepted = (error < 1) | (shortest & np.isfinite(error))
-        short[going] = np.where(shortest, short[going] + 1, np.where(accepted, 0, short[going]))
-        with np.errstate(divide="ignore"):
-            factor = np.clip(_SAFETY * error ** (-1 / 8), _SHRINK, grow[going])
-        factor[shortest] = _GROW
-        h[going] = np.clip(step * factor, -MAX_STEP * abs(span), MAX_STEP * abs(span))
-        # After a rejection, steps do not grow at once.
-        grow[going] = np.where(accepted, _GROW, 1.0)
-        done = going[accepted]
-        if len(done):
-            k, step, now, new = k[:, accepted], step[accepted], now[accepted], new[accepted]
-            dense = _coefficients(slope, done, now, step, y[done], new, k)
-            taken.append((done, now, step, y[done], dense))
-            t[done] = np.where(step == left[accepted], end, now + step)
-            y[done], f[done] = new, k[12]
-        going = going[t[going] != end]
-    else:
-        raise NotSolved(f"DOP853 is at t = {t[going[0]]:g} after {MOST_ATTEMPTS} attempts")
-    steps = [np.concatenate(parts) for parts in zip(*taken, strict=True)]
-    order = np.lexsort((steps[1], steps[0]))
-    lane_of, starts, lengths, values, coefficients = (part[order] for part in steps)
+    joined = [np.concatenate(parts) for parts in zip(*taken, strict=True)]
+    order = np.lexsort((joined[1], joined[0]))
+    lane_of, starts, lengths, values, coefficients = (part[order] for part in joined)
     first = np.searchsorted(lane_of, np.arange(len(y) + 1))
     interval = min(start, end), max(start, end)
-    return y, DenseOutput(starts, lengths, values, coefficients, first, interval)
+    return solve.y, DenseOutput(starts, lengths, values, coefficients, first, interval)
+
+
+def solve_to(slope: Slope, start: float, end: float, y: Array, control: StepControl) -> Array:
+    """y (B, n) at `end`, from y at `start`, over one smooth segment.
+
+    A lane that starts at a number that is not finite, or cannot be solved, ends as NaN.
+    """
+    whole = np.isfinite(y).all(axis=1)
+    solve = _Solve(slope, start, end, y, control, np.flatnonzero(whole))
+    while len(solve.going):
+        solve.attempt()
+    found = solve.y
+    found[~whole] = np.nan
+    found[list(solve.lost)] = np.nan
+    return found
 
 
 def solve_along(slope: Slope, mesh: Array, y: Array) -> Array:
@@ -163,17 +262,15 @@ def _error(k: Array, h: Array, scale: Array) -> Array:
     return np.asarray(np.where(np.isfinite(error), error, np.inf))
 
 
-def _coefficients(
-    slope: Slope, lane: Array, t: Array, h: Array, y: Array, new: Array, k: Array
-) -> Array:
-    """Of the dense output of accepted steps (R, 7, n), after four more stages."""
-    step = h[:, None]
-    k[12] = slope(lane, t + h, new)
+def _coefficients(slope: Slope, steps: _Steps) -> Array:
+    """The dense output's coefficients of accepted steps (R, 7, n), after three more stages."""
+    k, h = steps.k, steps.h[:, None]
     for i, (c, row) in enumerate(zip(DOP853.C_EXTRA, DOP853.A_EXTRA, strict=True), 13):
-        k[i] = slope(lane, t + c * h, y + step * np.tensordot(row[:i], k[:i], 1))
-    change = new - y
-    low = change, step * k[0] - change, 2 * change - step * (k[12] + k[0])
-    return np.stack([*low, *(step * np.tensordot(DOP853.D, k, 1))], axis=1)
+        inner = steps.y + h * np.tensordot(row[:i], k[:i], 1)
+        k[i] = slope(steps.lanes, steps.t + c * steps.h, inner)
+    change = steps.new - steps.y
+    low = change, h * k[0] - change, 2 * change - h * (k[12] + k[0])
+    return np.stack([*low, *(h * np.tensordot(DOP853.D, k, 1))], axis=1)
 
 
 def _inside(slope: Slope, start: float, end: float) -> Slope:

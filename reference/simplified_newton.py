@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gradpareto.reference.solution import NotSolved
+from gradpareto.reference.gradient import NotSolved
 from gradpareto.systems import Array, Problem
 
 

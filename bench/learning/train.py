@@ -12,8 +12,7 @@ from gradpareto.bench.learning.setups import Setup
 from gradpareto.bench.run.measure import Outcome, attempt
 from gradpareto.bench.run.report import Report
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.estimators.solvers.closed_loop import loss_of
-from gradpareto.reference import NotSolved, certify
+from gradpareto.reference import NotSolved, certify, solve_loss
 from gradpareto.systems import Array, Problem
 
 Rule = Literal["skip", "stop"]
@@ -88,7 +87,7 @@ def train(run: Run, path: Path, report: Report) -> History:
 def heldout_loss(setup: Setup, theta: Array) -> Array:
     """Mean loss (N,) of policies theta (N, P) on the held-out states; NaN if one is not finite."""
     problem, x0 = setup.heldout(theta)
-    return loss_of(problem.exact, x0, HELDOUT_TOLERANCE).reshape(len(theta), -1).mean(axis=1)
+    return solve_loss(problem, x0, HELDOUT_TOLERANCE).reshape(len(theta), -1).mean(axis=1)
 
 
 def _start(run: Run) -> History:

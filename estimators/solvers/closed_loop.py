@@ -7,8 +7,8 @@ import numpy as np
 
 from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
 from gradpareto.estimators.solvers.explicit.runge_kutta import Solution, solve
-from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Control
-from gradpareto.estimators.solvers.explicit.tableaus import TSIT5, Tableau
+from gradpareto.estimators.solvers.explicit.step_control import Control
+from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Factors, Problem
 
 
@@ -58,10 +58,3 @@ def solve_adjoint(
         return -gx, factors
 
     return solve(pullback, alpha, times[::-1], tableau, control, quadrature, **options)
-
-
-def loss_of(problem: Problem, x0: Array, tolerance: float) -> Array:
-    """Solve for the loss (B,) alone by Tsit5; it is NaN in lanes that the solver gave up."""
-    control = Adaptive.from_tolerance(tolerance)
-    forward = solve_forward(problem, x0, problem.segments, TSIT5, control, dense=False)
-    return np.asarray(forward.integral[:, 0] + problem.terminal(forward.y))

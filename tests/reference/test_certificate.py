@@ -10,7 +10,7 @@ from gradpareto.reference.certificate import AGREED, ENOUGH
 from gradpareto.reference.certificate import _converged as converged
 from gradpareto.reference.continuous import continuous, trajectories
 from gradpareto.reference.direction import check_directions
-from gradpareto.reference.gauss_legendre import collocation
+from gradpareto.reference.gauss_legendre import gauss_legendre
 from gradpareto.systems import LQR, TASKS, Array, Policy, Problem
 from gradpareto.systems.differential_drive import DifferentialDrive
 from gradpareto.systems.lorenz import Lorenz
@@ -50,7 +50,7 @@ def test_kinks_are_resolved(kinked: str, request: pytest.FixtureRequest) -> None
     problem, x0 = request.getfixturevalue(kinked)
     reference = certify(problem, x0)
     assert (reference.rel_uncertainty <= ENOUGH).all()
-    equal = collocation(problem, x0, [np.linspace(0, problem.horizon, 1025)]).gradient
+    equal = gauss_legendre(problem, x0, [np.linspace(0, problem.horizon, 1025)]).gradient
     missed = np.linalg.norm(equal - reference.gradient, axis=1)
     assert missed.max() > 100 * reference.uncertainty.max()
 
@@ -59,7 +59,7 @@ def test_a_disagreement_that_falls_to_the_last_is_an_uncertainty() -> None:
     """Truth: collocation at four times the steps that two steps of an adaptive solve allow."""
     problem, x0 = TASKS["lorenz"].problem("initial").sample(np.random.default_rng(0), 2)
     fine, coarse = converged(problem, x0, [[np.linspace(0, 5, 3)] * 2])
-    truth = collocation(problem, x0, [np.linspace(0, 5, 513)]).gradient
+    truth = gauss_legendre(problem, x0, [np.linspace(0, 5, 513)]).gradient
     change = np.linalg.norm(fine.gradient - coarse.gradient, axis=1)
     missed = np.linalg.norm(fine.gradient - truth, axis=1)
     assert (change > AGREED * np.linalg.norm(truth, axis=1)).any()
@@ -73,7 +73,7 @@ def test_chaos_shows_in_the_uncertainty() -> None:
     reference = certify(problem, x0)
     rounded = x0 * (1 + 2.2e-16 * np.arange(4)[:, None])
     spread = np.linalg.norm(
-        np.ptp(collocation(problem, rounded, [np.linspace(0, 8, 513)]).gradient, axis=0)
+        np.ptp(gauss_legendre(problem, rounded, [np.linspace(0, 8, 513)]).gradient, axis=0)
     )
     assert (reference.uncertainty > 0.3 * spread).all()
     assert (reference.uncertainty < 1000 * spread).all()
@@ -95,7 +95,7 @@ def test_a_wrong_pullback_shows_in_the_directions_only() -> None:
     problem = Problem(WrongDrive(), task.policy, theta, 2.0)
     problem, x0 = problem.sample(np.random.default_rng(0), 2)
     mesh = np.linspace(0, 2, 33)
-    one, other = collocation(problem, x0, [mesh]), continuous(problem, x0)[0]
+    one, other = gauss_legendre(problem, x0, [mesh]), continuous(problem, x0)[0]
     norm = np.linalg.norm(one.gradient, axis=1)
     assert (np.linalg.norm(one.gradient - other.gradient, axis=1) < 1e-12 * norm).all()
     found = check_directions(problem, x0, one, [fine(2.0)], np.random.default_rng(1))
@@ -104,7 +104,7 @@ def test_a_wrong_pullback_shows_in_the_directions_only() -> None:
 
 def test_a_wrong_theta_gradient_shows(small_lqr: tuple[Problem, Array]) -> None:
     problem, x0 = small_lqr
-    solution = collocation(problem, x0, [np.linspace(0, problem.horizon, 33)])
+    solution = gauss_legendre(problem, x0, [np.linspace(0, problem.horizon, 33)])
     sound = check_directions(problem, x0, solution, [fine(2.0)], np.random.default_rng(1))
     assert max(error.max() for error in sound.values()) < 1e-13 * np.abs(solution.gradient).max()
     solution.grad_theta[1, 2] += 1e-6

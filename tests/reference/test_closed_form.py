@@ -8,7 +8,7 @@ import pytest
 
 from gradpareto.reference.closed_form import closed_form
 from gradpareto.reference.continuous import continuous
-from gradpareto.reference.gauss_legendre import collocation
+from gradpareto.reference.gauss_legendre import gauss_legendre
 from gradpareto.systems import LQR, TASKS, Policy, Problem
 
 
@@ -81,7 +81,7 @@ def test_three_methods_agree(four_by_two: Problem) -> None:
     x0 = four_by_two.system.sample_x0(np.random.default_rng(2), 2)
     truth = closed_form(four_by_two, x0)
     for solution in (
-        collocation(four_by_two, x0, [np.linspace(0, four_by_two.horizon, 64 + 1)]),
+        gauss_legendre(four_by_two, x0, [np.linspace(0, four_by_two.horizon, 64 + 1)]),
         continuous(four_by_two, x0)[0],
     ):
         assert relative(solution.gradient, truth.gradient) < 1e-13
@@ -103,7 +103,7 @@ def test_stiff_closed_loop(cost: float) -> None:
     x0 = np.array([[1.0, -2.0], [0.1, 3.0]])
     truth, checked = (
         closed_form(problem, x0),
-        collocation(problem, x0, [np.linspace(0, problem.horizon, 1024 + 1)]),
+        gauss_legendre(problem, x0, [np.linspace(0, problem.horizon, 1024 + 1)]),
     )
     assert relative(truth.gradient, checked.gradient) < 1e-13
 

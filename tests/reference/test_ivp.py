@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from gradpareto.reference import NotSolved
-from gradpareto.reference.ivp import RTOL, solve_along, solve_tight
+from gradpareto.reference.ivp import TIGHT, solve_along, solve_tight
 from gradpareto.systems import Array
 
 RATES = np.array([1.0, 30.0, 2.0])
@@ -60,8 +60,8 @@ def test_step_control_against_scipy() -> None:
         (0, 20),
         START[1],
         "DOP853",
-        rtol=RTOL,
-        atol=RTOL * 1e-4 * 600,
+        rtol=TIGHT.rtol,
+        atol=TIGHT.rtol * 1e-4 * 600,
     )
     assert len(dense.mesh(1)) == pytest.approx(len(theirs.t), rel=0.05)
 

@@ -12,7 +12,7 @@ class NotSolved(ArithmeticError):  # noqa: N818
 
 
 @dataclass(frozen=True)
-class Solution:
+class LossAndGradient:
     """loss (B,), dL/dx0 (B, state_dim) and dL/dtheta (B, P) of a batch of initial states."""
 
     loss: Array

@@ -9,7 +9,7 @@ import pytest
 
 from gradpareto.reference import NotSolved
 from gradpareto.reference.closed_form import closed_form
-from gradpareto.reference.gauss_legendre import _Iteration, collocation
+from gradpareto.reference.gauss_legendre import _Iteration, gauss_legendre
 from gradpareto.reference.quadrature import butcher, gauss
 from gradpareto.reference.simplified_newton import SimplifiedNewton, jacobian
 from gradpareto.systems import LQR, TASKS, Array, Policy, Problem
@@ -26,7 +26,7 @@ def test_order_is_twice_the_stages(small_lqr: tuple[Problem, Array], stages: int
     problem, x0 = small_lqr
     truth = closed_form(problem, x0).gradient
     errors = [
-        np.linalg.norm(collocation(problem, x0, equal(problem, steps), stages).gradient - truth)
+        np.linalg.norm(gauss_legendre(problem, x0, equal(problem, steps), stages).gradient - truth)
         for steps in (6, 12)
     ]
     assert np.log2(errors[0] / errors[1]) == pytest.approx(2 * stages, abs=0.3)
@@ -50,12 +50,12 @@ def test_adjoint_is_that_of_the_discrete_loss() -> None:
 
     def loss(e: float) -> Array:
         moved = problem.with_theta(problem.theta + e * v_theta)
-        return collocation(moved, x0 + e * v_x0, equal(problem, 4), stages=2).loss
+        return gauss_legendre(moved, x0 + e * v_x0, equal(problem, 4), stages=2).loss
 
-    solution = collocation(problem, x0, equal(problem, 4), stages=2)
+    solution = gauss_legendre(problem, x0, equal(problem, 4), stages=2)
     derivative = (solution.grad_x0 * v_x0).sum(axis=1) + solution.grad_theta @ v_theta
     assert derivative == pytest.approx((loss(step) - loss(-step)) / (2 * step), rel=1e-7)
-    fine = collocation(problem, x0, equal(problem, 64))
+    fine = gauss_legendre(problem, x0, equal(problem, 64))
     true = (fine.grad_x0 * v_x0).sum(axis=1) + fine.grad_theta @ v_theta
     assert derivative != pytest.approx(true, rel=1e-4)
 
@@ -64,7 +64,7 @@ def test_too_long_a_step_is_refused() -> None:
     problem = TASKS["quadrotor"].problem("initial")
     x0 = problem.system.sample_x0(np.random.default_rng(5), 2)
     with pytest.raises(NotSolved, match="t = 0"):
-        collocation(problem.with_theta(30 * problem.theta), x0, equal(problem, 1))
+        gauss_legendre(problem.with_theta(30 * problem.theta), x0, equal(problem, 1))
 
 
 def test_newton_finds_what_the_fixed_point_finds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_newton_finds_what_the_fixed_point_finds(monkeypatch: pytest.MonkeyPatch
     problem = replace(problem, horizon=2.0)
     x0 = problem.system.sample_x0(np.random.default_rng(5), 2)
     meshes, tried = equal(problem, 48), []
-    plain = collocation(problem, x0, meshes)
+    plain = gauss_legendre(problem, x0, meshes)
     iterate = _Iteration._iterate
 
     def only_newton(self: _Iteration, *args: Any) -> Any:
@@ -81,7 +81,7 @@ def test_newton_finds_what_the_fixed_point_finds(monkeypatch: pytest.MonkeyPatch
         return iterate(self, *args) if self.newton else None
 
     monkeypatch.setattr(_Iteration, "_iterate", only_newton)
-    newton = collocation(problem, x0, meshes)
+    newton = gauss_legendre(problem, x0, meshes)
     assert tried.count(True) >= 2 * 48
     norm = np.linalg.norm(plain.gradient, axis=1)
     assert (np.linalg.norm(newton.gradient - plain.gradient, axis=1) <= 1e-14 * norm).all()
@@ -122,7 +122,7 @@ def test_steps_far_longer_than_the_fast_time_scale() -> None:
     system = LQR(A, B, np.diag([1.0, 0.0]), np.eye(1), 0 * eye, horizon=1.0)
     problem = Problem(system, Policy((2, 1), ("identity",)), np.array([-0.5, 0.0, 0.2]), 1.0)
     x0 = np.array([[1.0, 0.0], [-2.0, 0.0]])
-    truth, found = closed_form(problem, x0), collocation(problem, x0, equal(problem, 32))
+    truth, found = closed_form(problem, x0), gauss_legendre(problem, x0, equal(problem, 32))
     # The costate of the fast state has a layer at T, which equal steps do not resolve.
     for part in ("loss", "grad_theta"):
         assert getattr(found, part) == pytest.approx(getattr(truth, part), rel=1e-6)
@@ -133,10 +133,10 @@ def test_lanes_have_meshes_of_their_own(small_lqr: tuple[Problem, Array]) -> Non
     problem, x0 = small_lqr
     graded = 2 * np.linspace(0, 1, 13) ** np.array([[1], [2]])
     graded[1, 5] = graded[1, 4]
-    together = collocation(problem, x0, [graded]).gradient
+    together = gauss_legendre(problem, x0, [graded]).gradient
     truth = closed_form(problem, x0).gradient
     for lane in range(2):
-        alone = collocation(problem, x0[lane : lane + 1], [graded[lane]]).gradient[0]
+        alone = gauss_legendre(problem, x0[lane : lane + 1], [graded[lane]]).gradient[0]
         assert together[lane] == pytest.approx(alone, rel=1e-14)
         assert together[lane] == pytest.approx(truth[lane], rel=1e-13)
 
@@ -163,7 +163,7 @@ def test_heat_against_the_closed_form_of_its_matrices() -> None:
     gains = np.column_stack([weight @ sensors, np.zeros(2)])
     same = Problem(lqr, full, np.concatenate([gains.ravel(), bias]), 1.0)
     truth = closed_form(same, np.column_stack([x0, np.ones(3)]))
-    found = collocation(problem, x0, equal(problem, 32))
+    found = gauss_legendre(problem, x0, equal(problem, 32))
     assert found.loss == pytest.approx(truth.loss, rel=1e-13)
     assert found.grad_x0 == pytest.approx(truth.grad_x0[:, :8], rel=1e-12, abs=1e-15)
     for lane, row in enumerate(truth.grad_theta):

@@ -1,0 +1,47 @@
+"""Losses and trajectories of a batch of initial states, to a stated tolerance.
+
+The running cost is integrated with the state, as one more component of y = (x, int w dt), so that
+the step control sees its error too. DOP853 (see `ivp`) starts anew at every breakpoint.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from gradpareto.reference.ivp import StepControl, solve_to
+from gradpareto.systems import Array, Problem
+
+
+def solve_loss(problem: Problem, x0: Array, tolerance: float) -> Array:
+    """The loss (B,) of initial states x0 (B, state_dim), each solved to a relative tolerance.
+
+    A lane that cannot be solved has a loss of NaN. A system that is not its own `truth` is judged
+    by its truth. Raises ValueError on an x0 of the wrong shape or not finite.
+    """
+    problem = problem.exact
+    end = _solve(problem, x0, np.array(problem.segments), tolerance)[-1]
+    return np.asarray(end[:, -1] + problem.terminal(end[:, :-1]))
+
+
+def solve_states(problem: Problem, x0: Array, times: Array, tolerance: float) -> Array:
+    """The states (K, B, state_dim) at ascending times (K,) from 0 to T, as for `solve_loss`.
+
+    A lane is NaN from the time on beyond which it cannot be solved.
+    """
+    problem = problem.exact
+    stops = np.union1d(times, problem.segments)
+    return _solve(problem, x0, stops, tolerance)[np.searchsorted(stops, times), :, :-1]
+
+
+def _solve(problem: Problem, x0: Array, stops: Array, tolerance: float) -> Array:
+    """y (K, B, state_dim + 1) at the stops (K,), of which the first is 0."""
+    x0 = problem.check_x0(x0).astype(float)
+    control = StepControl(tolerance)
+
+    def slope(lane: Array, t: Array, y: Array) -> Array:
+        return np.column_stack(problem.flow(lane, t, y[:, :-1]))
+
+    found = [np.column_stack([x0, np.zeros(len(x0))])]
+    for start, end in pairwise(stops):
+        found.append(solve_to(slope, start, end, found[-1], control))
+    return np.array(found)

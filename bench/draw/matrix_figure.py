@@ -1,5 +1,6 @@
 """The figure of the matrix of verdicts: who dominates whom, on how many problems."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from gradpareto.bench.draw.families import family_of
-from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.figures import sheet, write
 from gradpareto.bench.draw.styles import family_color
-from gradpareto.bench.judge.matrix import counts
+from gradpareto.bench.judge.matrix import counts, write_matrix
 from gradpareto.systems import Array
 
 CELL = 0.24
@@ -122,3 +123,10 @@ def _bars(axes: Axes, matrix: pd.DataFrame, names: list[str], at: Array) -> None
     axes.grid(False)
     sns.despine(ax=axes, left=True, bottom=True)
     axes.set_title("dominated\nby nobody", size=9)
+
+
+def publish_matrix(matrix: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write a matrix's tables and its figure into a run's folder; their paths."""
+    (folder / "figures").mkdir(exist_ok=True)
+    figure = write(matrix_figure(matrix), str(folder / "figures" / "matrix"))
+    return write_matrix(matrix, folder) + figure

@@ -5,8 +5,9 @@ import pickle
 import re
 from dataclasses import dataclass
 
+from gradpareto.bench.nearest import nearest
 from gradpareto.bench.plugins.plugin_estimator import Plugged, code_of, made_of
-from gradpareto.bench.plugins.source import Source, Unusable, load, nearest, parse
+from gradpareto.bench.plugins.source import Source, Unusable, load, parse
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS, Task
 

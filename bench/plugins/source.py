@@ -1,7 +1,6 @@
 """Where a plug-in comes from: a file or a module, its object, and the digest of its code."""
 
 import ast
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+
+from gradpareto.bench.nearest import nearest
 
 
 class Unusable(ValueError):  # noqa: N818
@@ -58,12 +59,6 @@ def parse(text: str) -> tuple[Source, str]:
 def _near_file(path: Path) -> str:
     beside = path.parent.glob("*.py") if path.parent.is_dir() else ()
     return nearest(path.name, [found.name for found in beside])
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """: did you mean 'this'?, or nothing."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    return f": did you mean {near[0]!r}?" if near else ""
 
 
 def load(source: Source) -> object:

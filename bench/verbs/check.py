@@ -7,19 +7,32 @@ import click
 
 from gradpareto.bench.conformance.finding import Finding
 from gradpareto.bench.conformance.kit import check_all, passes
-from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, Count, Positive
+from gradpareto.bench.verbs.options import AS_JSON, ESTIMATORS_OF, PLUG_IN, Count, Positive
 from gradpareto.bench.verbs.terminal import print_json
 
 
 @click.command("check", epilog=PLUG_IN)
 @click.argument("estimator", type=ESTIMATORS_OF)
-@click.option("--seconds", type=Positive(), default=120.0, show_default=True, help="For a check.")
-@click.option("--workers", type=Count(), default=2, show_default=True, help="Processes.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def check_verb(estimator: tuple[str, ...], seconds: float, workers: int, as_json: bool) -> None:
-    """Is ESTIMATOR fit to be compared? Every form of it, looked at on small problems.
+@click.option(
+    "--seconds",
+    type=Positive(),
+    default=120.0,
+    show_default=True,
+    help="Seconds that one check may take.",
+)
+@click.option(
+    "--workers",
+    type=Count(),
+    default=2,
+    show_default=True,
+    help="Number of processes that check side by side.",
+)
+@AS_JSON
+def verb(estimator: tuple[str, ...], seconds: float, workers: int, as_json: bool) -> None:
+    """Check whether ESTIMATOR is fit to be compared.
 
-    Exit status 0 if it passes, 1 if some check failed.
+    Every form of it is run on small problems whose gradients are known. The exit status is 0 if it
+    passes, and 1 if a check failed.
 
     Example: gradpareto check my_solver.py:MySolver
     """
@@ -37,7 +50,7 @@ def check_verb(estimator: tuple[str, ...], seconds: float, workers: int, as_json
 
 
 def report(name: str, findings: list[Finding]) -> str:
-    """A line a check, and under a failed one what to do."""
+    """A line for each check, and under a failed one what to do."""
     lines = [f"{name}: {'passes' if passes(findings) else 'does not pass'}"]
     for finding in findings:
         lines.append(f"  {finding.status.upper():6}  {finding.check}: {finding.seen}")

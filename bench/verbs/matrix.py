@@ -1,23 +1,30 @@
-"""`gradpareto matrix`: who dominates whom, from a run that was measured."""
+"""The verb `matrix` of the command line."""
 
 from pathlib import Path
 
 import click
-import pandas as pd
 
-from gradpareto.bench.judge.matrix import verdict_matrix, winners, winners_markdown, write_matrix
+from gradpareto.bench.draw.matrix_figure import publish_matrix
+from gradpareto.bench.judge.matrix import verdict_matrix, winners, winners_markdown
 from gradpareto.bench.store.records import RunFolder, UnusableFolder
-from gradpareto.bench.verbs.options import DEFAULT_RUN
+from gradpareto.bench.verbs.options import AS_JSON, DEFAULT_RUN, PATH
 from gradpareto.bench.verbs.terminal import print_json
 
 
 @click.command("matrix")
-@click.option("--out", type=click.Path(path_type=Path), default=DEFAULT_RUN, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def matrix_verb(out: Path, as_json: bool) -> None:
-    """Judge every estimator of a run against every other, on every problem; nothing is measured.
+@click.option(
+    "--out",
+    type=PATH,
+    default=DEFAULT_RUN,
+    show_default=True,
+    help="Run folder, whose records are judged.",
+)
+@AS_JSON
+def verb(out: Path, as_json: bool) -> None:
+    """Judge every estimator of a run against every other.
 
-    Writes matrix.csv, winners.csv, winners.md and figures/matrix into the run's folder.
+    They are judged on every problem of the run, and nothing is measured. The folder is given
+    matrix.csv, winners.csv, winners.md and figures/matrix.
 
     Example: gradpareto matrix --out results/systems
     """
@@ -28,19 +35,9 @@ def matrix_verb(out: Path, as_json: bool) -> None:
     if matrix.empty:
         raise ValueError(f"{out} has no two estimators that were measured on a common sample")
     best = winners(matrix)
-    paths = publish(matrix, out)
+    paths = publish_matrix(matrix, out)
     if as_json:
         print_json({"files": [str(path) for path in paths], "winners": best.to_dict("records")})
     else:
         click.echo(winners_markdown(best), nl=False)
         click.echo(f"{len(matrix)} verdicts in {out / 'matrix.csv'}")
-
-
-def publish(matrix: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write the tables and the figure into a run's folder; their paths."""
-    from gradpareto.bench.draw.figures import write  # noqa: PLC0415 (a second to import)
-    from gradpareto.bench.draw.matrix_figure import matrix_figure  # noqa: PLC0415
-
-    (folder / "figures").mkdir(exist_ok=True)
-    figure = write(matrix_figure(matrix), str(folder / "figures" / "matrix"))
-    return write_matrix(matrix, folder) + figure

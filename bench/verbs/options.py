@@ -1,27 +1,24 @@
-"""The command line's options, and what they check before anything runs."""
+"""The types of the command line's arguments and options, which check them before anything runs."""
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from gradpareto.bench.nearest import nearest
 from gradpareto.bench.plugins import BROKEN, PLUGINS, resolve
-from gradpareto.bench.run import field_plan
-from gradpareto.bench.run.plan import Plan, load_x0, problems_of
-from gradpareto.bench.run.sweep import Budget
-from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import default_folder
 from gradpareto.systems import NEEDS, TASKS
 
 DEFAULT_RUN = Path("results/runs/default")
 
-
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 Parameter = click.Parameter | None
 Context = click.Context | None
 
@@ -51,9 +48,8 @@ class Name(click.ParamType):
             raise click.UsageError(f"{self.name} {value!r} is broken: {BROKEN[value]}")
         if value.endswith(".py"):
             raise click.UsageError(f"{value} is a file: name what is in it, as in {value}:NAME")
-        near = difflib.get_close_matches(value, known, n=1, cutoff=0.3)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise click.UsageError(f"unknown {self.name} {value!r}: {hint}")
+        hint = nearest(value, known) or f": known: {', '.join(known)}"
+        raise click.UsageError(f"unknown {self.name} {value!r}{hint}")
 
 
 class Estimators(Name):
@@ -71,7 +67,7 @@ class Estimators(Name):
 
 
 class OneEstimator(Estimators):
-    """The same where a single one is meant."""
+    """An estimator's name, or a plug-in that is a single estimator: its name."""
 
     def convert(self, value: Any, param: Parameter, ctx: Context) -> Any:
         names = super().convert(value, param, ctx)
@@ -129,79 +125,40 @@ SYSTEM = Name("system", lambda: TASKS, NEEDS)
 ESTIMATOR = OneEstimator("estimator", lambda: ESTIMATORS)
 ESTIMATORS_OF = Estimators("estimator", lambda: ESTIMATORS)
 PRESET = Name("preset", lambda: sorted({name for task in TASKS.values() for name in task.presets}))
+PATH = click.Path(path_type=Path)
 PLUG_IN = (
     "An estimator may be a plug-in: PATH.py:NAME or MODULE:NAME, a whole estimator, a solver or a "
     "Runge-Kutta tableau. One of the forms that a solver or a tableau becomes is NAME-FORM, as in "
     "my_solver.py:MySolver-ctpg."
 )
-"""What the verbs that take one say about it."""
+"""What the help of a verb that takes a plug-in says about it."""
 
-PLAN = Name("plan", lambda: ("default", "field"))
-PLAN_HELP = "field: every estimator, by few settings on 4 samples, untimed, in half an hour."
-
-_SHARED = [
-    click.option("--system", "systems", type=SYSTEM, multiple=True, help="Default: all."),
-    click.option("--theta", "thetas", type=PRESET, multiple=True, help="Preset; default: all."),
-    click.option("--samples", type=Count(), help="Initial states a system; default: the plan's."),
-    click.option("--seed", type=click.IntRange(min=0), help="Of the initial states; default: 0."),
-    click.option("--x0", type=click.Path(path_type=Path), help=".npy, or comma-separated."),
-    click.option("--out", type=click.Path(path_type=Path), default=DEFAULT_RUN, show_default=True),
-    click.option("--cache", type=click.Path(path_type=Path), help="Of references."),
-    click.option("--workers", type=Count(), default=2, show_default=True, help="Processes."),
-    click.option("--plan", type=PLAN, default="default", show_default=True, help=PLAN_HELP),
-    click.option("--cell-seconds", type=Positive(), help="Default: 120, of the field 10."),
-    click.option("--cell-bytes", type=Positive(), default=float(2**32), show_default=True),
-    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-]
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+CACHE = click.option(
+    "--cache",
+    type=PATH,
+    default=default_folder,
+    show_default="the user's cache, or $GRADPARETO_CACHE",
+    help="Folder that holds the certified references.",
+)
 
 
-def measuring(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every verb that may measure."""
-    for option in reversed(_SHARED):
-        command = option(command)
-    return command
+def gathered(
+    record: type, *options: Callable[[Verb], Verb]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that gives a verb these options, and their values as one `record`.
 
+    The record is a dataclass with a field for each option; the verb takes it first.
+    """
 
-def make_plan(
-    estimators: Sequence[str], chosen: dict[str, Any], settings: Sequence[float] = ()
-) -> Plan:
-    """The plan that the options name; a folder that holds a run lends it samples and seed."""
-    samples, seed = chosen["samples"], chosen["seed"]
-    if chosen["x0"] is not None and len(chosen["systems"]) != 1:
-        raise ValueError("--x0 holds the states of one system: name it with --system")
-    x0 = None if chosen["x0"] is None else load_x0(chosen["x0"])
-    whole_field = chosen.get("plan") == "field"
-    plan = Plan(
-        problems_of(chosen["systems"], chosen["thetas"]),
-        tuple(estimators),
-        samples=samples,
-        all_samples=samples is not None or x0 is not None,
-        settings=tuple(settings),
-        seed=seed,
-        x0=x0,
-        timed=not whole_field,
-        field=whole_field,
-    )
-    if not plan.problems:
-        raise ValueError(f"{', '.join(chosen['systems'])}: no preset {', '.join(chosen['thetas'])}")
-    return _as_in_folder(plan, RunFolder(chosen["out"])) if "out" in chosen else plan
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        @wraps(verb)
+        def call(**given: Any) -> None:
+            verb(record(**{part.name: given.pop(part.name) for part in fields(record)}), **given)
 
+        decorated: Callable[..., None] = call
+        for option in reversed(options):
+            decorated = option(decorated)  # type: ignore[arg-type, assignment]
+        return decorated
 
-def _as_in_folder(plan: Plan, folder: RunFolder) -> Plan:
-    """What the options leave open is as the folder's run has it."""
-    if not folder.exists:
-        return plan
-    held = folder.provenance()["shared"]
-    if plan.samples is None and plan.x0 is None and held["samples"] != plan.most_samples:
-        plan = replace(plan, samples=held["samples"])
-    return replace(plan, seed=held["seed"]) if plan.seed is None else plan
-
-
-def make_budget(chosen: dict[str, Any]) -> Budget:
-    otherwise = field_plan.CELL_SECONDS if chosen["plan"] == "field" else Budget.cell_seconds
-    return Budget(chosen["cell_seconds"] or otherwise, int(chosen["cell_bytes"]), chosen["workers"])
-
-
-def cache_of(chosen: dict[str, Any]) -> Path:
-    """The folder of references that the options name."""
-    return Path(chosen["cache"]) if chosen["cache"] else default_folder()
+    return decorate

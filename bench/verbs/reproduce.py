@@ -6,8 +6,10 @@ import click
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from gradpareto.bench.paper.figures import FIGURES
+from gradpareto.bench.paper.reproduction import Scale
 from gradpareto.bench.store.records import write_whole
-from gradpareto.bench.verbs.options import Count
+from gradpareto.bench.verbs.options import AS_JSON, PATH, Count
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 
@@ -16,14 +18,24 @@ DEFAULT = Path("results/runs")
 
 @click.command("reproduce")
 @click.argument("number", metavar="FIGURE", type=click.IntRange(2, 7))
+@click.option("--quick", is_flag=True, help="Take seconds, and show nothing but that it runs.")
 @click.option(
-    "--quick", is_flag=True, help="A form of seconds, that shows nothing but that it runs."
+    "--iterations",
+    type=Count(),
+    help="Number of iterations of the first estimator. Default: the paper's.",
 )
-@click.option("--iterations", type=Count(), help="Of the first estimator; default: the paper's.")
-@click.option("--trials", type=Count(), help="Or samples, for figure 2; default: the paper's.")
-@click.option("--out", type=click.Path(path_type=Path), help=f"Default: {DEFAULT}/figureN.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def reproduce_verb(
+@click.option(
+    "--trials",
+    type=Count(),
+    help="Number of trials, or of samples for figure 2. Default: the paper's.",
+)
+@click.option(
+    "--out",
+    type=PATH,
+    help=f"Folder for the figure and what it is made of. Default: {DEFAULT}/figureN.",
+)
+@AS_JSON
+def verb(
     number: int,
     quick: bool,
     iterations: int | None,
@@ -31,13 +43,12 @@ def reproduce_verb(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Make a figure of the paper again, 2 to 7; stopped, the same command goes on.
+    """Make a figure of the paper again.
+
+    FIGURE is a number from 2 to 7. Where it was stopped, the same command goes on.
 
     Example: gradpareto reproduce 4 --quick
     """
-    from gradpareto.bench.paper.figures import FIGURES  # noqa: PLC0415 (a second to import)
-    from gradpareto.bench.paper.reproduction import Scale  # noqa: PLC0415
-
     folder = out or DEFAULT / f"figure{number}{'-quick' * quick}"
     with threadpool_limits(1), np.errstate(all="ignore"), progress() as report:
         found = FIGURES[number](Scale(quick, iterations, trials), folder, report)

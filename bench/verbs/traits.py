@@ -1,118 +1,42 @@
-"""The table of estimators: what each declares, and what is measured of it."""
+"""The verb `traits` of the command line."""
 
-from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import click
-import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.conformance.traits import EXACT, measure_traits, orbit
-from gradpareto.bench.run.report import Report, silent
+from gradpareto.bench.conformance.traits_table import traits_markdown, traits_table
 from gradpareto.bench.store.records import write_whole
-from gradpareto.bench.verbs.options import ESTIMATOR
+from gradpareto.bench.verbs.options import AS_JSON, ESTIMATORS_OF, PATH, PLUG_IN
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
-from gradpareto.estimators import ESTIMATORS, Estimator
-
-COLUMNS = {
-    "estimator": "estimator",
-    "knob": "knob",
-    "order": "order",
-    "observed_order": "observed",
-    "exact": "exact",
-    "gap": "gap",
-    "memory": "memory",
-    "observed_memory": "measured",
-    "calls_per_step": "calls a step",
-    "observed_calls": "measured",
-    "stiff": "stiff",
-    "source": "source",
-}
-"""Of the CSV file, and as the head of the table in Markdown."""
-NOTES = f"""
-order: of the gradient's error in the step, declared and observed (where the knob is a \
-tolerance, over steps of what is exact and calls of f of what is not). exact: the gradient of its \
-own discretised loss, to rounding; gap: its relative distance from differences of that loss, with \
-the steps frozen ({EXACT:.0e} is rounding). \
-memory: the exponent of the bytes stored between the passes in the number of steps. calls a step: \
-of f and of its products, by a fixed step (by an accepted one, where the knob is a tolerance) of a \
-sample with 2 states and 6 parameters. stiff: reaches 1 % on a system with a time scale of 1e-4 \
-within a ration below what stability asks of an explicit method.
-"""
+from gradpareto.estimators import ESTIMATORS
 
 
-def traits_table(names: Iterable[str], report: Report = silent) -> pd.DataFrame:
-    """A row an estimator, the columns of COLUMNS."""
-    names, rows = list(names), []
-    with threadpool_limits(1):
-        for done, name in enumerate(names, 1):
-            rows.append({"estimator": name} | _row(ESTIMATORS[name]))
-            report(name, done, len(names))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _row(estimator: Estimator) -> dict[str, Any]:
-    found = measure_traits(estimator)
-    return {
-        "knob": estimator.knob,
-        "order": estimator.order,
-        "observed_order": found.order,
-        "exact": estimator.exact,
-        "gap": found.gap,
-        "memory": estimator.memory,
-        "observed_memory": found.memory,
-        "calls_per_step": _calls(estimator),
-        "observed_calls": found.calls_per_step,
-        "stiff": estimator.stiff,
-        "source": estimator.source,
-    }
-
-
-def _calls(estimator: Estimator) -> float:
-    """As declared, for fixed steps of the LQR."""
-    declared = estimator.calls_per_step * estimator.solves(orbit(1.0))
-    return declared if estimator.knob == "step" else float("nan")
-
-
-def traits_markdown(table: pd.DataFrame) -> str:
-    """The table for people, with the notes that its columns need."""
-    forms = {
-        "observed_order": ".1f",
-        "gap": ".0e",
-        "observed_memory": ".2f",
-        "observed_calls": ".3g",
-    }
-    rows = [list(COLUMNS.values()), ["---", "---", *["---:"] * 8, "---", "---"]]
-    for row in table.to_dict("records"):
-        rows.append([_text(row[name], forms.get(str(name), "g")) for name in COLUMNS])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows) + NOTES
-
-
-def _text(value: object, form: str) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return value
-    return "-" if pd.isna(value) else format(value, form)  # type: ignore[call-overload]
-
-
-@click.command("traits")
-@click.option("--estimator", "names", type=ESTIMATOR, multiple=True, help="Default: all.")
+@click.command("traits", epilog=PLUG_IN)
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder for table.csv and table.md; made if new."
+    "--estimator",
+    "estimators",
+    type=ESTIMATORS_OF,
+    multiple=True,
+    help="Estimator, repeatable. Default: all.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def traits_verb(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
-    """What estimators declare of themselves, beside what is measured: order, memory, cost, source.
+@click.option(
+    "--out", type=PATH, help="Folder for table.csv and table.md, which is made if it is new."
+)
+@AS_JSON
+def verb(estimators: tuple[tuple[str, ...], ...], out: Path | None, as_json: bool) -> None:
+    """Print what estimators declare of themselves, beside what is measured.
+
+    These are the order, the memory, the calls of a step, whether the gradient is exact and whether
+    stiff systems are no trouble, with the source of each estimator.
 
     Example: gradpareto traits --estimator ctpg --estimator bptt
     """
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     with progress() as report:
-        table = traits_table(names or ESTIMATORS, report)
+        table = traits_table([*chain(*estimators)] or ESTIMATORS, report)
     if out is not None:
         write_whole(out / "table.csv", table.to_csv(index=False))
         write_whole(out / "table.md", traits_markdown(table))

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from gradpareto.bench.draw.dimension_figure import dimension_figure
+from gradpareto.bench.run.dimension import RIVALS, measure_dimension
 from gradpareto.bench.run.report import silent
-from gradpareto.bench.verbs.dimension import RIVALS, dimension_figure, measure_dimension
 
 
 def test_an_explicit_method_pays_for_the_grid_and_an_implicit_one_does_not(

@@ -1,0 +1,59 @@
+"""The verb `compare` of the command line."""
+
+import sys
+from dataclasses import asdict
+
+import click
+
+from gradpareto.bench.judge.describe import describe
+from gradpareto.bench.judge.verdict import LOOSEST, judge_all
+from gradpareto.bench.verbs.measuring import Measuring, measuring
+from gradpareto.bench.verbs.options import ESTIMATOR, ESTIMATORS_OF, PLUG_IN, Positive
+from gradpareto.bench.verbs.terminal import print_json
+
+
+@click.command("compare", epilog=PLUG_IN)
+@click.argument("new", type=ESTIMATORS_OF)
+@click.argument("baseline", type=ESTIMATOR)
+@click.option(
+    "--from",
+    "loosest",
+    type=Positive(),
+    default=LOOSEST,
+    show_default=True,
+    help="Largest relative error at which the two are compared.",
+)
+@click.option(
+    "--to",
+    "tightest",
+    type=Positive(),
+    help="Smallest relative error. Default: the smallest that either reaches.",
+)
+@measuring
+def verb(
+    asked: Measuring, new: tuple[str, ...], baseline: str, loosest: float, tightest: float | None
+) -> None:
+    """Judge whether the estimator NEW dominates BASELINE.
+
+    What the run folder lacks for the verdict is measured first. The exit status is 0 if NEW
+    dominates on every problem asked for, and 1 if not; where NEW is a plug-in of several forms, one
+    form that dominates is enough.
+
+    Example: gradpareto compare ctpg bptt --system lqr
+
+    Example: gradpareto compare my_solver.py:MySolver bptt --system quadrotor
+    """
+    if baseline in new:
+        raise click.UsageError(f"cannot compare {baseline} with itself")
+    if tightest is not None and tightest > loosest:
+        raise click.UsageError(f"--to {tightest:g} is looser than --from {loosest:g}")
+    plan = asked.planned((*new, baseline))
+    records = asked.measured(plan)
+    judged = [judge_all(records, plan.problems, name, baseline, loosest, tightest) for name in new]
+    if asked.as_json:
+        rows = [row for verdicts in judged for row in verdicts.values()]
+        print_json([asdict(v) | {"sentence": v.sentence()} for row in rows for v in row])
+    else:
+        click.echo("\n".join(map(describe, judged)))
+    dominates = (all(v.answer == "dominates" for v in verdicts[1.0]) for verdicts in judged)
+    sys.exit(0 if any(dominates) else 1)

@@ -1,0 +1,164 @@
+"""The options of every verb that measures, and the plan, the budget and the sweep they ask for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from gradpareto.bench.run import field_plan
+from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan, load_x0, problems_of
+from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.verbs.options import (
+    AS_JSON,
+    CACHE,
+    DEFAULT_RUN,
+    PATH,
+    PRESET,
+    SYSTEM,
+    Count,
+    Name,
+    Positive,
+    gathered,
+)
+from gradpareto.bench.verbs.progress import progress
+from gradpareto.estimators import ESTIMATORS
+
+PLAN = Name("plan", lambda: ("default", "field"))
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What the options of a verb that measures say; None where the plan decides."""
+
+    systems: tuple[str, ...]
+    thetas: tuple[str, ...]
+    samples: int | None
+    seed: int | None
+    x0: Path | None
+    out: Path
+    cache: Path
+    workers: int
+    plan: str
+    cell_seconds: float | None
+    cell_bytes: float
+    as_json: bool
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.out)
+
+    @property
+    def budget(self) -> Budget:
+        otherwise = field_plan.CELL_SECONDS if self.plan == "field" else Budget.cell_seconds
+        return Budget(self.cell_seconds or otherwise, int(self.cell_bytes), self.workers)
+
+    def planned(self, estimators: Sequence[str], settings: Sequence[float] = ()) -> Plan:
+        """The plan of these estimators, or of all that the named plan has if none are given.
+
+        A folder that holds a run lends its samples and its seed. Raises ValueError on options that
+        contradict each other or an unreadable x0, and UnusableFolder.
+        """
+        if self.x0 is not None and len(self.systems) != 1:
+            raise ValueError("--x0 holds the states of one system: name it with --system")
+        x0 = None if self.x0 is None else load_x0(self.x0)
+        whole_field = self.plan == "field"
+        plan = Plan(
+            problems_of(self.systems, self.thetas),
+            tuple(estimators or (ESTIMATORS if whole_field else DEFAULT_ESTIMATORS)),
+            samples=self.samples,
+            all_samples=self.samples is not None or x0 is not None,
+            settings=tuple(settings),
+            seed=self.seed,
+            x0=x0,
+            timed=not whole_field,
+            field=whole_field,
+        )
+        if not plan.problems:
+            raise ValueError(f"{', '.join(self.systems)}: no preset {', '.join(self.thetas)}")
+        return _as_in_folder(plan, self.folder)
+
+    def measured(self, plan: Plan) -> pd.DataFrame:
+        """The records of the run folder, after what it lacks of the plan is measured."""
+        with progress() as report:
+            return sweep(plan, self.folder, self.cache, self.budget, report)
+
+
+def _as_in_folder(plan: Plan, folder: RunFolder) -> Plan:
+    """The plan, with what the options leave open as the folder's run has it."""
+    if not folder.exists:
+        return plan
+    held = folder.provenance()["shared"]
+    if plan.samples is None and plan.x0 is None and held["samples"] != plan.most_samples:
+        plan = replace(plan, samples=held["samples"])
+    return replace(plan, seed=held["seed"]) if plan.seed is None else plan
+
+
+measuring = gathered(
+    Measuring,
+    click.option(
+        "--system", "systems", type=SYSTEM, multiple=True, help="System, repeatable. Default: all."
+    ),
+    click.option(
+        "--theta",
+        "thetas",
+        type=PRESET,
+        multiple=True,
+        help="Preset of the parameters, repeatable. Default: all.",
+    ),
+    click.option(
+        "--samples",
+        type=Count(),
+        help="Number of initial states for each system. Default: the run folder's or the plan's.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        help="Seed that draws the initial states. Default: the run folder's or 0.",
+    ),
+    click.option(
+        "--x0",
+        type=PATH,
+        help="File of initial states, .npy or comma-separated text, instead of drawn ones.",
+    ),
+    click.option(
+        "--out",
+        type=PATH,
+        default=DEFAULT_RUN,
+        show_default=True,
+        help="Run folder, which keeps what is measured.",
+    ),
+    CACHE,
+    click.option(
+        "--workers",
+        type=Count(),
+        default=2,
+        show_default=True,
+        help="Number of processes that measure side by side.",
+    ),
+    click.option(
+        "--plan",
+        type=PLAN,
+        default="default",
+        show_default=True,
+        help="Plan of estimators and settings. 'field' has every estimator at few settings on "
+        "4 samples, without wall times, and takes half an hour.",
+    ),
+    click.option(
+        "--cell-seconds",
+        type=Positive(),
+        help="Seconds that one estimator may take at one setting. Default: 120, or 10 with "
+        "--plan field.",
+    ),
+    click.option(
+        "--cell-bytes",
+        type=Positive(),
+        default=float(2**32),
+        show_default=True,
+        help="Bytes of memory that one estimator may take at one setting.",
+    ),
+    AS_JSON,
+)
+"""A decorator that gives a verb these options, and their values as one `Measuring`."""

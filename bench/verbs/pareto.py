@@ -1,0 +1,91 @@
+"""The verb `pareto` of the command line."""
+
+from itertools import chain
+
+import click
+import pandas as pd
+from rich.table import Table
+
+from gradpareto.bench.draw.figures import draw_run
+from gradpareto.bench.draw.matrix_figure import publish_matrix
+from gradpareto.bench.judge.describe import number
+from gradpareto.bench.judge.matrix import verdict_matrix
+from gradpareto.bench.judge.table import TARGETS, markdown, markdown_fewest, sentences, summarise
+from gradpareto.bench.verbs.measuring import Measuring, measuring
+from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN
+from gradpareto.bench.verbs.terminal import print_json, wide_console
+
+
+@click.command("pareto", epilog=PLUG_IN)
+@click.option(
+    "--estimator",
+    "estimators",
+    type=ESTIMATORS_OF,
+    multiple=True,
+    help="Estimator, repeatable. Default: the plan's.",
+)
+@measuring
+def verb(asked: Measuring, estimators: tuple[tuple[str, ...], ...]) -> None:
+    """Sweep, then draw the figures and print the table of the run.
+
+    The figures and the table are of everything in the run folder.
+
+    Example: gradpareto pareto --out results/runs/default
+    """
+    records, folder = asked.measured(asked.planned(list(chain(*estimators)))), asked.folder
+    limits = {problem: folder.read_limit(*problem) for problem in _problems(records)}
+    table, said = summarise(records, limits), sentences(records)
+    table.to_csv(folder.path / "table.csv", index=False)
+    (folder.path / "table.md").write_text(markdown(table))
+    (folder.path / "fewest.md").write_text(markdown_fewest(table))
+    figures = draw_run(records, limits, folder.path / "figures")
+    if len(matrix := verdict_matrix(records)):
+        publish_matrix(matrix, folder.path)
+    if asked.as_json:
+        print_json({"table": table.to_dict("records"), "sentences": said})
+    else:
+        print_summary(table, said)
+        click.echo(f"{len(figures)} figures in {folder.path / 'figures'}")
+
+
+def _problems(records: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(records[["system", "theta"]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def print_summary(table: pd.DataFrame, sentences: list[str]) -> None:
+    """Print the table of `bench.judge.table.summarise`: each problem's block, and its sentence."""
+    console = wide_console()
+    problems = table.groupby(["system", "theta"], sort=True)
+    for ((system, theta), rows), sentence in zip(problems, sentences, strict=True):
+        shown = Table(
+            title=f"{system} ({theta}): evaluations for a relative error of", expand=False
+        )
+        shown.add_column("estimator", no_wrap=True)
+        heads = [f"{target:.0e}" for target in TARGETS]
+        for head in (*heads, "floor", "x limit", "order", "bytes", "samples"):
+            shown.add_column(head, justify="right", no_wrap=True)
+        for _, row in rows.iterrows():
+            shown.add_row(*_cells(row))
+        console.print(shown)
+        console.print(sentence, highlight=False, soft_wrap=True)
+        console.print()
+    console.print(
+        "floor: the smallest median error measured. x limit: evaluations at 1e-4 over the fewest "
+        "vjps that any quadrature needs. order: of the error in the evaluations. bytes: peak, a "
+        "sample, at 1e-4. '-': not reached or not measured.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _cells(row: pd.Series) -> list[str]:
+    needed = [number(row[f"evals_{target:.0e}"], ",.0f") for target in TARGETS]
+    return [
+        row["estimator"],
+        *needed,
+        number(row["floor"], ".1e"),
+        number(row["limit_ratio_1e-04"], ".1f"),
+        number(row["order"], ".1f"),
+        number(row["peak_bytes"], ",.0f"),
+        str(row["samples"]),
+    ]

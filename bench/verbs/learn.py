@@ -9,10 +9,11 @@ import numpy as np
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.learning.compare import Comparison, best_theta, learn, summary
+from gradpareto.bench.learning.compare import Budget, Comparison, best_theta, learn, summary
 from gradpareto.bench.learning.curves import learning_curves
 from gradpareto.bench.learning.optimiser import Adam
 from gradpareto.bench.learning.setups import setting_of, setup_of
+from gradpareto.bench.learning.train import Rule
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     ESTIMATOR,
@@ -39,12 +40,12 @@ class Training:
     estimators: tuple[tuple[str, float | None], ...]
     trials: int
     iterations: int | None
-    budget: str
+    budget: Budget
     adam: float | None
     horizon: float | None
     seed: int
     out: Path | None
-    rule: str
+    rule: Rule
     heldout_every: int
     reference_every: int | None
     store_trained: bool

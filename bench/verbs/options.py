@@ -23,7 +23,7 @@ Parameter = click.Parameter | None
 Context = click.Context | None
 
 
-class Name(click.ParamType):
+class Name(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """One of a registry's names; an unknown one is answered with the nearest.
 
     `known` is called for the names, which plug-ins may add to. `needs` has those that are known and
@@ -77,7 +77,7 @@ class OneEstimator(Estimators):
         return names[0]
 
 
-class Positive(click.ParamType):
+class Positive(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """A number above zero and finite."""
 
     name = "number"
@@ -105,7 +105,7 @@ class Count(Positive):
         return int(number)
 
 
-class SettingOf(click.ParamType):
+class SettingOf(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """NAME or NAME=SETTING: the name, and the setting or None."""
 
     def __init__(self, names: Name) -> None:
@@ -158,7 +158,7 @@ def gathered(
 
         decorated: Callable[..., None] = call
         for option in reversed(options):
-            decorated = option(decorated)  # type: ignore[arg-type, assignment]
+            decorated = option(decorated)
         return decorated
 
     return decorate

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.judge.frontier import Front, attained, attainment, median_front, ranked
+from gradpareto.bench.judge.pairs import LOOSEST
 from gradpareto.bench.judge.table import BYTES_AT, cheapest
-from gradpareto.bench.judge.verdict import LOOSEST, epsilon
+from gradpareto.bench.judge.verdict import epsilon
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan
 from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder

@@ -78,10 +78,13 @@ def traits_markdown(table: pd.DataFrame) -> str:
         "observed_memory": ".2f",
         "observed_calls": ".3g",
     }
-    rows = [list(COLUMNS.values()), ["---", "---", *["---:"] * 8, "---", "---"]]
-    for row in table.to_dict("records"):
-        rows.append([_text(row[name], forms.get(str(name), "g")) for name in COLUMNS])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows) + NOTES
+    rows = [
+        [_text(row[name], forms.get(name, "g")) for name in COLUMNS]
+        for row in table.to_dict("records")
+    ]
+    shown = pd.DataFrame(rows, columns=list(COLUMNS.values()))
+    aligned = ["left", "left", *["right"] * 8, "left", "left"]
+    return shown.to_markdown(index=False, disable_numparse=True, colalign=aligned) + "\n" + NOTES
 
 
 def _text(value: object, form: str) -> str:

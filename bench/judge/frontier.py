@@ -64,11 +64,6 @@ class Attainment:
     fronts: Mapping[int, Front]
     floored: frozenset[int]
 
-    def tightest(self, samples: Sequence[int]) -> float:
-        """The error that the median of some samples reaches at best; inf if most reach none."""
-        best = [np.min(self.fronts[sample].error, initial=np.inf) for sample in samples]
-        return float(np.median(best))
-
 
 def attainment(records: pd.DataFrame) -> Attainment:
     """Of one estimator's records on one problem, failures and all."""
@@ -85,12 +80,18 @@ def attainment(records: pd.DataFrame) -> Attainment:
 
 
 def attained(reached: Attainment, samples: Sequence[int], targets: Array) -> Array:
-    """Evaluations for each target (len(samples), T): inf never, NaN unknown below the floor."""
-    rows = []
-    for sample in samples:
-        row = evals_at(reached.fronts[sample], targets)
-        rows.append(np.where(np.isinf(row), np.nan, row) if sample in reached.floored else row)
-    return np.stack(rows)
+    """Evaluations (len(samples), ...) that one estimator needs for target errors (...).
+
+    They are inf for a target that is never reached, and NaN where that is not known: below the
+    floor, in a sample that was not measured, and for a target that is NaN.
+    """
+    evals = np.full((len(samples), *np.shape(targets)), np.nan)
+    for row, sample in zip(evals, samples, strict=True):
+        if sample in reached.fronts:
+            found = evals_at(reached.fronts[sample], targets)
+            unknown = np.isinf(found) & (sample in reached.floored)
+            row[...] = np.where(unknown, np.nan, found)
+    return evals
 
 
 def median_points(records: pd.DataFrame) -> pd.DataFrame:
@@ -111,17 +112,18 @@ def median_front(records: pd.DataFrame) -> Front:
 
 
 def evals_at(reached: Front, targets: Array) -> Array:
-    """Evaluations with which a front reaches each target error (T,); inf where it never does.
+    """Evaluations (...) with which a front reaches target errors (...); inf where it never does.
 
-    Between two points, log evals is interpolated over log error; looser than all points, the
-    cheapest one serves.
+    Between two points, log evals is interpolated over log error; for a target looser than all
+    points, the cheapest one serves. A target that is NaN gives NaN.
     """
     targets = np.asarray(targets, dtype=float)
+    never = np.where(np.isnan(targets), np.nan, np.inf)
     if not len(reached.evals):
-        return np.full(targets.shape, np.inf)
+        return never
     error, evals = np.log(reached.error[::-1]), np.log(reached.evals[::-1])
     at = np.exp(np.interp(np.log(targets), error, evals))
-    return np.where(targets >= reached.error[-1], at, np.inf)
+    return np.where(targets >= reached.error[-1], at, never)
 
 
 def observed_order(records: pd.DataFrame) -> float:

@@ -1,7 +1,4 @@
-"""The matrix of verdicts: every estimator against every other, on every problem of a run.
-
-All pairs of a problem are judged at once, by the same rules as `bench.judge.verdict.compare`.
-"""
+"""The matrix of verdicts: every estimator against every other, on every problem of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.judge.frontier import Attainment, attainment, evals_at
-from gradpareto.bench.judge.verdict import LOOSEST, Answer, ahead, answer, ladder, median_known
+from gradpareto.bench.judge.frontier import attainment
+from gradpareto.bench.judge.pairs import (
+    LOOSEST,
+    Answer,
+    ahead,
+    answer,
+    compare_pairs,
+    mean_log_ratios,
+    median_known,
+)
 from gradpareto.bench.store.records import write_whole
-from gradpareto.systems import Array
 
 COLUMNS = ["system", "theta", "new", "baseline", "answer", "ratio"]
 
@@ -34,23 +38,18 @@ def verdict_matrix(records: pd.DataFrame, loosest: float = LOOSEST) -> pd.DataFr
 def judge_pairs(
     records: pd.DataFrame, names: Sequence[str], loosest: float = LOOSEST
 ) -> dict[tuple[str, str], tuple[Answer, float]]:
-    """What `compare` answers, and its ratio, for every ordered pair, on one problem."""
+    """The answer of `compare` and its ratio, for every ordered pair, on one problem."""
     samples = sorted(records["sample"].unique().tolist())
     groups = dict(list(records.groupby("estimator")))
     reached = [attainment(groups[name]) for name in names]
-    targets = _ladders(reached, samples, loosest)
-    # log evals (E, other, S, T); NaN in samples that were not measured, or not known.
-    needed = np.stack([_log_needed(*pair, samples) for pair in zip(reached, targets, strict=True)])
-    found: dict[tuple[str, str], tuple[Answer, float]] = {}
-    for k, name in enumerate(names):
-        with np.errstate(invalid="ignore"):
-            ratios = needed[k] - needed[:, k]
-        signs, middles = ahead(ratios), _mean_ratios(ratios)
-        common = _measured(reached[k], samples) & np.stack([_measured(r, samples) for r in reached])
-        for j in np.flatnonzero(common.any(axis=1)).tolist():
-            if j != k:
-                found[name, names[j]] = answer(signs[j]), float(middles[j])
-    return found
+    log_ratios = compare_pairs(reached, samples, loosest).log_ratios
+    signs, ratios = ahead(log_ratios), np.exp(median_known(mean_log_ratios(log_ratios)))
+    return {
+        (names[k], names[j]): (answer(signs[k, j]), float(ratios[k, j]))
+        for k, own in enumerate(reached)
+        for j, other in enumerate(reached)
+        if j != k and own.fronts.keys() & other.fronts.keys()
+    }
 
 
 def winners(matrix: pd.DataFrame) -> pd.DataFrame:
@@ -89,13 +88,14 @@ def counts(matrix: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def winners_markdown(table: pd.DataFrame) -> str:
-    """A row a problem: who is dominated by nobody, with how many others each dominates."""
-    rows = [["problem", "estimators", "dominated by nobody (dominates so many)"], ["---"] * 3]
+    """The table of `winners` for people, with how many others each winner dominates."""
+    rows = []
     for row in table.to_dict("records"):
         best = zip(row["winners"].split(), row["dominates"].split(), strict=True)
         shown = ", ".join(f"{name} ({count})" for name, count in best)
-        rows.append([f"{row['system']} ({row['theta']})", str(row["estimators"]), shown])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+        rows.append((f"{row['system']} ({row['theta']})", str(row["estimators"]), shown))
+    heads = ["problem", "estimators", "dominated by nobody (dominates so many)"]
+    return pd.DataFrame(rows, columns=heads).to_markdown(index=False, disable_numparse=True) + "\n"
 
 
 def write_matrix(matrix: pd.DataFrame, folder: Path) -> list[Path]:
@@ -109,45 +109,3 @@ def write_matrix(matrix: pd.DataFrame, folder: Path) -> list[Path]:
     for name, content in contents.items():
         write_whole(folder / name, content)
     return [folder / name for name in contents]
-
-
-def _measured(reached: Attainment, samples: Sequence[int]) -> Array:
-    return np.array([sample in reached.fronts for sample in samples])
-
-
-def _ladders(reached: Sequence[Attainment], samples: Sequence[int], loosest: float) -> Array:
-    """The errors at which each pair is compared (E, E, T), NaN behind the tightest."""
-    best = np.full((len(reached), len(samples)), np.nan)
-    for row, own in zip(best, reached, strict=True):
-        for k, sample in enumerate(samples):
-            if sample in own.fronts:
-                row[k] = np.min(own.fronts[sample].error, initial=np.inf)
-    both = ~np.isnan(best)[:, None] & ~np.isnan(best)[None]
-    tightest = median_known(np.where(both, best[:, None], np.nan))
-    tightest = np.fmin(np.fmin(tightest, tightest.T), loosest)
-    ladders = {value: ladder(loosest, value) for value in np.unique(tightest)}
-    targets = np.full((*tightest.shape, max(map(len, ladders.values()))), np.nan)
-    for at, value in np.ndenumerate(tightest):
-        targets[at][: len(ladders[value])] = ladders[value]
-    return targets
-
-
-def _log_needed(reached: Attainment, targets: Array, samples: Sequence[int]) -> Array:
-    """log evaluations (E, S, T) of one estimator for its targets (E, T) against each other."""
-    known = ~np.isnan(targets)
-    needed = np.full((len(samples), *targets.shape), np.nan)
-    for row, sample in zip(needed, samples, strict=True):
-        if sample in reached.fronts:
-            at = evals_at(reached.fronts[sample], targets[known])
-            unknown = np.isinf(at) & (sample in reached.floored)
-            row[known] = np.where(unknown, np.nan, np.log(at))
-    return needed.transpose(1, 0, 2)
-
-
-def _mean_ratios(ratios: Array) -> Array:
-    """The median over samples of the geometric means over the targets, (E,)."""
-    finite = np.isfinite(ratios)
-    number = finite.sum(axis=2)
-    sums = np.where(finite, ratios, 0).sum(axis=2)
-    means = np.where(number > 0, sums / np.maximum(number, 1), np.nan)
-    return np.exp(median_known(means))

@@ -65,9 +65,10 @@ def cheapest(finished: pd.DataFrame, error: float) -> pd.Series | None:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A row an estimator, a column a problem: evaluations for each target ("-": never).
+    """The table of `summarise` for people: a row an estimator, a column a problem.
 
-    Empty where an estimator was not measured.
+    A cell has the evaluations for each target, "-" for one that is never reached, and is empty
+    where the estimator was not measured.
     """
     shown = table.assign(
         problem=table.system + " (" + table.theta + ")",
@@ -76,26 +77,25 @@ def markdown(table: pd.DataFrame) -> str:
             for row in table[[f"evals_{target:.0e}" for target in TARGETS]].to_numpy()
         ],
     ).pivot(index="estimator", columns="problem", values="evals")
-    shown = shown.fillna("")
-    rows = [["estimator", *shown.columns], ["---", *["---:"] * len(shown.columns)]]
-    rows += [
-        [str(name), *values] for name, values in zip(shown.index, shown.to_numpy(), strict=True)
-    ]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    aligned = ["left", *["right"] * len(shown.columns)]
+    return shown.fillna("").to_markdown(disable_numparse=True, colalign=aligned) + "\n"
 
 
 def markdown_fewest(table: pd.DataFrame) -> str:
-    """A row a problem, a column a target: the fewest evaluations, and whose ("-": nobody's)."""
-    rows = [["problem", *(f"{target:.0e}" for target in TARGETS)], ["---"] * (1 + len(TARGETS))]
+    """A row a problem, a column a target: the fewest evaluations, and whose they are.
+
+    A cell is "-" where no estimator reaches the target.
+    """
+    rows = []
     for (system, theta), group in table.groupby(["system", "theta"]):
-        cells = []
+        row = {"problem": f"{system} ({theta})"}
         for target in TARGETS:
             needed = group.set_index("estimator")[f"evals_{target:.0e}"]
             reached = needed[np.isfinite(needed)]
             fewest = f"{reached.min():,.0f} {reached.idxmin()}" if len(reached) else "-"
-            cells.append(fewest)
-        rows.append([f"{system} ({theta})", *cells])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+            row[f"{target:.0e}"] = fewest
+        rows.append(row)
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n"
 
 
 def sentences(records: pd.DataFrame) -> list[str]:

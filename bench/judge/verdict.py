@@ -1,39 +1,41 @@
-"""Does one estimator dominate another? Pure functions from records to a verdict."""
+"""The verdict whether one estimator dominates another, from records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
 import moocore
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap
 
 from gradpareto.bench.judge.frontier import (
-    Attainment,
     Front,
-    attained,
     attainment,
     evals_at,
     median_front,
     ranked,
     weighted,
 )
+from gradpareto.bench.judge.pairs import (
+    LOOSEST,
+    TIE,
+    Answer,
+    ahead,
+    answer,
+    compare_pairs,
+    ladder,
+    mean_log_ratios,
+    median_known,
+)
 from gradpareto.systems import Array
 
-Answer = Literal["dominates", "is dominated", "neither"]
-
-LOOSEST = 1e-2
 WEIGHTS = (1.0, 2.0, 3.0)
 """Prices of a vjp, in evaluations of f."""
-TARGETS_A_DECADE = 10
-TIE = 1e-9
 
 
 @dataclass(frozen=True)
 class Range:
-    """From errors `loosest` to `tightest`, `better` needs fewer evaluations ("" for a tie)."""
+    """The errors from `loosest` to `tightest`, where `better` is ahead ("" for a tie)."""
 
     loosest: float
     tightest: float
@@ -45,7 +47,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Verdict:
-    """NEW against BASELINE on one problem, at relative errors from `loosest` to `tightest`.
+    """The verdict on NEW against BASELINE on one problem, between two relative errors.
 
     `ratio` is NEW's evaluations over BASELINE's at matched error: geometric mean over the range
     that both reach, median over samples, with a 95 % bootstrap interval over samples. `epsilon` is
@@ -94,50 +96,66 @@ def compare(
     tightest: float | None = None,
     weight: float = 1.0,
 ) -> Verdict:
-    """Judge on the records of one problem, the samples that both were measured on paired.
+    """Judge whether NEW dominates BASELINE, on the records of one problem.
 
-    At each of a ladder of errors, whoever's median paired ratio of evaluations is below 1 is ahead;
-    reaching an error beats never reaching it. One that is ahead somewhere and nowhere behind
-    dominates. Raises ValueError if the two have no sample in common.
+    The samples that both were measured on are paired, at errors from `loosest` to `tightest`, by
+    default the tightest that either reaches. `weight` is the price of a vector-Jacobian product in
+    evaluations of f. Raises ValueError for records of several problems, for an estimator without
+    records, and for two that have no sample in common.
     """
+    _check_one_problem(records)
     priced = weighted(records, weight)
-    parts = [priced[priced.estimator == name] for name in (new, baseline)]
+    parts = [_own(priced, name) for name in (new, baseline)]
     reached = [attainment(part) for part in parts]
-    samples = common_samples(*reached)
+    samples = sorted(reached[0].fronts.keys() & reached[1].fronts.keys())
     if not samples:
         raise ValueError(f"{new} and {baseline} were measured on no common sample")
-    targets = ladder(loosest, tightest or common_tightest(loosest, *reached))
-    tightest = float(targets[-1])
-    ratios = log_ratios(*(attained(one, samples, targets) for one in reached))
-    signs = ahead(ratios)
-    low, middle, high = _ratio_interval(ratios)
-    paired = [ranked(part[part["sample"].isin(samples)]) for part in parts]
-    of_new, of_baseline = (median_front(part) for part in paired)
-    if 2 * len(reached[0].floored) > len(samples) and len(of_new.error):
-        # What NEW needs for errors tighter than its frontier's is not known.
-        tightest_known = max(tightest, float(of_new.error[-1]))
-    else:
-        tightest_known = tightest
-    fronts = of_new, _within(of_baseline, loosest, tightest_known)
-    first = records.iloc[0]
+    pairs = compare_pairs(reached, samples, loosest, tightest)
+    of_new, of_baseline = (part[part["sample"].isin(samples)] for part in parts)
+    floored = 2 * len(reached[0].floored) > len(samples)
+    return _verdict(
+        of_new, of_baseline, pairs.targets[0, 1], pairs.log_ratios[0, 1], weight, floored
+    )
+
+
+def _verdict(
+    new: pd.DataFrame,
+    baseline: pd.DataFrame,
+    targets: Array,
+    log_ratios: Array,
+    weight: float,
+    floored: bool,
+) -> Verdict:
+    """The verdict from paired records, errors (T,) and log ratios (S, T).
+
+    In most samples of NEW, if it is `floored`, there are errors below the reference's floor.
+    """
+    first, other = new.iloc[0], baseline.iloc[0]
+    signs = ahead(log_ratios)
+    loosest, tightest = float(targets[0]), float(targets[-1])
+    low, middle, high = _ratio_interval(mean_log_ratios(log_ratios))
+    front, rival = median_front(ranked(new)), median_front(ranked(baseline))
+    # What NEW needs for errors tighter than its frontier's is not known if it is floored.
+    known = max(tightest, float(front.error[-1])) if floored and len(front.error) else tightest
+    rival = _within(rival, loosest, known)
     return Verdict(
         system=str(first.system),
         theta=str(first.theta),
-        new=new,
-        baseline=baseline,
+        new=str(first.estimator),
+        baseline=str(other.estimator),
         weight=weight,
         answer=answer(signs),
         loosest=loosest,
         tightest=tightest,
-        ranges=_ranges(targets, signs, new, baseline),
+        ranges=_ranges(targets, signs, str(first.estimator), str(other.estimator)),
         ratio=middle,
         ratio_low=low,
         ratio_high=high,
-        epsilon=epsilon(*fronts),
-        beaten=beaten(*fronts),
-        points=len(fronts[1].evals),
-        samples=len(samples),
-        samples_dominated=sum(answer(ahead(row[None])) == "dominates" for row in ratios),
+        epsilon=epsilon(front, rival),
+        beaten=beaten(front, rival),
+        points=len(rival.evals),
+        samples=len(log_ratios),
+        samples_dominated=sum(answer(ahead(row[None])) == "dominates" for row in log_ratios),
     )
 
 
@@ -149,7 +167,7 @@ def judge_all(
     loosest: float = LOOSEST,
     tightest: float | None = None,
 ) -> dict[float, list[Verdict]]:
-    """The verdict on each problem, for each of WEIGHTS."""
+    """Judge NEW against BASELINE on each problem, for each of WEIGHTS."""
     parts = [
         records[(records.system == system) & (records.theta == theta)] for system, theta in problems
     ]
@@ -157,46 +175,6 @@ def judge_all(
         weight: [compare(part, new, baseline, loosest, tightest, weight) for part in parts]
         for weight in WEIGHTS
     }
-
-
-def ladder(loosest: float, tightest: float, a_decade: int = TARGETS_A_DECADE) -> Array:
-    """Errors at which two frontiers are compared, evenly spaced in their logarithm."""
-    decades = np.log10(loosest / tightest)
-    return np.geomspace(loosest, tightest, max(1, int(np.ceil(a_decade * decades))) + 1)
-
-
-def log_ratios(new: Array, baseline: Array) -> Array:
-    """log(new / baseline) (S, T): -inf only new arrives, inf only baseline, NaN not known."""
-    with np.errstate(invalid="ignore"):
-        return np.log(new) - np.log(baseline)
-
-
-def ahead(ratios: Array) -> Array:
-    """At each target of ratios (..., S, T): -1 if new is ahead in the median sample, 1 if behind.
-
-    0 for a tie, and where nothing is known.
-    """
-    middle = np.nan_to_num(median_known(np.swapaxes(ratios, -1, -2)), nan=0.0)
-    return np.asarray(np.sign(np.where(np.abs(middle) < TIE, 0.0, middle)))
-
-
-def median_known(values: Array) -> Array:
-    """Over the last axis, of what is not NaN; NaN where nothing is, or half of it is -inf."""
-    ordered, count = np.sort(values, axis=-1), (~np.isnan(values)).sum(axis=-1)
-    low, high = (
-        np.take_along_axis(ordered, np.maximum(place, 0)[..., None], -1)[..., 0]
-        for place in ((count - 1) // 2, np.minimum(count // 2, values.shape[-1] - 1))
-    )
-    with np.errstate(invalid="ignore"):
-        middle = np.where(low == high, low, 0.5 * (low + high))
-    return np.where(count > 0, middle, np.nan)
-
-
-def answer(signs: Array) -> Answer:
-    better, worse = bool((signs < 0).any()), bool((signs > 0).any())
-    if better == worse:
-        return "neither"
-    return "dominates" if better else "is dominated"
 
 
 def epsilon(new: Front, baseline: Front) -> float:
@@ -212,33 +190,42 @@ def epsilon(new: Front, baseline: Front) -> float:
 
 
 def beaten(new: Front, baseline: Front) -> int:
-    """How many points of `baseline` need more evaluations than `new` does for the same error."""
+    """The number of `baseline`'s points that need more evaluations than `new` at the same error."""
     if not len(baseline.evals):
         return 0
     return int((evals_at(new, baseline.error) < baseline.evals * (1 - TIE)).sum())
 
 
-def common_samples(new: Attainment, baseline: Attainment) -> list[int]:
-    """The samples that both were measured on."""
-    return sorted(new.fronts.keys() & baseline.fronts.keys())
+def _check_one_problem(records: pd.DataFrame) -> None:
+    """Raise ValueError unless all records are of the same system and parameters."""
+    found = dict.fromkeys(zip(records.system, records.theta, strict=True))
+    if len(found) != 1:
+        named = ", ".join(f"{system} ({theta})" for system, theta in found) or "none"
+        raise ValueError(f"a verdict is on the records of one problem, and these are of: {named}")
 
 
-def common_tightest(loosest: float, new: Attainment, baseline: Attainment) -> float:
-    """The tightest error that either reaches in the median of the common samples."""
-    samples = common_samples(new, baseline)
-    return min(new.tightest(samples), baseline.tightest(samples), loosest)
+def _own(records: pd.DataFrame, estimator: str) -> pd.DataFrame:
+    """The records of one estimator."""
+    own = records[records.estimator == estimator]
+    if own.empty:
+        known = ", ".join(dict.fromkeys(records.estimator))
+        raise ValueError(f"there is no record of {estimator!r}, but of: {known}")
+    return own
 
 
-def _ratio_interval(ratios: Array) -> tuple[float, float, float]:
-    """Low end, median and high end of the samples' mean ratios; NaN where none is finite."""
-    finite = np.isfinite(ratios)
-    sums = np.where(finite, ratios, 0).sum(axis=1)[finite.any(axis=1)]
-    means = sums / finite.sum(axis=1)[finite.any(axis=1)]
+def _ratio_interval(means: Array) -> tuple[float, float, float]:
+    """The low end, median and high end of exp of the samples' means (S,); NaN where none is known.
+
+    The ends are a 95 % percentile bootstrap's.
+    """
+    means = means[~np.isnan(means)]
     if not len(means):
         return (float("nan"),) * 3
-    middle = float(np.exp(np.median(means)))
+    middle = float(np.exp(median_known(means)))
     if np.ptp(means) == 0:
         return middle, middle, middle
+    from scipy.stats import bootstrap  # noqa: PLC0415 (half a second to import)
+
     interval = bootstrap(
         (means,), np.median, method="percentile", n_resamples=2000, random_state=0
     ).confidence_interval
@@ -246,11 +233,13 @@ def _ratio_interval(ratios: Array) -> tuple[float, float, float]:
 
 
 def _within(reached: Front, loosest: float, tightest: float) -> Front:
+    """The points of a front with errors from `loosest` to `tightest`."""
     kept = (reached.error <= loosest) & (reached.error >= tightest * (1 - TIE))
     return Front(reached.evals[kept], reached.error[kept])
 
 
 def _ranges(targets: Array, signs: Array, new: str, baseline: str) -> tuple[Range, ...]:
+    """The longest ranges of errors in which the same one is ahead."""
     names = {-1.0: new, 0.0: "", 1.0: baseline}
     runs: list[Range] = []
     start = 0

@@ -6,7 +6,8 @@ from dataclasses import asdict
 import click
 
 from gradpareto.bench.judge.describe import describe
-from gradpareto.bench.judge.verdict import LOOSEST, judge_all
+from gradpareto.bench.judge.pairs import LOOSEST
+from gradpareto.bench.judge.verdict import judge_all
 from gradpareto.bench.verbs.measuring import Measuring, measuring
 from gradpareto.bench.verbs.options import ESTIMATOR, ESTIMATORS_OF, PLUG_IN, Positive
 from gradpareto.bench.verbs.terminal import print_json

@@ -11,6 +11,7 @@ from gradpareto.bench.draw.matrix_figure import publish_matrix
 from gradpareto.bench.judge.describe import number
 from gradpareto.bench.judge.matrix import verdict_matrix
 from gradpareto.bench.judge.table import TARGETS, markdown, markdown_fewest, sentences, summarise
+from gradpareto.bench.store.records import write_whole
 from gradpareto.bench.verbs.measuring import Measuring, measuring
 from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN
 from gradpareto.bench.verbs.terminal import print_json, wide_console
@@ -35,9 +36,9 @@ def verb(asked: Measuring, estimators: tuple[tuple[str, ...], ...]) -> None:
     records, folder = asked.measured(asked.planned(list(chain(*estimators)))), asked.folder
     limits = {problem: folder.read_limit(*problem) for problem in _problems(records)}
     table, said = summarise(records, limits), sentences(records)
-    table.to_csv(folder.path / "table.csv", index=False)
-    (folder.path / "table.md").write_text(markdown(table))
-    (folder.path / "fewest.md").write_text(markdown_fewest(table))
+    write_whole(folder.path / "table.csv", table.to_csv(index=False))
+    write_whole(folder.path / "table.md", markdown(table))
+    write_whole(folder.path / "fewest.md", markdown_fewest(table))
     figures = draw_run(records, limits, folder.path / "figures")
     if len(matrix := verdict_matrix(records)):
         publish_matrix(matrix, folder.path)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from gradpareto.bench.judge.frontier import Front, front
 from gradpareto.bench.judge.matrix import judge_pairs
+from gradpareto.bench.judge.pairs import ahead, answer
 from gradpareto.bench.judge.table import sentences
-from gradpareto.bench.judge.verdict import ahead, answer, beaten, compare, epsilon
+from gradpareto.bench.judge.verdict import beaten, compare, epsilon
 from tests.bench.conftest import MakeRecords, record, table
 
 

@@ -37,7 +37,7 @@ from gradpareto.estimators.solvers.explicit.tableaus import (
     TSIT5,
     VERN9,
 )
-from gradpareto.estimators.solvers.implicit.collocation_rules import gauss, radau
+from gradpareto.estimators.solvers.implicit.tableaus import gauss, radau
 from gradpareto.estimators.solvers.per_lane.scipy_solver import ScipySolver
 
 SNODE = "Quaglino et al. 2020"

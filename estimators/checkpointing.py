@@ -10,7 +10,7 @@ from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import AcceptedMesh, FixedMesh
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import reverse
-from gradpareto.estimators.solvers.reverse.rewinding import Rewinding
+from gradpareto.estimators.solvers.reverse.recomputation import Recomputation
 from gradpareto.estimators.solvers.reverse.schedules import OnlinePlacement, Placement
 from gradpareto.systems import Array, Problem
 
@@ -76,18 +76,22 @@ class Checkpointed(Estimator):
         fixed = self.tableau.without_estimate().astype(x0.dtype)
         tableau = self.tableau if self.online else fixed
         control = Adaptive.from_tolerance(setting) if self.online else Fixed(setting)
-        rewinding = self._rewinding(problem, fixed, x0, setting)
-        forward = solve_forward(problem, x0, problem.segments, tableau, control, watch=rewinding)
+        recomputation = self._recomputation(problem, fixed, x0, setting)
+        forward = solve_forward(
+            problem, x0, problem.segments, tableau, control, watch=recomputation
+        )
         loss, steps, failed = forward.integral[:, 0], forward.steps, forward.failed
         x_end = forward.y
         del forward
         adjoint = problem.terminal_gradient(x_end)
-        grad_x0, grad_theta = reverse(problem, fixed, rewinding.backward(failed), adjoint)
+        grad_x0, grad_theta = reverse(problem, fixed, recomputation.backward(failed), adjoint)
         for lane in failed:
             grad_x0[lane] = grad_theta[lane] = np.nan
         return Estimate(loss + problem.terminal(x_end), grad_x0, grad_theta, steps, failed)
 
-    def _rewinding(self, problem: Problem, fixed: Tableau, x0: Array, setting: float) -> Rewinding:
+    def _recomputation(
+        self, problem: Problem, fixed: Tableau, x0: Array, setting: float
+    ) -> Recomputation:
         mesh: FixedMesh | AcceptedMesh
         placements: list[Placement]
         if self.online:
@@ -96,4 +100,4 @@ class Checkpointed(Estimator):
         else:
             mesh = FixedMesh(problem.segments, setting)
             placements = [Placement(self.checkpoints, mesh.steps) for _ in x0]
-        return Rewinding(problem, fixed, mesh, placements, x0)
+        return Recomputation(problem, fixed, mesh, placements, x0)

@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
-from gradpareto.estimators.solvers.implicit.collocation_rules import Family, Rule
 from gradpareto.estimators.solvers.implicit.simplified_newton import simplified_newton
-from gradpareto.estimators.solvers.implicit.stages import Backward, Forward
+from gradpareto.estimators.solvers.implicit.stages import AdjointStageEquations, StageEquations
+from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau, Family
 from gradpareto.estimators.solvers.mesh import fixed_mesh, inside, step_count
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
 from gradpareto.systems import Array, Factors, Problem
@@ -21,7 +21,7 @@ COARSE_PATIENCE = 2
 COARSE_TOLERANCE = 1e-3
 """Of solves that are only a guess for the next."""
 
-Kept = tuple[Forward, Array, Array]
+Kept = tuple[StageEquations, Array, Array]
 """A step, its stages' increments (B, s, d) and the Jacobians they were found with (B, s, d, d)."""
 
 
@@ -93,8 +93,8 @@ class Collocation(Estimator):
             past = steps[-1] if steps and span.start > span.ends[0] else None
             step, increments, blocks = self._solve(problem, span, x, past)
             steps.append((step, increments, blocks))
-            x = x + np.einsum("i,rid->rd", step.rule.ends.astype(precision), increments)
-            loss += step.costs @ (step.h * step.rule.b).astype(step.a.dtype)
+            x = x + np.einsum("i,rid->rd", step.tableau.ends.astype(precision), increments)
+            loss += step.costs @ (step.h * step.tableau.b).astype(step.a.dtype)
         return loss + problem.terminal(x), x, steps
 
     def _mesh(self, problem: Problem, setting: float) -> Iterator["Span"]:
@@ -119,8 +119,8 @@ class Collocation(Estimator):
         for count in counts[1:]:
             coarse, _, blocks = _newton(coarse, guess, blocks, COARSE_TOLERANCE)
             fine = span.step(problem, self.family(count), x)
-            guess = coarse.at(fine.rule.c)
-            values = coarse.rule.values(fine.rule.c).astype(fine.a.dtype)
+            guess = coarse.at(fine.tableau.c)
+            values = coarse.tableau.values(fine.tableau.c).astype(fine.a.dtype)
             blocks, coarse = np.einsum("ki,ripq->rkpq", values, blocks), fine
         return _newton(coarse, guess, blocks)
 
@@ -134,9 +134,11 @@ class Span:
     ends: tuple[float, float]
     count: int
 
-    def step(self, problem: Problem, rule: Rule, x: Array) -> Forward:
+    def step(self, problem: Problem, tableau: CollocationTableau, x: Array) -> StageEquations:
         """The equations of its stages."""
-        return Forward(problem, rule, inside(self.start + rule.c * self.h, *self.ends), self.h, x)
+        return StageEquations(
+            problem, tableau, inside(self.start + tableau.c * self.h, *self.ends), self.h, x
+        )
 
 
 def _jacobian_at(problem: Problem, span: Span, x: Array) -> Array:
@@ -149,12 +151,14 @@ def _jacobian_at(problem: Problem, span: Span, x: Array) -> Array:
     return blocks[:, None]
 
 
-def _extrapolate(past: Forward, step: Forward) -> Array:
+def _extrapolate(past: StageEquations, step: StageEquations) -> Array:
     """The polynomial of the step before, at the stages of this."""
-    return past.at(1 + step.rule.c * (step.h / past.h))
+    return past.at(1 + step.tableau.c * (step.h / past.h))
 
 
-def _newton(step: Forward, guess: Array, blocks: Array, tolerance: float | None = None) -> Kept:
+def _newton(
+    step: StageEquations, guess: Array, blocks: Array, tolerance: float | None = None
+) -> Kept:
     width = guess.shape[-1]
     patience = width if tolerance is None else COARSE_PATIENCE
     blocks = np.broadcast_to(blocks, (*guess.shape, width))
@@ -173,7 +177,7 @@ def backward(
     """
     while steps:
         step, increments, blocks = steps.pop()
-        transpose = Backward(step, increments, adjoint)
+        transpose = AdjointStageEquations(step, increments, adjoint)
         guess = np.zeros_like(increments) * increments  # NaN in lanes that failed
         cotangents, _, failed = simplified_newton(transpose, guess, blocks, increments.shape[-1])
         cotangents[failed] = np.nan

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
 from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
 from gradpareto.estimators.solvers.explicit.interpolants import INTERPOLANTS
-from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Problem
@@ -71,7 +71,9 @@ class Ctpg(Estimator):
             times,
             self.tableau,
             control,
-            Quadrature(problem.policy.size, problem.contract, controlled=not self.seminorm),
+            QuadratureVariables(
+                problem.policy.size, problem.contract, controlled=not self.seminorm
+            ),
             path=trajectory,
             lost=lost,
         )

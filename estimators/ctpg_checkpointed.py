@@ -7,9 +7,9 @@ import numpy as np
 from gradpareto.estimators.ctpg import Ctpg
 from gradpareto.estimators.estimate import Estimate
 from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
-from gradpareto.estimators.solvers.dense_output import DenseOutput
-from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
-from gradpareto.estimators.solvers.explicit.runge_kutta import Solution
+from gradpareto.estimators.solvers.explicit.dense_output import DenseOutput
+from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
+from gradpareto.estimators.solvers.explicit.runge_kutta import RungeKuttaSolution
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Control, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Problem
@@ -46,7 +46,9 @@ class CheckpointedCtpg(Ctpg):
             times,
             self.tableau,
             control,
-            Quadrature(problem.policy.size, problem.contract, controlled=not self.seminorm),
+            QuadratureVariables(
+                problem.policy.size, problem.contract, controlled=not self.seminorm
+            ),
             path=stretch,
             at_stop=stretch.arrive,
             lost=forward.failed,
@@ -68,7 +70,7 @@ class _Stretch:
     times: tuple[float, ...]
     tableau: Tableau
     control: Control
-    forward: Solution
+    forward: RungeKuttaSolution
     dense: DenseOutput | None = None
 
     def __call__(self, lane: Array, t: Array) -> Array:

@@ -6,8 +6,8 @@ import numpy as np
 
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
 from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
-from gradpareto.estimators.solvers.dense_output import DenseOutput
-from gradpareto.estimators.solvers.explicit.quadrature import NOTHING
+from gradpareto.estimators.solvers.explicit.dense_output import DenseOutput
+from gradpareto.estimators.solvers.explicit.quadrature_variables import NO_QUADRATURE
 from gradpareto.estimators.solvers.explicit.step_control import (
     ATOL_OVER_RTOL,
     Adaptive,
@@ -15,7 +15,7 @@ from gradpareto.estimators.solvers.explicit.step_control import (
     Fixed,
 )
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
-from gradpareto.estimators.solvers.theta_quadrature import gauss_kronrod, gauss_on_steps
+from gradpareto.estimators.solvers.gauss_quadrature import gauss_kronrod, gauss_on_steps
 from gradpareto.systems import Array, Problem
 
 
@@ -72,7 +72,7 @@ class GaussAdjoint(Estimator):
             times,
             self.tableau,
             back,
-            NOTHING,
+            NO_QUADRATURE,
             path=path,
             dense=True,
             lost=lost,

@@ -6,9 +6,9 @@ import numpy as np
 
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
-from gradpareto.estimators.solvers.multistep.adams import Solution, solve
-from gradpareto.estimators.solvers.multistep.node_quadrature import NodeQuadrature
+from gradpareto.estimators.solvers.multistep.adams import AdamsSolution, solve
 from gradpareto.estimators.solvers.multistep.sketch import SIZE, sketch
+from gradpareto.estimators.solvers.multistep.step_point_quadrature import StepPointQuadrature
 from gradpareto.systems import Array, Factors, Problem
 
 
@@ -62,7 +62,7 @@ class Multistep(Estimator):
             corrected=self.corrected,
             lost=forward.failed,
         )
-        quadrature = NodeQuadrature(problem, backward, len(x0))
+        quadrature = StepPointQuadrature(problem, backward, len(x0))
         if self.refined:
             quadrature.refine(setting, path, np.linalg.norm(backward.y[:, :width], axis=1))
         grad_theta = quadrature.gradient()
@@ -75,7 +75,7 @@ class Multistep(Estimator):
             failed=backward.failed,
         )
 
-    def _forward(self, problem: Problem, x0: Array, setting: float) -> Solution:
+    def _forward(self, problem: Problem, x0: Array, setting: float) -> AdamsSolution:
         """Of (x, the running cost's integral), both in the error norm."""
 
         def flow(lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
 from gradpareto.estimators.solvers.closed_loop import solve_forward
-from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
 from gradpareto.estimators.solvers.explicit.runge_kutta import solve
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
@@ -62,7 +62,7 @@ class NeuralOde(Estimator):
             times[::-1],
             self.tableau,
             control,
-            Quadrature(problem.policy.size, problem.contract, controlled=True),
+            QuadratureVariables(problem.policy.size, problem.contract, controlled=True),
             at_stop=reset,
             lost=lost,
         )

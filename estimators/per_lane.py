@@ -8,11 +8,16 @@ from itertools import pairwise
 import numpy as np
 
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
-from gradpareto.estimators.solvers.per_lane.refined_quadrature import integrate
-from gradpareto.estimators.solvers.per_lane.solver import Leg, Rhs, SolveFailed, Solver
+from gradpareto.estimators.solvers.per_lane.adaptive_quadrature import integrate
+from gradpareto.estimators.solvers.per_lane.solver import (
+    LaneRightHandSide,
+    LaneSolver,
+    SegmentSolution,
+    SolveFailed,
+)
 from gradpareto.systems import Array, Problem
 
-Segment = tuple[float, float, Leg]
+Segment = tuple[float, float, SegmentSolution]
 """Its ends, and the solution of (x, cost) between them."""
 
 
@@ -20,7 +25,7 @@ Segment = tuple[float, float, Leg]
 class OverSolver(Estimator):
     """The parts that estimators over a solver share. In float64, whatever x0 and theta are."""
 
-    solver: Solver
+    solver: LaneSolver
     tight: float = 1e-9
     knob: Knob = "tolerance"
     follows_dtype = False
@@ -74,7 +79,7 @@ class CtpgOver(OverSolver):
         while legs:
             left, right, forward = legs.pop()
 
-            def backward(t: Array, y: Array, forward: Leg = forward) -> Array:
+            def backward(t: Array, y: Array, forward: SegmentSolution = forward) -> Array:
                 gx, g = lane.pull(t, lane.state(forward, t), y[None, :width])
                 return -np.concatenate([gx, g])
 
@@ -96,7 +101,7 @@ class GaussAdjointOver(OverSolver):
         while legs:
             left, right, forward = legs.pop()
 
-            def backward(t: Array, y: Array, forward: Leg = forward) -> Array:
+            def backward(t: Array, y: Array, forward: SegmentSolution = forward) -> Array:
                 lane_, x, one = lane.lane, lane.state(forward, t), np.ones(1)
                 return -lane.problem.pullback(lane_, t, x, y[None], one)[0][0]
 
@@ -137,7 +142,7 @@ class BacksolveOver(OverSolver):
 class _Lane:
     """One sample of a batch, and what its solves took."""
 
-    def __init__(self, problem: Problem, index: int, solver: Solver, tolerance: float) -> None:
+    def __init__(self, problem: Problem, index: int, solver: LaneSolver, tolerance: float) -> None:
         self.problem, self.index, self.solver, self.tolerance = problem, index, solver, tolerance
         self.lane, self.steps, self.failure = np.array([index]), 0, ""
         self.parameters = problem.policy.size
@@ -159,7 +164,7 @@ class _Lane:
         x_end = state[None, :width]
         return x_end, state[width] + self.problem.terminal(x_end)[0], legs
 
-    def state(self, forward: Leg, t: Array) -> Array:
+    def state(self, forward: SegmentSolution, t: Array) -> Array:
         """x(t) (1, d) of the forward solution of (x, cost)."""
         assert forward.at is not None
         return forward.at(t[0])[None, :-1]
@@ -177,7 +182,9 @@ class _Lane:
         y0: Array,
         reads: int,
         dense: bool,
-    ) -> Leg:
-        leg = self.solver(Rhs(function, left, right, reads), left, right, y0, self.tolerance, dense)
+    ) -> SegmentSolution:
+        leg = self.solver(
+            LaneRightHandSide(function, left, right, reads), left, right, y0, self.tolerance, dense
+        )
         self.steps += leg.steps
         return leg

@@ -9,7 +9,7 @@ from scipy.interpolate import make_interp_spline
 
 from gradpareto.estimators.collocation import Collocation, backward
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
-from gradpareto.estimators.solvers.implicit.collocation_rules import gauss, radau
+from gradpareto.estimators.solvers.implicit.tableaus import gauss, radau
 from gradpareto.estimators.solvers.mesh import inside
 from gradpareto.systems import Array, Factors, Problem
 

@@ -12,8 +12,8 @@ from gradpareto.estimators.estimate import Knob
 from gradpareto.estimators.per_lane import BacksolveOver, CtpgOver, GaussAdjointOver
 from gradpareto.estimators.solvers.explicit.order_conditions import check
 from gradpareto.estimators.solvers.per_lane.scipy_solver import ScipySolver
-from gradpareto.estimators.solvers.per_lane.solver import Solver
-from gradpareto.estimators.solvers.per_lane.user_solver import Brought
+from gradpareto.estimators.solvers.per_lane.solver import LaneSolver
+from gradpareto.estimators.solvers.per_lane.user_solver import UserSolver
 from gradpareto.estimators.tableau_forms import as_tableau, forms
 from gradpareto.systems import Array, Problem
 
@@ -75,11 +75,11 @@ def _estimators_of(given: Any, name: str) -> dict[str, Estimator]:
         _refuse_ambiguity(given, name)
     solve = getattr(given, "solve", None)
     if callable(solve):
-        return over(Brought(solve, name, bool(getattr(given, "stiff", False))))
+        return over(UserSolver(solve, name, bool(getattr(given, "stiff", False))))
     if not callable(given):
         raise Unusable(f"{name} is {_article(type(given).__name__)}, not {KINDS}")
     if _takes_four(given, name):
-        return over(Brought(given, name, bool(getattr(given, "stiff", False))))
+        return over(UserSolver(given, name, bool(getattr(given, "stiff", False))))
     return {"": _declared(FunctionEstimator(given), name)}
 
 
@@ -110,7 +110,7 @@ def _refuse_ambiguity(given: Any, name: str) -> None:
         )
 
 
-def over(solver: Solver) -> dict[str, Estimator]:
+def over(solver: LaneSolver) -> dict[str, Estimator]:
     """The estimators that a solver alone becomes."""
     return {
         "ctpg": CtpgOver(solver, TIGHT["tolerance"]),

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
-from gradpareto.estimators.solvers.explicit.runge_kutta import Solution, solve
+from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
+from gradpareto.estimators.solvers.explicit.runge_kutta import RungeKuttaSolution, solve
 from gradpareto.estimators.solvers.explicit.step_control import Control
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Factors, Problem
@@ -19,7 +19,7 @@ def solve_forward(
     tableau: Tableau,
     control: Control,
     **options: Any,
-) -> Solution:
+) -> RungeKuttaSolution:
     """Solve x' = f from x0 (B, d) through `times`, in the precision of x0 and theta.
 
     The solution's integral (B, 1) is the running cost's, which the step control does not see. The
@@ -31,7 +31,7 @@ def solve_forward(
         return slope, (cost[:, None],)
 
     x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
-    return solve(flow, x0, times, tableau, control, Quadrature(1, _sum_costs), **options)
+    return solve(flow, x0, times, tableau, control, QuadratureVariables(1, _sum_costs), **options)
 
 
 def _sum_costs(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
@@ -44,9 +44,9 @@ def solve_adjoint(
     times: tuple[float, ...],
     tableau: Tableau,
     control: Control,
-    quadrature: Quadrature,
+    quadrature: QuadratureVariables,
     **options: Any,
-) -> Solution:
+) -> RungeKuttaSolution:
     """Solve alpha' = -(df/dx)^T alpha - dw/dx from the last of `times` to the first.
 
     `alpha` (B, d) is its value at the last time. The option `path` has x(t). The integral is that

@@ -6,7 +6,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from gradpareto.bench.run.overhead import measure_overhead
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
 from gradpareto.estimators.solvers.explicit.runge_kutta import solve
 from gradpareto.estimators.solvers.explicit.step_control import Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
@@ -45,7 +45,7 @@ def test_one_engine_step(benchmark: BenchmarkFixture, name: str) -> None:
     def nothing(nodes: object, weights: Array, out: Array) -> None:
         """An integral without components."""
 
-    y0, quadrature = np.ones((LANES, 12)), Quadrature(0, nothing)
+    y0, quadrature = np.ones((LANES, 12)), QuadratureVariables(0, nothing)
     benchmark(solve, decay, y0, (0.0, 1.0), TABLEAUS[name], Fixed(1.0), quadrature)
 
 

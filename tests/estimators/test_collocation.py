@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradpareto.estimators.collocation import Collocation
-from gradpareto.estimators.solvers.implicit.collocation_rules import Family, Rule, gauss, radau
+from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau, Family, gauss, radau
 from gradpareto.systems import TASKS, Array, Problem
 
 FAMILIES = pytest.mark.parametrize("family", [gauss, radau])
@@ -44,7 +44,7 @@ def test_tables_of_the_literature() -> None:
     np.testing.assert_allclose(radau(3).a[0], first, atol=1e-15)
 
 
-def loss(problem: Problem, rule: Rule, steps: int, x: Array) -> complex:
+def loss(problem: Problem, rule: CollocationTableau, steps: int, x: Array) -> complex:
     """The discretised loss of one lane (d,), by full Newton in complex arithmetic."""
     h, eye, total = problem.horizon / steps, np.eye(len(rule.c) * len(x)), 0.0
     lane = np.zeros(len(rule.c), int)

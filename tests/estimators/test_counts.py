@@ -9,10 +9,10 @@ import gradpareto.estimators.solvers.per_lane.scipy_solver as over_scipy
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.estimators.solve_bvp import SolveBvp
-from gradpareto.estimators.solvers import theta_quadrature
+from gradpareto.estimators.solvers import gauss_quadrature
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.multistep import adams
-from gradpareto.estimators.solvers.multistep.node_quadrature import NodeQuadrature
+from gradpareto.estimators.solvers.multistep.step_point_quadrature import StepPointQuadrature
 from gradpareto.systems import LQR, TASKS, Array, Problem
 from tests.estimators.by_hand import BY_HAND
 from tests.estimators.by_hand.counting import Log, N
@@ -24,7 +24,7 @@ SCIPYS = [name for name in ESTIMATORS if name.startswith("ctpg-scipy")]
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     seen, factor, turn = Log(), Adaptive.factor, LQR.terminal_gradient
-    flow, pullback, too_rough = LQR.flow, LQR.pullback, theta_quadrature.too_rough
+    flow, pullback, too_rough = LQR.flow, LQR.pullback, gauss_quadrature.too_rough
     last: list[Any] = [flow]
 
     def spied(self: Adaptive, tableau: Any, error: Array, past: Array) -> Array:
@@ -54,18 +54,18 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
         seen.accepted[-1] += int((accepted := judge(errors)).sum())
         return accepted
 
-    def halved(self: NodeQuadrature, marked: Array, path: adams.Path) -> None:
+    def halved(self: StepPointQuadrature, marked: Array, path: adams.Path) -> None:
         seen.halved += len(marked)
         halve(self, marked, path)
 
-    judge, halve = adams.judge, NodeQuadrature.halve
+    judge, halve = adams.judge, StepPointQuadrature.halve
     monkeypatch.setattr(adams, "judge", attempted)
-    monkeypatch.setattr(NodeQuadrature, "halve", halved)
+    monkeypatch.setattr(StepPointQuadrature, "halve", halved)
     monkeypatch.setattr(Adaptive, "factor", spied)
     monkeypatch.setattr(LQR, "terminal_gradient", turned)
     monkeypatch.setattr(LQR, "flow", noted(flow))
     monkeypatch.setattr(LQR, "pullback", noted(pullback))
-    monkeypatch.setattr(theta_quadrature, "too_rough", judged)
+    monkeypatch.setattr(gauss_quadrature, "too_rough", judged)
     return seen
 
 

@@ -10,7 +10,7 @@ from gradpareto.estimators import ESTIMATORS
 from gradpareto.estimators.multistep import Multistep
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.multistep import adams
-from gradpareto.estimators.solvers.multistep.newton_form import (
+from gradpareto.estimators.solvers.multistep.divided_differences import (
     MOST_NODES,
     partial_sum,
     term_weights,
@@ -158,7 +158,9 @@ def test_nodes_of_its_own_resolve_what_the_adjoints_steps_do_not() -> None:
     truth = ESTIMATORS["ctpg-dop853"](problem, x0, 1e-7).gradient
     resolved = ESTIMATORS["multistep_adjoint"](problem, x0, 1e-4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gradpareto.estimators.multistep.NodeQuadrature.refine", lambda *given: None)
+        patch.setattr(
+            "gradpareto.estimators.multistep.StepPointQuadrature.refine", lambda *given: None
+        )
         bare = ESTIMATORS["multistep_adjoint"](problem, x0, 1e-4)
     np.testing.assert_array_equal(bare.grad_x0, resolved.grad_x0)
     error = [np.linalg.norm(e.gradient - truth) / np.linalg.norm(truth) for e in (bare, resolved)]

@@ -9,8 +9,8 @@ from scipy.integrate import RK23, solve_ivp
 
 from gradpareto.estimators.per_lane import BacksolveOver, CtpgOver, GaussAdjointOver, OverSolver
 from gradpareto.estimators.solvers.per_lane.scipy_solver import ScipySolver
-from gradpareto.estimators.solvers.per_lane.solver import Solver
-from gradpareto.estimators.solvers.per_lane.user_solver import Brought
+from gradpareto.estimators.solvers.per_lane.solver import LaneSolver
+from gradpareto.estimators.solvers.per_lane.user_solver import UserSolver
 from gradpareto.systems import Array, Problem
 from tests.estimators.test_breakpoints import X0, Gear
 from tests.estimators.test_breakpoints import problem as jumping
@@ -32,8 +32,8 @@ def timeless(rhs: Any, span: tuple[float, float], y0: Array, tolerance: float) -
 SOLVERS = {
     "SciPy's RK45": ScipySolver("RK45"),
     "an OdeSolver": ScipySolver(RK23),
-    "with its times": Brought(dop853, "dop853"),
-    "without": Brought(timeless, "timeless"),
+    "with its times": UserSolver(dop853, "dop853"),
+    "without": UserSolver(timeless, "timeless"),
 }
 
 
@@ -76,7 +76,7 @@ def test_the_quadrature_refines_where_the_solver_s_steps_are_too_long(
         solution.t = span  # type: ignore[attr-defined]
         return solution
 
-    problem, solver = jumping(Gear()), Brought(one_step, "one step")
+    problem, solver = jumping(Gear()), UserSolver(one_step, "one step")
     reference = reference_of(problem, X0)
     for tolerance in (1e-3, 1e-6, 1e-9):
         estimate = GaussAdjointOver(solver)(problem, X0, tolerance)
@@ -91,15 +91,15 @@ def test_what_the_brought_solver_gives_up_is_its_lane_s_failure() -> None:
         return dop853(rhs, span, y0, tolerance)
 
     x0 = np.array([[1.0], [1.8]])
-    both = CtpgOver(Brought(gives_up, "mine"))(jumping(Gear()), x0, 1e-6)
-    one = CtpgOver(Brought(gives_up, "mine"))(jumping(Gear()), x0[:1], 1e-6)
+    both = CtpgOver(UserSolver(gives_up, "mine"))(jumping(Gear()), x0, 1e-6)
+    one = CtpgOver(UserSolver(gives_up, "mine"))(jumping(Gear()), x0[:1], 1e-6)
     assert both.failed == {1: "mine: too far"}
     assert np.isnan(both.gradient[1]).all()
     np.testing.assert_array_equal(both.gradient[0], one.gradient[0])
 
 
 def test_only_the_backsolve_reconstructs() -> None:
-    solver: Solver = ScipySolver("DOP853")
+    solver: LaneSolver = ScipySolver("DOP853")
     for form in FORMS:
         found = form(solver)(jumping(Gear()), X0, 1e-9).reconstructed
         assert (found is None) == (form is not BacksolveOver)

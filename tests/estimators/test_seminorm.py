@@ -7,17 +7,17 @@ import pytest
 
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.estimators.solvers.closed_loop import solve_forward
-from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
-from gradpareto.estimators.solvers.explicit.runge_kutta import Solution, solve
+from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
+from gradpareto.estimators.solvers.explicit.runge_kutta import RungeKuttaSolution, solve
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import TSIT5
 from gradpareto.systems import TASKS, Array, Factors, Problem
 
 TOLERANCE = 1e-6
-NOTHING = Quadrature(size=0, contract=lambda nodes, weights, out: None)
+NOTHING = QuadratureVariables(size=0, contract=lambda nodes, weights, out: None)
 
 
-def adjoint_alone(problem: Problem, x0: Array) -> tuple[Solution, Solution]:
+def adjoint_alone(problem: Problem, x0: Array) -> tuple[RungeKuttaSolution, RungeKuttaSolution]:
     """Forward, and back with no integral beside the adjoint."""
     control, times = Adaptive.from_tolerance(TOLERANCE), problem.segments
     forward = solve_forward(problem, x0, times, TSIT5, control, dense=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from gradpareto.estimators.solvers.dense_output import DenseOutput
+from gradpareto.estimators.solvers.explicit.dense_output import DenseOutput
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau, hermite
 from gradpareto.systems import Array
 

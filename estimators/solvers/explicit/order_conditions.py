@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from gradpareto.estimators.solvers.dense_output import nested
+from gradpareto.estimators.solvers.explicit.dense_output import nested
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array
 

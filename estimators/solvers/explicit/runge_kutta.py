@@ -7,16 +7,20 @@ from types import MappingProxyType
 
 import numpy as np
 
-from gradpareto.estimators.solvers.dense_output import DenseOutput, collect
-from gradpareto.estimators.solvers.explicit.engine import Engine, Path, Rhs, Watch
-from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
+from gradpareto.estimators.solvers.explicit.dense_output import DenseOutput, collect
+from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
 from gradpareto.estimators.solvers.explicit.step_control import Control
+from gradpareto.estimators.solvers.explicit.stepper import (
+    RungeKuttaStepper,
+    Watch,
+)
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.estimators.solvers.right_hand_side import Path, RightHandSide
 from gradpareto.systems import Array
 
 
 @dataclass(frozen=True)
-class Solution:
+class RungeKuttaSolution:
     """y (B, m) and integral (B, size) at the last time, NaN in lanes that `failed` (with reasons).
 
     `stops` (len(times), B, m) holds y at each requested time, `pace` (len(times) - 1, 2, B) the
@@ -33,12 +37,12 @@ class Solution:
 
 
 def solve(
-    rhs: Rhs,
+    rhs: RightHandSide,
     y0: Array,
     times: Sequence[float],
     tableau: Tableau,
     control: Control,
-    quadrature: Quadrature,
+    quadrature: QuadratureVariables,
     *,
     path: Path | None = None,
     dense: bool = False,
@@ -46,7 +50,7 @@ def solve(
     watch: Watch = lambda lane, t, h, y, slopes: None,
     at_stop: Callable[[int, Array], None] = lambda index, y: None,
     lost: Mapping[int, str] = MappingProxyType({}),
-) -> Solution:
+) -> RungeKuttaSolution:
     """Integrate y' = rhs through `times` (monotone, either way), stepping onto each exactly.
 
     In the precision of y0, which slopes, integral and dense output share; times and step lengths
@@ -59,24 +63,24 @@ def solve(
     From the `pace` (2, B) that another solve had behind a stop, it takes the very steps that one
     took; without, the first is guessed.
     """
-    engine = Engine(rhs, y0, tableau, control, quadrature, path, dense, watch)
-    engine.failed.update(lost)
+    stepper = RungeKuttaStepper(rhs, y0, tableau, control, quadrature, path, dense, watch)
+    stepper.failed.update(lost)
     if pace is not None:
-        engine.h, engine.past_error = pace.copy()
+        stepper.h, stepper.past_error = pace.copy()
     stops = [y0]
     for k, (left, right) in enumerate(itertools.pairwise(times), 1):
-        engine.cross(left, right)
-        at_stop(k, engine.y)
-        stops.append(engine.y.copy())
-    for lane in engine.failed:
-        engine.y[lane] = engine.integral.value[lane] = np.nan
-    output = collect(max(map(abs, times)), engine.pieces) if engine.pieces else None
-    return Solution(
-        engine.y,
-        engine.integral.value,
+        stepper.cross(left, right)
+        at_stop(k, stepper.y)
+        stops.append(stepper.y.copy())
+    for lane in stepper.failed:
+        stepper.y[lane] = stepper.integral.value[lane] = np.nan
+    output = collect(max(map(abs, times)), stepper.pieces) if stepper.pieces else None
+    return RungeKuttaSolution(
+        stepper.y,
+        stepper.integral.value,
         np.stack(stops),
-        np.stack(engine.paces),
-        engine.steps,
-        engine.failed,
+        np.stack(stepper.paces),
+        stepper.steps,
+        stepper.failed,
         output,
     )

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from gradpareto.estimators.solvers.implicit.collocation_rules import Rule
+from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau
 from gradpareto.systems import Array, Factors, Problem
 
 
-class Forward:
+class StageEquations:
     """Z = h a f(x + Z), for x (B, d); times t (s,) and step h are all lanes'.
 
     Increments Z = X - x are rounded by less than the stages X (Hairer and Wanner, IV.8).
@@ -15,16 +15,18 @@ class Forward:
     are those of each lane's last call.
     """
 
-    def __init__(self, problem: Problem, rule: Rule, t: Array, h: float, x: Array) -> None:
+    def __init__(
+        self, problem: Problem, tableau: CollocationTableau, t: Array, h: float, x: Array
+    ) -> None:
         self.problem, self.t, self.h, self.x = problem, t, h, x
-        self.rule = rule
+        self.tableau = tableau
         self.slopes = np.full((len(x), len(t), x.shape[1]), np.nan, x.dtype)
         self.costs = np.full((len(x), len(t)), np.nan, x.dtype)
 
     @property
     def a(self) -> Array:
         """h a; kept by no step, being (s, s)."""
-        return (self.h * self.rule.a).astype(np.finfo(self.x.dtype).dtype)
+        return (self.h * self.tableau.a).astype(np.finfo(self.x.dtype).dtype)
 
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
         x = self.x[lanes, None]
@@ -34,7 +36,7 @@ class Forward:
 
     def at(self, points: Array) -> Array:
         """States x at start + h points (m,), or beyond: (B, m, d)."""
-        weights = (self.h * self.rule.integrals(points)).astype(self.a.dtype)
+        weights = (self.h * self.tableau.integrals(points)).astype(self.a.dtype)
         return np.asarray(self.x[:, None] + weights @ self.slopes)
 
     def jacobian(self, lanes: Array, z: Array) -> Array:
@@ -47,15 +49,15 @@ class Forward:
         return inverses(np.eye(stages * width, dtype=blocks.dtype) - coupling)
 
 
-class Backward:
+class AdjointStageEquations:
     """mu = pullback of (h b adjoint + h a^T mu): cotangents of a step's stages X (B, s, d).
 
     `factors` are theta's, (B, s, m) each, of each lane's last call.
     """
 
-    def __init__(self, step: Forward, increments: Array, adjoint: Array) -> None:
+    def __init__(self, step: StageEquations, increments: Array, adjoint: Array) -> None:
         self.step, self.increments, self.adjoint = step, increments, adjoint[:, None]
-        self.weights = (step.h * step.rule.b).astype(step.a.dtype)
+        self.weights = (step.h * step.tableau.b).astype(step.a.dtype)
         self.direct = self.weights[:, None] * self.adjoint
         self.factors: Factors = ()
 

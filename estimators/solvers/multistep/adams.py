@@ -1,6 +1,6 @@
 """Adams-Bashforth-Moulton of variable order and step, every lane with its own of both."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -15,20 +15,14 @@ from gradpareto.estimators.solvers.explicit.step_control import (
     given_up,
 )
 from gradpareto.estimators.solvers.mesh import inside
-from gradpareto.estimators.solvers.multistep.newton_form import (
+from gradpareto.estimators.solvers.multistep.divided_differences import (
     MOST_NODES,
     partial_sum,
     term_weights,
 )
 from gradpareto.estimators.solvers.multistep.nodes import NodeOutput, Nodes
+from gradpareto.estimators.solvers.right_hand_side import Path, RightHandSide
 from gradpareto.systems import Array, Factors
-
-Rhs = Callable[..., tuple[Array, Factors]]
-"""lane (R,), t (R,), y (R, m), and a path's values (R, k) if there is one -> slopes (R, m) and an
-integrand, in factors of R rows each."""
-
-Path = Callable[[Array, Array], Array]
-"""lane (R,), t (R,) -> values (R, k) that do not depend on y."""
 
 HISTORY = MOST_NODES - 1
 """Points behind the step that are kept; an order above the one in use needs one more than it."""
@@ -41,7 +35,7 @@ STUBBORN = 4
 
 
 @dataclass(frozen=True)
-class Solution:
+class AdamsSolution:
     """y (B, m) at the last time, NaN in lanes that `failed` (with reasons); `steps` (B,) accepted.
 
     Of all lanes' nodes together, sorted as in `dense`: lane (N,), t (N,), the integrand there, and
@@ -59,7 +53,7 @@ class Solution:
 
 
 def solve(
-    rhs: Rhs,
+    rhs: RightHandSide,
     y0: Array,
     times: Sequence[float],
     control: Adaptive,
@@ -67,7 +61,7 @@ def solve(
     path: Path | None = None,
     corrected: bool = False,
     lost: Mapping[int, str] = MappingProxyType({}),
-) -> Solution:
+) -> AdamsSolution:
     """Integrate y' = rhs through `times` (monotone, either way), starting afresh at each.
 
     One evaluation a step: the slope at the predicted state serves the corrector and then the
@@ -75,13 +69,13 @@ def solve(
     Wanner (1993), III.5 and III.7; Shampine and Gordon (1975). In the precision of y0, times are
     float64. Lanes that are `lost` stay out, and failed.
     """
-    engine = _Engine(rhs, y0, control, path, corrected)
-    engine.failed.update(lost)
+    stepper = AdamsStepper(rhs, y0, control, path, corrected)
+    stepper.failed.update(lost)
     for left, right in pairwise(times):
-        engine.cross(left, right)
-    for lane in engine.failed:
-        engine.y[lane] = np.nan
-    return engine.solution(np.array(times))
+        stepper.cross(left, right)
+    for lane in stepper.failed:
+        stepper.y[lane] = np.nan
+    return stepper.solution(np.array(times))
 
 
 @dataclass
@@ -99,11 +93,11 @@ class _Attempt:
     errors: Array
 
 
-class _Engine:
+class AdamsStepper:
     """The lanes between two attempts; `times`, `slopes` hold the last points, latest first."""
 
     def __init__(
-        self, rhs: Rhs, y0: Array, control: Adaptive, path: Path | None, corrected: bool
+        self, rhs: RightHandSide, y0: Array, control: Adaptive, path: Path | None, corrected: bool
     ) -> None:
         self.rhs, self.control, self.path, self.corrected = rhs, control, path, corrected
         lanes, width = y0.shape
@@ -219,17 +213,17 @@ class _Engine:
         self.steps[lane] += 1
         self._remember(lane, t, slope, node, missed)
 
-    def solution(self, stops: Array) -> Solution:
+    def solution(self, stops: Array) -> AdamsSolution:
         """Everything that was kept, sorted by lane and time."""
         direction = 1.0 if stops[-1] > stops[0] else -1.0
         lane, segment, t, y, slope, gap = map(np.concatenate, zip(*self.kept, strict=True))
         group = lane * (len(stops) - 1) + segment
         order = np.lexsort((direction * t, group))
         nodes = Nodes(group[order], direction * t[order])
-        used = nodes.rule(slope[order]).used
+        used = nodes.composite_rule(slope[order]).used
         integrand = tuple(np.concatenate(p)[order] for p in zip(*self.integrands, strict=True))
         dense = NodeOutput(nodes, y[order], slope[order], used, stops, direction)
-        return Solution(
+        return AdamsSolution(
             self.y, self.steps, self.failed, lane[order], t[order], integrand, gap[order], dense
         )
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from gradpareto.estimators.solvers.multistep.newton_form import (
+from gradpareto.estimators.solvers.multistep.divided_differences import (
     MOST_NODES,
     partial_sum,
     term_weights,
@@ -71,7 +71,7 @@ class Nodes:
         index, fraction = (np.take_along_axis(part, nearest, 1) for part in (index, fraction))
         return index, fraction, count, length
 
-    def rule(self, values: Array) -> "Rule":
+    def composite_rule(self, values: Array) -> "CompositeRule":
         """How to integrate values (N, m) over all intervals.
 
         Each interval takes the even number of nodes nearest to it, whose next two terms are
@@ -88,11 +88,11 @@ class Nodes:
         used[interval], error[interval] = _smallest(sizes.astype(float), weight, count)
         weights = np.zeros(len(self.time))
         np.add.at(weights, index, partial_sum(terms, used[interval]))
-        return Rule(used, error, weights)
+        return CompositeRule(used, error, weights)
 
 
 @dataclass(frozen=True)
-class Rule:
+class CompositeRule:
     """For the interval behind each node (N,) how many nodes it uses and its error; weights (N,).
 
     The weights are those of the nodes in the sum over all intervals.
@@ -121,7 +121,7 @@ def _smallest(sizes: Array, weight: Array, count: Array) -> tuple[Array, Array]:
 class NodeOutput:
     """Dense output of a multistep solve: y at a node, plus the integral of y' from there on.
 
-    Of y' it takes the polynomial of `Nodes.rule`, through nodes on both sides of the interval,
+    Of y' it takes the polynomial of `composite_rule`, through nodes on both sides of the interval,
     where the step had none but those behind it. `y` and `slope` (N, m), `used` (N,); `stops` are
     the ends of the smooth segments in the solve's order, group k * (len(stops) - 1) + n its lane k
     and segment n, `direction` 1 or -1.

@@ -8,7 +8,11 @@ from scipy.integrate import OdeSolver, solve_ivp
 from scipy.sparse import block_array, csr_array
 
 from gradpareto.estimators.solvers.explicit.step_control import ATOL_OVER_RTOL
-from gradpareto.estimators.solvers.per_lane.solver import Leg, Rhs, SolveFailed
+from gradpareto.estimators.solvers.per_lane.solver import (
+    LaneRightHandSide,
+    SegmentSolution,
+    SolveFailed,
+)
 from gradpareto.systems import Array
 
 SMALLEST_RTOL = 100 * np.finfo(float).eps
@@ -36,8 +40,14 @@ class ScipySolver:
         return self.name in STIFF
 
     def __call__(
-        self, rhs: Rhs, left: float, right: float, y0: Array, tolerance: float, dense: bool
-    ) -> Leg:
+        self,
+        rhs: LaneRightHandSide,
+        left: float,
+        right: float,
+        y0: Array,
+        tolerance: float,
+        dense: bool,
+    ) -> SegmentSolution:
         options: dict[str, Any] = {}
         if self.name in IMPLICIT_WITH_SPARSITY:
             options["jac_sparsity"] = _reads_first(rhs.reads, len(y0))
@@ -57,7 +67,7 @@ class ScipySolver:
         if not result.success:
             raise SolveFailed(str(result.message))
         times = result.t if result.sol is None else result.sol.ts
-        return Leg(result.y[:, -1].copy(), result.sol, times)
+        return SegmentSolution(result.y[:, -1].copy(), result.sol, times)
 
 
 def _reads_first(width: int, size: int) -> csr_array:

@@ -15,7 +15,7 @@ class SolveFailed(RuntimeError):  # noqa: N818
 
 
 @dataclass(frozen=True)
-class Rhs:
+class LaneRightHandSide:
     """y' = rhs(t, y) of one lane within a segment, for t a number, y (m,) -> (m,).
 
     It depends on the first `reads` entries of y; the others are integrals, which an implicit solver
@@ -32,7 +32,7 @@ class Rhs:
 
 
 @dataclass(frozen=True)
-class Leg:
+class SegmentSolution:
     """A solve over one segment: y (m,) at its end, y(t) by `at`, the accepted times (N + 1,).
 
     Without `dense` there may be no `at`; a solver that does not tell its `times` has None. `verify`
@@ -50,7 +50,7 @@ class Leg:
         return 0 if self.times is None else len(self.times) - 1
 
 
-class Solver(Protocol):
+class LaneSolver(Protocol):
     """Integrates from `left` to `right`, which may lie before it, to a relative tolerance.
 
     Raises SolveFailed where it gives up, anything else where it is broken.
@@ -65,5 +65,11 @@ class Solver(Protocol):
         """Whether accuracy alone bounds its steps."""
 
     def __call__(
-        self, rhs: Rhs, left: float, right: float, y0: Array, tolerance: float, dense: bool
-    ) -> Leg: ...
+        self,
+        rhs: LaneRightHandSide,
+        left: float,
+        right: float,
+        y0: Array,
+        tolerance: float,
+        dense: bool,
+    ) -> SegmentSolution: ...

@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from gradpareto.estimators.solvers.per_lane.solver import Leg, Rhs, SolveFailed
+from gradpareto.estimators.solvers.per_lane.solver import (
+    LaneRightHandSide,
+    SegmentSolution,
+    SolveFailed,
+)
 from gradpareto.systems import Array
 
 WATCHED = (0.0, 0.236, 0.618, 1.0)
@@ -14,7 +18,7 @@ WATCHED = (0.0, 0.236, 0.618, 1.0)
 
 
 @dataclass(frozen=True)
-class Brought:
+class UserSolver:
     """`solve(rhs, span, y0, tolerance)` returns the solution y(t), for t a number: (m,).
 
     `span` = (t0, t1), descending where it integrates backward; `rhs(t, y)` returns a new array. The
@@ -30,8 +34,14 @@ class Brought:
     stiff: bool = False
 
     def __call__(
-        self, rhs: Rhs, left: float, right: float, y0: Array, tolerance: float, dense: bool
-    ) -> Leg:
+        self,
+        rhs: LaneRightHandSide,
+        left: float,
+        right: float,
+        y0: Array,
+        tolerance: float,
+        dense: bool,
+    ) -> SegmentSolution:
         def checked(t: float, y: Array) -> Array:
             # What is kept of a state, for the cotangents, is not to change with the solver's y.
             return rhs(float(t), self._state(y, len(y0), "called the right-hand side with y of"))
@@ -59,7 +69,7 @@ class Brought:
                     "used again: its arrays are shared, copy them"
                 )
 
-        return Leg(seen[-1], at, self._times(found, solution, left, right), verify)
+        return SegmentSolution(seen[-1], at, self._times(found, solution, left, right), verify)
 
     def _state(self, y: object, size: int, what: str) -> Array:
         """A copy of y (size,), as float64. Raises ValueError if it is anything else."""

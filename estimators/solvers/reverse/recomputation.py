@@ -13,7 +13,7 @@ from gradpareto.estimators.solvers.reverse.tape import step_of
 from gradpareto.systems import Array, Problem
 
 
-class Rewinding:
+class Recomputation:
     """Lanes that each follow the actions of a placement of their own; a move is one batched call.
 
     Of the forward solve it keeps the states that the placements choose, and the mesh. A step taken

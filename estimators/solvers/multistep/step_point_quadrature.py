@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from gradpareto.estimators.solvers.multistep.adams import Path, Solution
+from gradpareto.estimators.solvers.multistep.adams import AdamsSolution
 from gradpareto.estimators.solvers.multistep.nodes import Nodes
 from gradpareto.estimators.solvers.multistep.sketch import sketch
+from gradpareto.estimators.solvers.right_hand_side import Path
 from gradpareto.systems import Array, Problem
 
 MOST_ROUNDS = 12
@@ -13,14 +14,14 @@ AT_ONCE = 64
 """Nodes of each lane that are contracted in one product."""
 
 
-class NodeQuadrature:
+class StepPointQuadrature:
     """N nodes of all lanes, sorted as the adjoint's solution has them, with their cotangents."""
 
-    def __init__(self, problem: Problem, adjoint: Solution, lanes: int) -> None:
+    def __init__(self, problem: Problem, adjoint: AdamsSolution, lanes: int) -> None:
         self.problem, self.adjoint, self.lanes = problem, adjoint, lanes
         self.nodes, self.lane = adjoint.dense.nodes, adjoint.lane
         self.factors, self.sketches = adjoint.integrand, sketch(adjoint.integrand)
-        self.rule = self.nodes.rule(self.sketches)
+        self.rule = self.nodes.composite_rule(self.sketches)
         self.gap = adjoint.gap
 
     def refine(self, tolerance: float, path: Path, beside: Array) -> None:
@@ -70,7 +71,7 @@ class NodeQuadrature:
             np.insert(old, behind, new, axis=0)
             for old, new in zip(self.factors, factors, strict=True)
         )
-        self.rule = self.nodes.rule(self.sketches)
+        self.rule = self.nodes.composite_rule(self.sketches)
 
     def gradient(self) -> Array:
         """dL/dtheta (B, P): the weighted nodes, those of a lane side by side, contracted."""

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.solvers.dense_output import Piece
-from gradpareto.estimators.solvers.explicit.quadrature import Integral, Quadrature, neighbours
+from gradpareto.estimators.solvers.explicit.dense_output import Piece
+from gradpareto.estimators.solvers.explicit.quadrature_variables import (
+    Integral,
+    QuadratureVariables,
+    neighbours,
+)
 from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
 from gradpareto.estimators.solvers.explicit.step_control import (
     SMALLEST_PAST_ERROR,
@@ -18,14 +22,8 @@ from gradpareto.estimators.solvers.explicit.step_control import (
 )
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import inside
+from gradpareto.estimators.solvers.right_hand_side import Path, RightHandSide
 from gradpareto.systems import Array, Factors
-
-Rhs = Callable[..., tuple[Array, Factors]]
-"""lane (R,), t (R,), y (R, m), and a `Path`'s values (R, k) if there is one -> slopes (R, m) and an
-integrand, in factors of R rows each."""
-
-Path = Callable[[Array, Array], Array]
-"""lane (R,), t (S, R) -> values (S, R, k) that do not depend on y, known for all stages at once."""
 
 Watch = Callable[[Array, Array, Array, Array, Array], None]
 """Told of accepted steps: lane (R,), t (R,), h (R,), y (R, m) before, slopes (s + 1, R, m), whose
@@ -59,16 +57,16 @@ def _weights(tableau: Tableau, controlled: bool) -> Array:
     return step if tableau.error is None or not controlled else np.vstack([step, tableau.error])
 
 
-class Engine:
+class RungeKuttaStepper:
     """The lanes between two attempts: time, state, proposed step, slope and integrand there."""
 
     def __init__(
         self,
-        rhs: Rhs,
+        rhs: RightHandSide,
         y0: Array,
         tableau: Tableau,
         control: Control,
-        quadrature: Quadrature,
+        quadrature: QuadratureVariables,
         path: Path | None = None,
         keep: bool = False,
         watch: Watch = lambda lane, t, h, y, slopes: None,

@@ -15,7 +15,7 @@ from gradpareto.systems import Array
 
 
 @dataclass(frozen=True, eq=False)
-class Rule:
+class CollocationTableau:
     """X_i = x + h sum_j a_ij f(X_j), x+ = x + h sum_i b_i f(X_i), for nodes c (s,) in (0, 1]."""
 
     order: int
@@ -59,18 +59,20 @@ def _legendre(at: Array, count: int) -> Array:
 
 
 @cache
-def gauss(stages: int) -> Rule:
+def gauss(stages: int) -> CollocationTableau:
     """Gauss-Legendre: order 2s, symplectic (Butcher 1964)."""
     nodes, weights = np.polynomial.legendre.leggauss(stages)
-    return Rule(2 * stages, (nodes + 1) / 2, weights / 2)
+    return CollocationTableau(2 * stages, (nodes + 1) / 2, weights / 2)
 
 
 @cache
-def radau(stages: int) -> Rule:
+def radau(stages: int) -> CollocationTableau:
     """Radau IIA: order 2s - 1, L-stable, its last node is the step's end (Ehle 1969)."""
     nodes, weights = (np.empty(0), np.empty(0)) if stages == 1 else roots_jacobi(stages - 1, 1, 0)
     c = np.append((nodes + 1) / 2, 1.0)
-    return Rule(2 * stages - 1, c, np.append(weights / (1 - nodes) / 2, 1 / stages**2))
+    return CollocationTableau(
+        2 * stages - 1, c, np.append(weights / (1 - nodes) / 2, 1 / stages**2)
+    )
 
 
-Family = Callable[[int], Rule]
+Family = Callable[[int], CollocationTableau]

@@ -7,11 +7,11 @@ import pytest
 
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.estimators.per_lane import CtpgOver
-from gradpareto.estimators.solvers.explicit.engine import Rhs
-from gradpareto.estimators.solvers.explicit.quadrature import Quadrature
-from gradpareto.estimators.solvers.explicit.runge_kutta import Solution, solve
+from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
+from gradpareto.estimators.solvers.explicit.runge_kutta import RungeKuttaSolution, solve
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import RK4, TABLEAUS, Tableau
+from gradpareto.estimators.solvers.right_hand_side import RightHandSide
 from gradpareto.systems import TASKS, Array, Factors
 
 ADAPTIVE = [name for name, tableau in TABLEAUS.items() if tableau.error is not None]
@@ -41,7 +41,7 @@ def contract(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
 
 
 def run(
-    rhs: Rhs,
+    rhs: RightHandSide,
     y0: Array,
     times: Sequence[float],
     tableau: Tableau,
@@ -49,8 +49,8 @@ def run(
     *,
     controlled: bool = False,
     **options: object,
-) -> Solution:
-    quadrature = Quadrature(1, contract, controlled)
+) -> RungeKuttaSolution:
+    quadrature = QuadratureVariables(1, contract, controlled)
     return solve(rhs, y0, times, tableau, control, quadrature, **options)  # type: ignore[arg-type]
 
 

@@ -23,7 +23,7 @@ def neighbours(rows: Array) -> Array | slice:
 
 
 @dataclass(frozen=True)
-class Quadrature:
+class QuadratureVariables:
     """What is integrated: `size` components, whose integrand is kept in factors until contracted.
 
     A `controlled` integral is part of the solver's state: its error estimate counts as the state's.
@@ -34,7 +34,7 @@ class Quadrature:
     controlled: bool = False
 
 
-NOTHING = Quadrature(size=0, contract=lambda nodes, weights, out: None)
+NO_QUADRATURE = QuadratureVariables(size=0, contract=lambda nodes, weights, out: None)
 """For a solve beside which nothing is integrated."""
 
 
@@ -46,7 +46,7 @@ class Integral:
     """
 
     def __init__(
-        self, quadrature: Quadrature, lanes: int, estimates: int, dtype: DTypeLike
+        self, quadrature: QuadratureVariables, lanes: int, estimates: int, dtype: DTypeLike
     ) -> None:
         self.contract = quadrature.contract
         self.value = np.zeros((lanes, quadrature.size), dtype)

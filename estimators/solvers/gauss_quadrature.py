@@ -5,9 +5,9 @@ from functools import cache
 import numpy as np
 from numpy.polynomial import legendre
 
-from gradpareto.estimators.solvers.dense_output import DenseOutput
-from gradpareto.estimators.solvers.explicit.engine import Path
+from gradpareto.estimators.solvers.explicit.dense_output import DenseOutput
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
+from gradpareto.estimators.solvers.right_hand_side import Path
 from gradpareto.systems import Array, Factors, Problem
 
 ROWS_AT_ONCE = 4096

@@ -10,14 +10,14 @@ from scipy.integrate import quad_vec
 
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.estimators.solvers import theta_quadrature
+from gradpareto.estimators.solvers import gauss_quadrature
 from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
-from gradpareto.estimators.solvers.dense_output import DenseOutput
-from gradpareto.estimators.solvers.explicit.quadrature import NOTHING
+from gradpareto.estimators.solvers.explicit.dense_output import DenseOutput
+from gradpareto.estimators.solvers.explicit.quadrature_variables import NO_QUADRATURE
 from gradpareto.estimators.solvers.explicit.runge_kutta import solve
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
-from gradpareto.estimators.solvers.theta_quadrature import (
+from gradpareto.estimators.solvers.gauss_quadrature import (
     gauss_kronrod,
     gauss_on_steps,
     kronrod_rule,
@@ -38,7 +38,7 @@ def dense(problem: Problem, x0: Array, tolerance: float) -> tuple[DenseOutput, D
     forward = solve_forward(problem, x0, times, TABLEAU, control, dense=True)
     end = problem.terminal_gradient(forward.y)
     backward = solve_adjoint(
-        problem, end, times, TABLEAU, control, NOTHING, path=forward.dense, dense=True
+        problem, end, times, TABLEAU, control, NO_QUADRATURE, path=forward.dense, dense=True
     )
     assert forward.dense is not None
     assert backward.dense is not None
@@ -77,7 +77,7 @@ def test_dense_output_of_a_solve_back_in_time(name: str) -> None:
         (2.0, 1.0, 0.0),
         TABLEAUS[name],
         Adaptive.from_tolerance(tolerance),
-        NOTHING,
+        NO_QUADRATURE,
         dense=True,
     )
     assert found.dense is not None
@@ -123,13 +123,13 @@ def test_both_quadratures_of_lanes_of_different_steps() -> None:
 def test_halving_goes_on_until_the_errors_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Truth: the sum of what is accepted and of what is open, round by round, in one lane."""
     rounds: list[tuple[Array, Array]] = []
-    too_rough = theta_quadrature.too_rough
+    too_rough = gauss_quadrature.too_rough
 
     def judged(errors: Array, *bounds: Array) -> Array:
         rounds.append((errors, too_rough(errors, *bounds)))
         return rounds[-1][1]
 
-    monkeypatch.setattr(theta_quadrature, "too_rough", judged)
+    monkeypatch.setattr(gauss_quadrature, "too_rough", judged)
     x, alpha = dense(PROBLEM, X0[:1], 1e-8)
     found = gauss_kronrod(PROBLEM, x, alpha, 1, PROBLEM.segments, 1e-7, 1e-15)
     allowed, accepted = 1e-7 * np.linalg.norm(found), 0.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gradpareto.estimators.solvers.per_lane.solver import Leg
+from gradpareto.estimators.solvers.per_lane.solver import SegmentSolution
 from gradpareto.systems import Array, Problem
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(3)
@@ -16,7 +16,11 @@ MOST_PIECES = 2**14
 
 
 def integrate(
-    problem: Problem, index: int, legs: tuple[Leg, Leg], edges: Array, tolerance: float
+    problem: Problem,
+    index: int,
+    legs: tuple[SegmentSolution, SegmentSolution],
+    edges: Array,
+    tolerance: float,
 ) -> Array:
     """int pullback_theta(x(t), alpha(t)) dt (P,) over a mesh of rising `edges` (N + 1,).
 
@@ -47,7 +51,11 @@ def integrate(
 
 
 def _pieces(
-    problem: Problem, index: int, legs: tuple[Leg, Leg], starts: Array, lengths: Array
+    problem: Problem,
+    index: int,
+    legs: tuple[SegmentSolution, SegmentSolution],
+    starts: Array,
+    lengths: Array,
 ) -> tuple[Array, Array]:
     """Integrals of the pieces (N, P), and the part of each that they may be off by (N,)."""
     nodes, sizes = [], np.zeros(len(starts))

@@ -3,11 +3,17 @@ from .bench.draw.figures import headline as headline
 from .bench.draw.figures import memory_figure as memory_figure
 from .bench.draw.figures import time_figure as time_figure
 from .bench.draw.matrix_figure import matrix_figure as matrix_figure
+from .bench.judge.matrix import verdict_matrix as verdict_matrix
+from .bench.judge.verdict import Verdict as Verdict
 from .bench.judge.verdict import compare as compare
+from .bench.run.plan import Plan as Plan
+from .bench.run.sweep import Budget as Budget
 from .bench.run.sweep import sweep as sweep
+from .bench.store.records import RunFolder as RunFolder
 from .estimators import ESTIMATORS as ESTIMATORS
 from .estimators import Estimate as Estimate
 from .estimators import Estimator as Estimator
+from .reference import Reference as Reference
 from .reference import certify as certify
 from .systems import TASKS as TASKS
 from .systems import Policy as Policy

@@ -161,20 +161,21 @@ def _any_problem(system: str) -> Problem:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure. Every setting of every estimator sees the same initial states (paired).
+    """A plan of what to measure: estimators on problems, which are pairs of a system and a preset.
 
-    `x0` overrides the system's own draw of `samples` initial states from `seed`. An estimator that
-    the exceptions or its price hold to fewer samples sees the first few, unless it is to see
-    `all_samples`. Wall time, `timed`, costs runs of the baseline beside each cell. The plan of the
-    whole `field` has settings of its own, and gives an estimator up on a problem where a setting
-    took too long.
+    Every setting of every estimator sees the same initial states, so that samples are paired: the
+    system draws `samples` of them from `seed`, unless `x0` (samples, state_dim) is given. By
+    default the settings are the suite's. An estimator that EXCEPTIONS or its price hold to fewer
+    samples sees the first few, unless `all_samples` is set. Wall time, `timed`, costs runs of the
+    baseline beside each cell. The plan of the whole `field` has settings of its own, and gives an
+    estimator up on a problem where a setting took too long.
     """
 
-    problems: tuple[tuple[str, str], ...]
-    estimators: tuple[str, ...]
+    problems: Sequence[tuple[str, str]]
+    estimators: Sequence[str] = DEFAULT_ESTIMATORS
     samples: int | None = None
     all_samples: bool = False
-    settings: tuple[float, ...] = ()
+    settings: Sequence[float] = ()
     seed: int | None = None
     x0: Array | None = None
     timed: bool = True
@@ -207,8 +208,8 @@ class Plan:
         """Of any cell, unless told otherwise."""
         return field_plan.SAMPLES if self.field else SAMPLES
 
-    def _rule(self, system: str, theta: str, estimator: str) -> tuple[tuple[float, ...], int]:
-        """Settings and samples, as this plan has them."""
+    def _rule(self, system: str, theta: str, estimator: str) -> tuple[Sequence[float], int]:
+        """The settings and samples of an estimator on a problem in this plan."""
         if self.field and not self.settings:
             return field_plan.field_settings(system, estimator, TASKS[system].problem(theta))
         settings, samples = EXCEPTIONS.get((system, estimator), ((), 0))

@@ -16,6 +16,7 @@ import pebble
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.judge.frontier import limit_table
+from gradpareto.bench.nearest import nearest
 from gradpareto.bench.plugins import claim_cells
 from gradpareto.bench.run.measure import failed_records, measure
 from gradpareto.bench.run.plan import Plan
@@ -24,6 +25,7 @@ from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import CELL_KEYS, Cell, Record, RunFolder, Status
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import Reference, cache_key, default_folder, load_or_certify
+from gradpareto.systems import TASKS
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ def sweep(
     `if __name__ == "__main__":`; a notebook just calls it. Raises UnusableFolder, TamperedCache,
     and ValueError for a plan without cells or an unusable x0.
     """
-    cache = cache or default_folder()
-    cells = plan.cells()
+    _check_names(plan, estimators)
+    cache, cells = cache or default_folder(), plan.cells()
     if not cells:
         raise ValueError("nothing to sweep: no system has such a preset")
     folder.open(plan.shared())
@@ -70,6 +72,19 @@ def sweep(
     if missing or not folder.records_path.is_file():
         return folder.write_records()
     return folder.read_cells()
+
+
+def _check_names(plan: Plan, estimators: Mapping[str, Estimator]) -> None:
+    """Raise ValueError for a name that the plan has and no registry knows."""
+    for system, theta in plan.problems:
+        if system not in TASKS:
+            raise ValueError(f"unknown system {system!r}{nearest(system, TASKS)}")
+        if theta not in TASKS[system].presets:
+            known = ", ".join(TASKS[system].presets)
+            raise ValueError(f"{system} has no preset {theta!r}: known: {known}")
+    for name in plan.estimators:
+        if name not in estimators:
+            raise ValueError(f"unknown estimator {name!r}{nearest(name, estimators)}")
 
 
 @dataclass(frozen=True)

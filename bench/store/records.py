@@ -106,7 +106,11 @@ class RunFolder:
     folder shares (samples, seed, ...) is fixed when the folder is made.
     """
 
-    path: Path
+    location: str | Path
+
+    @property
+    def path(self) -> Path:
+        return Path(self.location)
 
     @property
     def provenance_path(self) -> Path:

@@ -6,9 +6,7 @@ import numpy as np
 
 from gradpareto.bench.learning.setups import Setup
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.estimators.solvers.closed_loop import solve_forward
-from gradpareto.estimators.solvers.explicit.step_control import Adaptive
-from gradpareto.estimators.solvers.explicit.tableaus import TSIT5
+from gradpareto.reference import solve_states
 from gradpareto.systems import Array, Factors, Problem
 
 TOLERANCE = 1e-6
@@ -18,17 +16,12 @@ POINTS = 200
 def paths(
     problem: Problem, x0: Array, points: int = POINTS, tolerance: float = TOLERANCE
 ) -> tuple[Array, Array]:
-    """Times (points,) and states (points, B, state_dim) of the closed loop from x0."""
-    forward = solve_forward(
-        problem, x0, problem.segments, TSIT5, Adaptive.from_tolerance(tolerance), dense=True
-    )
+    """Times (points,) and states (points, B, state_dim) of the closed loop from x0.
+
+    They are solved by the reference's method; a lane is NaN from where it cannot be solved.
+    """
     times = np.linspace(0, problem.horizon, points)
-    assert forward.dense is not None
-    lanes = np.array([k for k in range(len(x0)) if k not in forward.failed], dtype=int)
-    states = np.full((points, *x0.shape), np.nan)
-    for row, t in zip(states, times, strict=True):
-        row[lanes] = forward.dense(lanes, np.full(len(lanes), t))
-    return times, states
+    return times, solve_states(problem, x0, times, tolerance)
 
 
 @dataclass(frozen=True)

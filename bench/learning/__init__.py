@@ -1,1 +1,1 @@
-"""Policy learning: where a better gradient has to earn its keep."""
+"""Policy learning, in which the gradients of several estimators are put to use and compared."""

@@ -1,31 +1,35 @@
-"""One system's policy learned by several estimators, alike in all but the gradient."""
+"""The policy of one system is learned with several estimators, alike in all but the gradient."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from gradpareto.bench.learning.history import STATUS, History
 from gradpareto.bench.learning.setups import Setup
-from gradpareto.bench.learning.train import Rule, Run, heldout_loss, train
+from gradpareto.bench.learning.train import OnDivergence, Run, heldout_loss, train
 from gradpareto.bench.plugins import claim_histories
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder, write_whole
+from gradpareto.systems import Array
 
 Budget = Literal["iterations", "evals", "seconds"]
-"""What all estimators have the same of: the first makes its iterations; given evals or seconds,
-each trial of the others goes on until it has spent what that trial of the first did."""
+"""The resource of which every estimator has the same amount.
+
+The first estimator makes its iterations. Under a budget of evals or seconds, each trial of the
+other estimators goes on until it has spent what the same trial of the first did.
+"""
 MOST_ITERATIONS = 100
-"""Times the first's, should an estimator spend next to nothing."""
+"""An estimator that spends next to nothing makes at most this many times the first's iterations."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the estimators have in common, and the setting of each, in the order of training."""
+    """A comparison: what the estimators share, and each one's setting, in the order of training."""
 
     name: str
     setup: Setup
@@ -34,13 +38,13 @@ class Comparison:
     seed: int = 0
     iterations: int = 1000
     budget: Budget = "iterations"
-    rule: Rule = "skip"
+    on_divergence: OnDivergence = "skip"
     heldout_every: int = 1
     reference_every: int = 0
     snapshot_every: int = 0
 
     def run(self, estimator: str, first: History | None) -> Run:
-        """The estimator's run, given the history of the first."""
+        """Make an estimator's run, given the first estimator's history (None for the first)."""
         run = Run(
             self.setup,
             estimator,
@@ -48,7 +52,7 @@ class Comparison:
             trials=self.trials,
             seed=self.seed,
             iterations=self.iterations,
-            rule=self.rule,
+            on_divergence=self.on_divergence,
             heldout_every=self.heldout_every,
             reference_every=self.reference_every,
             snapshot_every=self.snapshot_every,
@@ -61,9 +65,10 @@ class Comparison:
 
 
 def learn(comparison: Comparison, folder: Path, report: Report) -> dict[str, History]:
-    """Histories by estimator, kept in `folder` with records.csv and provenance; continued from it.
+    """Train with each estimator, and return the histories by the estimators' names.
 
-    Raises UnusableFolder or UnusableHistory if the folder holds something else.
+    They are kept in `folder`, beside records.csv and the provenance; what is there already is
+    continued. Raises UnusableFolder or UnusableHistory if the folder holds something else.
     """
     held = RunFolder(folder)
     held.open(
@@ -87,7 +92,7 @@ def learn(comparison: Comparison, folder: Path, report: Report) -> dict[str, His
 
 
 def records(comparison: Comparison, histories: Mapping[str, History]) -> pd.DataFrame:
-    """A row an iteration of each trial of each estimator, with the columns of `Row`."""
+    """Make one row for each iteration, trial and estimator, with the columns of `Row`."""
     tables = []
     for estimator, history in histories.items():
         table = history.table()
@@ -98,45 +103,65 @@ def records(comparison: Comparison, histories: Mapping[str, History]) -> pd.Data
     return pd.concat(tables, ignore_index=True)
 
 
-def summary(comparison: Comparison, histories: Mapping[str, History]) -> list[dict[str, Any]]:
-    """What each estimator came to; medians over the trials, sums of what was skipped.
+@dataclass(frozen=True)
+class Summary:
+    """The result of one estimator's run.
 
-    `rel_error` is the median of the `checks` in which the first sample's gradient was held to its
-    reference.
+    `iterations`, `evals`, `seconds` and the held-out losses are medians over the trials; `skipped`
+    (iterations), `failures` (samples without a gradient) and `diverged` (trials) are sums.
+    `rel_error` is the median of the `checks` in which the first sample's gradient was compared with
+    its reference.
     """
+
+    estimator: str
+    setting: float
+    iterations: int
+    evals: float
+    seconds: float
+    heldout_before: float
+    heldout_after: float
+    rel_error: float
+    checks: int
+    skipped: int
+    failures: int
+    diverged: int
+
+
+def summary(comparison: Comparison, histories: Mapping[str, History]) -> list[Summary]:
+    """Sum up each estimator's run."""
+    start = heldout_loss(comparison.setup, comparison.setup.initial_theta(comparison.trials))
     rows = []
     for estimator, history in histories.items():
         state, status = history.state, history.column("status")
         errors = history.column("rel_error")[:, 0]
         errors = errors[np.isfinite(errors)]
-        final = heldout_loss(comparison.setup, state.theta)
-        start = heldout_loss(comparison.setup, comparison.setup.initial_theta(comparison.trials))
-        rows.append(
-            {
-                "estimator": estimator,
-                "setting": comparison.settings[estimator],
-                "iterations": int(np.median((status != STATUS.index("done")).sum(axis=0))),
-                "evals": float(np.median(state.evals)),
-                "seconds": float(np.median(state.seconds)),
-                "heldout_before": float(np.median(start)),
-                "heldout_after": float(np.median(final)),
-                "rel_error": float(np.median(errors)) if len(errors) else np.nan,
-                "checks": len(errors),
-                "skipped": int((status == STATUS.index("skipped")).sum()),
-                "failures": int(history.column("failures").sum()),
-                "diverged": int((state.status == STATUS.index("diverged")).sum()),
-            }
+        row = Summary(
+            estimator=estimator,
+            setting=comparison.settings[estimator],
+            iterations=int(np.median((status != STATUS.index("done")).sum(axis=0))),
+            evals=float(np.median(state.evals)),
+            seconds=float(np.median(state.seconds)),
+            heldout_before=float(np.median(start)),
+            heldout_after=float(np.median(heldout_loss(comparison.setup, state.theta))),
+            rel_error=float(np.median(errors)) if len(errors) else np.nan,
+            checks=len(errors),
+            skipped=int((status == STATUS.index("skipped")).sum()),
+            failures=int(history.column("failures").sum()),
+            diverged=int((state.status == STATUS.index("diverged")).sum()),
         )
+        rows.append(row)
     return rows
 
 
-def best_theta(comparison: Comparison, histories: Mapping[str, History]) -> np.ndarray:
-    """Parameters (P,) of the first estimator's trial whose held-out loss is smallest at the end.
+def best_theta(comparison: Comparison, histories: Mapping[str, History]) -> Array:
+    """Return the parameters (P,) of the first estimator's trial that ends with the least loss.
 
-    Over the system's own horizon, even if it was trained on another.
+    That is the held-out loss over the system's own horizon, even if training had another. Raises
+    ValueError if no trial ends with a finite one.
     """
-    theta = next(iter(histories.values())).state.theta
+    theta: Array = next(iter(histories.values())).state.theta
     losses = heldout_loss(replace(comparison.setup, horizon=None), theta)
     if not np.isfinite(losses).any():
         raise ValueError("no trial ended with a finite held-out loss")
-    return theta[np.nanargmin(losses)]
+    best: Array = theta[np.nanargmin(losses)]
+    return best

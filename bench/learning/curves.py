@@ -1,4 +1,4 @@
-"""Learning curves: loss against what was spent, a line and a band an estimator."""
+"""Learning curves: the loss against what was spent, with a line and a band for each estimator."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from gradpareto.bench.learning.history import History
 from gradpareto.systems import Array
 
 POINTS = 400
-"""Of a drawn curve."""
+"""The number of points of a drawn curve."""
 LABELS = {
     "iterations": "iterations",
     "evals": "evaluations (f + vjp) a trial",
@@ -26,7 +26,7 @@ def learning_curves(
     column: str = "heldout_loss",
     costs: tuple[str, ...] = ("iterations", "evals", "seconds"),
 ) -> Figure:
-    """One panel a cost, all estimators in each."""
+    """Draw a panel for each cost, with all estimators in each."""
     with sheet(1 + 4.2 * len(costs), 3.9) as figure:
         for index, cost in enumerate(costs):
             axes = figure.add_subplot(1, len(costs), index + 1)
@@ -47,7 +47,7 @@ def draw_curves(
     window: int = 1,
     band: tuple[float, float] = (0.25, 0.75),
 ) -> None:
-    """Medians over the trials, smoothed over `window` iterations, and the band of two quantiles."""
+    """Draw medians over the trials, smoothed over `window` iterations, and a band of quantiles."""
     for name, history in histories.items():
         x, y = curve(history, cost, column, window)
         color = style_of(name).color
@@ -60,9 +60,9 @@ def draw_curves(
 
 
 def curve(history: History, cost: str, column: str, window: int = 1) -> tuple[Array, Array]:
-    """Costs (K,), up to where the first trial ends, and the column of every trial there (K, N).
+    """Return costs (K,), up to where the first trial ends, and a column of N trials there (K, N).
 
-    Each trial's values are averaged over `window` of those taken, and interpolated.
+    Each trial's values are averaged over `window` of those that were taken, and interpolated.
     """
     spent = _spent(history, cost)
     values = history.column(column)
@@ -82,7 +82,7 @@ def curve(history: History, cost: str, column: str, window: int = 1) -> tuple[Ar
 
 
 def _spent(history: History, cost: str) -> Array:
-    """What each trial had spent before each iteration (iterations, N)."""
+    """Return what each trial had spent before each iteration (iterations, N)."""
     after = {
         "iterations": np.cumsum(history.column("status") > 0, axis=0),
         "evals": history.evals,

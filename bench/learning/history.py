@@ -1,4 +1,4 @@
-"""What a learning run leaves: a row an iteration and trial, and where the parameters went."""
+"""The history of a learning run: its rows, one for each iteration, and its state after the last."""
 
 import io
 from dataclasses import dataclass, fields
@@ -12,24 +12,28 @@ from gradpareto.bench.store.records import write_whole
 from gradpareto.systems import Array
 
 STATUS = ("done", "ok", "skipped", "diverged")
-"""An iteration's: the trial had come to its end before; its step was taken; or left out because the
-loss or gradient was not finite; the trial was given up over that."""
+"""The status of a trial's iteration.
+
+`done`: the trial had come to its end before. `ok`: its step was taken. `skipped`: its step was left
+out, because the loss or the gradient was not finite. `diverged`: the trial was given up over that.
+"""
 
 
 class UnusableHistory(ValueError):  # noqa: N818
-    """A history that is damaged, or of another run; it is left as it is."""
+    """The history is damaged, or belongs to another run; the file is left as it is."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One iteration of N trials, each (N,). Sums and means are over the batch of a trial.
+    """One iteration of N trials; every column is (N,).
 
-    `status` indexes STATUS; `loss` and `grad_norm` are the estimator's own; `heldout_loss`, on
-    initial states that never change, is solved alike for every estimator; `rel_error` is that of
-    the first sample's gradient against its certified reference; both are NaN where not taken.
-    `f_evals` and `vjp_evals` are sums; `wall_s` is the batch's time over the trials in it;
-    `failures` counts samples without a finite gradient. `reconstruction` is |x(0) - its
-    reconstruction|, for estimators that make one.
+    Sums and means are over the batch of a trial. `status` indexes STATUS. `loss` and `grad_norm`
+    are the estimator's own means. `heldout_loss`, on initial states that never change, is solved by
+    the reference for every estimator; `rel_error` compares the first sample's gradient with its
+    certified reference; both are NaN where they were not taken. `f_evals` and `vjp_evals` are sums.
+    `wall_s` is the batch's time in seconds, over the number of trials in it. `failures` counts the
+    samples without a finite gradient. `reconstruction` is |x(0) - its reconstruction|, for
+    estimators that make one.
     """
 
     status: Array
@@ -49,10 +53,11 @@ COLUMNS = tuple(field.name for field in fields(Row))
 
 @dataclass(frozen=True)
 class State:
-    """Where N trials are after `iteration` iterations.
+    """The state of N trials after `iteration` iterations.
 
-    theta (N, P), the optimiser's moments (M, N, P), and (N,): the updates made, what was spent, and
-    its STATUS: `ok` while it goes on, then `done` or `diverged`.
+    `theta` is (N, P), the optimiser's `moments` are (M, N, P). The rest is (N,): the updates made,
+    the evaluations and seconds spent, and the index in STATUS: `ok` while a trial goes on, then
+    `done` or `diverged`.
     """
 
     iteration: Array
@@ -66,9 +71,9 @@ class State:
 
 @dataclass
 class History:
-    """A row an iteration, the state after the last, and some parameters of the first trial.
+    """The rows of a run's iterations, the state after the last, and snapshots of the first trial.
 
-    `snapshots` maps the number of iterations made to theta (P,) then.
+    `snapshots` maps a number of iterations to the parameters (P,) that the first trial had then.
     """
 
     rows: list[Row]
@@ -76,24 +81,24 @@ class History:
     snapshots: dict[int, Array]
 
     def column(self, name: str) -> Array:
-        """(iterations, N)."""
+        """Return a column of `Row` (iterations, N)."""
         made = int(self.state.iteration)
         return np.array([getattr(row, name) for row in self.rows[:made]]).reshape(made, -1)
 
     @property
     def evals(self) -> Array:
-        """Evaluations that each trial has spent after each iteration (iterations, N)."""
+        """The evaluations that each trial has spent after each iteration (iterations, N)."""
         return np.cumsum(self.column("f_evals") + self.column("vjp_evals"), axis=0)
 
     @property
     def seconds(self) -> Array:
-        """The same in seconds."""
+        """The seconds that each trial has spent after each iteration (iterations, N)."""
         return np.cumsum(np.nan_to_num(self.column("wall_s")), axis=0)
 
     def table(self) -> pd.DataFrame:
-        """A row an iteration and trial, without those of trials that had ended.
+        """Make one row for each iteration and trial, without those of trials that had ended.
 
-        `evals` and `seconds` are what the trial has spent after it.
+        `evals` and `seconds` are what the trial has spent after the iteration.
         """
         iterations, trials = self.column("status").shape
         columns: dict[str, Any] = {
@@ -108,7 +113,7 @@ class History:
 
 
 def save(path: Path, key: str, history: History) -> None:
-    """Keep a history; `key` says which run it belongs to."""
+    """Write a history to a file; `key` says which run it belongs to."""
     arrays: dict[str, Any] = {f"row_{name}": history.column(name) for name in COLUMNS}
     arrays |= {f"state_{f.name}": getattr(history.state, f.name) for f in fields(State)}
     arrays["snapshot_iterations"] = np.array(list(history.snapshots))
@@ -119,7 +124,10 @@ def save(path: Path, key: str, history: History) -> None:
 
 
 def load(path: Path, key: str) -> History:
-    """Raises UnusableHistory if the file is damaged or its run was set up differently."""
+    """Read the history of the run that `key` tells.
+
+    Raises UnusableHistory if the file is damaged, or its run was set up differently.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

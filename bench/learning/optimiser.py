@@ -1,4 +1,4 @@
-"""Optimisers of N trials at once: pure functions from gradients and moments to changes."""
+"""Optimisers: pure functions from the gradients and moments of N trials to their changes."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -9,15 +9,15 @@ from gradpareto.systems import Array
 
 
 class Optimiser(Protocol):
-    """Keeps `count` moments for each parameter."""
+    """An optimiser that keeps `count` moments for each parameter."""
 
     @property
     def count(self) -> int: ...
 
     def change(self, gradient: Array, moments: Array, updates: Array) -> tuple[Array, Array]:
-        """Change of theta (N, P) and the new moments (count, N, P).
+        """Return the change of theta (N, P) and the new moments (count, N, P).
 
-        `gradient` is (N, P), `updates` (N,) how many there were before this one.
+        `gradient` is (N, P); `updates` (N,) is the number of updates made before this one.
         """
 
 
@@ -36,7 +36,12 @@ class Momentum:
 
 @dataclass(frozen=True)
 class Adam:
-    """Kingma and Ba (2015), Algorithm 1."""
+    """Adam (Kingma and Ba 2015, Algorithm 1).
+
+    m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, and after the k-th update
+    theta <- theta - rate (m / (1 - b1^k)) / (sqrt(v / (1 - b2^k)) + epsilon), where b1 is `decay`
+    and b2 `decay_squares`.
+    """
 
     rate: float
     decay: float = 0.9

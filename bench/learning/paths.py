@@ -1,4 +1,4 @@
-"""Trajectories of learned policies, for pictures."""
+"""The trajectories of learned policies, and the states that learning asks for, for pictures."""
 
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ POINTS = 200
 def paths(
     problem: Problem, x0: Array, points: int = POINTS, tolerance: float = TOLERANCE
 ) -> tuple[Array, Array]:
-    """Times (points,) and states (points, B, state_dim) of the closed loop from x0.
+    """Return times (points,) and states (points, B, state_dim) of the closed loop from x0.
 
     They are solved by the reference's method; a lane is NaN from where it cannot be solved.
     """
@@ -44,7 +44,7 @@ class _Watched(Problem):
 def visited(
     setup: Setup, estimator: str, setting: float, theta: Array, seed: int, iteration: int
 ) -> Array:
-    """States (n, state_dim) at which an iteration of the first trial asks for dynamics."""
+    """Return states (n, state_dim) at which an iteration asks for the first trial's dynamics."""
     problem, x0 = setup.batch_of(theta[None], np.zeros(1, dtype=int), seed, iteration)
     problem = problem.exact
     seen: list[Array] = []

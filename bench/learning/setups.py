@@ -1,4 +1,4 @@
-"""How each system's policy is learned: the paper's set-up where there is one."""
+"""The learning set-up of every system: the paper's where there is one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,18 +12,19 @@ from gradpareto.systems import TASKS, Array, Policy, Problem, System
 from gradpareto.systems.task import INITIAL_SEED
 
 HELDOUT = 32
-"""Initial states on which every estimator's policies are judged."""
+"""The number of initial states on which every estimator's policies are judged."""
 _HELDOUT_SEED = 20213
 PAPER_RTOL = 1e-3
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What is learned, and by which optimiser.
+    """A system, the policy that is learned, and the optimiser that learns it.
 
-    Trial k starts from a Glorot-uniform draw times `scale`, of a seed of its own. A step takes the
-    mean gradient of `batch` initial states, each entry clipped to +-`clip`. `settings` are those of
-    the estimators that are compared, for the others see `setting_of`.
+    Each trial starts from a Glorot-uniform draw times `scale`, with a seed of its own. A step
+    follows the mean gradient of `batch` initial states, each entry clipped to +-`clip`. `horizon`
+    is the training's, where it is not the system's. `settings` maps estimators to their settings;
+    those of others come from `setting_of`.
     """
 
     system: System
@@ -37,18 +38,18 @@ class Setup:
     settings: Mapping[str, float] = field(default_factory=dict)
 
     def initial_theta(self, trials: int) -> Array:
-        """(trials, P); the first is the system's preset `initial`."""
+        """Draw parameters (trials, P); the first are those of a preset `initial(scale)`."""
         seeds = INITIAL_SEED + np.arange(trials)
         return np.stack([self.policy.glorot(np.random.default_rng(s), self.scale) for s in seeds])
 
     def problem(self, theta: Array) -> Problem:
-        """Without context, at theta (P,)."""
+        """Make the problem at theta (P,), without a context."""
         return Problem(self.system, self.policy, theta, self.horizon or self.system.horizon)
 
     def batch_of(
         self, theta: Array, trials: Array, seed: int, iteration: int
     ) -> tuple[Problem, Array]:
-        """The problem and x0 (N * batch, state_dim) of an iteration of N trials at theta (N, P).
+        """Draw the problem and x0 (N * batch, state_dim) of N trials' iteration at theta (N, P).
 
         A trial's draw depends on the seed, its number and the iteration alone.
         """
@@ -57,7 +58,7 @@ class Setup:
         return self._joined(theta, draws)
 
     def heldout(self, theta: Array) -> tuple[Problem, Array]:
-        """The same initial states for each of N trials: x0 (N * HELDOUT, state_dim)."""
+        """Make a problem and x0 (N * HELDOUT, state_dim), the same states for each of N trials."""
         return self._joined(theta, [self._draw((_HELDOUT_SEED,), HELDOUT)] * len(theta))
 
     def _draw(self, key: tuple[int, ...], samples: int) -> tuple[Problem, Array]:
@@ -115,19 +116,18 @@ RECIPES: Mapping[str, partial[Setup]] = {
     "cartpole": SWING_UP,
     "mujoco_cartpole": SWING_UP,
     "stiff": partial(Setup, optimiser=Adam(1e-2), batch=4, iterations=100, scale=1.0),
-    # The policy of a fifth of the horizon: over all of it the gradient is a million times larger
-    # than what a step should follow.
+    # Over the whole horizon of 20 the gradient is a million times larger than a step should follow.
     "lorenz": partial(
         Setup, optimiser=Adam(1e-2), batch=16, iterations=300, scale=1.0, horizon=4.0
     ),
 }
-"""Systems that are learned in a way of their own."""
+"""The set-ups of systems that are learned in a way of their own, but for system and policy."""
 USUAL_RECIPE = partial(Setup, optimiser=Adam(1e-2), batch=8, iterations=300, scale=1.0)
-"""The way every other system is learned, a plug-in too."""
+"""The set-up of every other system, a plug-in too."""
 
 
 def setup_of(system: str) -> Setup:
-    """The set-up of a registered system, whenever it was registered.
+    """Make the set-up of a registered system, whenever it was registered.
 
     Raises KeyError if there is no such system.
     """
@@ -136,7 +136,7 @@ def setup_of(system: str) -> Setup:
 
 
 def setting_of(setup: Setup, estimator: str) -> float:
-    """The set-up's own, or the paper's tolerance, a hundredth of the horizon, 64 rollouts."""
+    """Return the set-up's setting, or the paper's tolerance, a hundredth of T, or 64 rollouts."""
     horizon = setup.horizon or setup.system.horizon
     usual = {"tolerance": PAPER_RTOL, "step": horizon / 100, "rollouts": 64.0}
     return setup.settings.get(estimator, usual[ESTIMATORS[estimator].knob])

@@ -1,4 +1,4 @@
-"""Trains policies by one estimator: all trials at once, as lanes of one batch."""
+"""Training by one estimator, of all trials at once, as lanes of one batch."""
 
 import time
 from dataclasses import dataclass, replace
@@ -15,9 +15,12 @@ from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import NotSolved, certify, solve_loss
 from gradpareto.systems import Array, Problem
 
-Rule = Literal["skip", "stop"]
-"""What samples whose loss or gradient is not finite do to their trial: they are left out of its
-mean (and its step is, if none is left), or the trial ends there as `diverged`."""
+OnDivergence = Literal["skip", "stop"]
+"""The treatment of samples whose loss or gradient is not finite.
+
+`skip` leaves them out of their trial's mean, and leaves the trial's step out if no sample remains;
+`stop` ends the trial there as `diverged`.
+"""
 
 CHECKPOINT_SECONDS = 20.0
 HELDOUT_TOLERANCE = 1e-6
@@ -26,12 +29,13 @@ _DONE, _OK, _SKIPPED, _DIVERGED = range(len(STATUS))
 
 @dataclass(frozen=True)
 class Run:
-    """One estimator's training. Every estimator of a comparison has the same seed, so the same
-    initial parameters and the same stream of initial states.
+    """One estimator's training.
 
-    A trial ends after `iterations`, or, given an `allowance` (trials,) of `unit`, when it has spent
-    that. Every `heldout_every` iterations the held-out loss is taken, every `reference_every` the
-    first trial's error, every `snapshot_every` its parameters (0: never).
+    Every estimator of a comparison has the same seed, hence the same initial parameters and the
+    same stream of initial states. A trial ends after `iterations`, or, given an `allowance`
+    (trials,) of `unit`, when it has spent that. The held-out loss is taken every `heldout_every`
+    iterations, the error of the first trial's gradient every `reference_every`, and its parameters
+    every `snapshot_every` (0: never).
     """
 
     setup: Setup
@@ -42,14 +46,14 @@ class Run:
     iterations: int = 1000
     allowance: Array | None = None
     unit: Literal["evals", "seconds"] = "evals"
-    rule: Rule = "skip"
+    on_divergence: OnDivergence = "skip"
     heldout_every: int = 1
     reference_every: int = 0
     snapshot_every: int = 0
 
     @property
     def key(self) -> str:
-        """Tells one run from another: its history is only ever continued by the same."""
+        """A text that tells one run from another: only the same run continues a history."""
         setup = self.setup
         optimiser = f"{setup.optimiser} clip {setup.clip:g} batch {setup.batch}"
         every = f"{self.heldout_every} {self.reference_every} {self.snapshot_every}"
@@ -58,14 +62,14 @@ class Run:
             f"{type(setup.system).__name__} {self.estimator} {self.setting:g}, "
             f"{self.trials} trials, horizon {setup.horizon}, seed {self.seed}, {optimiser}, "
             f"scale {setup.scale:g}, "
-            f"{self.iterations} iterations{spend}, {self.rule}, every {every}"
+            f"{self.iterations} iterations{spend}, {self.on_divergence}, every {every}"
         )
 
 
 def train(run: Run, path: Path, report: Report) -> History:
-    """The run's history, continued from `path` if some of it is there, and kept there.
+    """Train, and return the run's history; it is kept in the file `path` and continued from there.
 
-    Raises UnusableHistory if what is there is another run's.
+    Raises UnusableHistory if the file holds another run's.
     """
     history = load(path, run.key) if path.exists() else _start(run)
     saved = time.monotonic()
@@ -85,12 +89,17 @@ def train(run: Run, path: Path, report: Report) -> History:
 
 
 def heldout_loss(setup: Setup, theta: Array) -> Array:
-    """Mean loss (N,) of policies theta (N, P) on the held-out states; NaN if one is not finite."""
+    """Return the mean loss (N,) of policies theta (N, P) on the held-out states.
+
+    It is NaN where the loss of one of the states cannot be solved.
+    """
     problem, x0 = setup.heldout(theta)
-    return solve_loss(problem, x0, HELDOUT_TOLERANCE).reshape(len(theta), -1).mean(axis=1)
+    losses = solve_loss(problem, x0, HELDOUT_TOLERANCE).reshape(len(theta), -1)
+    return np.asarray(losses.mean(axis=1))
 
 
 def _start(run: Run) -> History:
+    """Make the history before the first iteration."""
     theta = run.setup.initial_theta(run.trials)
     moments = np.zeros((run.setup.optimiser.count, *theta.shape))
     none = np.zeros(run.trials, dtype=int)
@@ -99,27 +108,28 @@ def _start(run: Run) -> History:
 
 
 def _iterate(run: Run, history: History) -> State:
-    """One iteration of every trial that has not ended; its row is appended to the history."""
+    """Make one iteration of every trial that has not ended, and append its row to the history."""
     state, iteration = history.state, int(history.state.iteration)
     trials = np.flatnonzero(state.status == _OK)
     problem, x0 = run.setup.batch_of(state.theta[trials], trials, run.seed, iteration)
     with np.errstate(all="ignore"):
         outcome = attempt(ESTIMATORS[run.estimator], problem, x0, run.setting)
-        found, gradient = _found(run, outcome, x0, len(trials))
+        active, gradient = _row(run, outcome, x0, len(trials))
         if run.heldout_every and iteration % run.heldout_every == 0:
-            found["heldout_loss"] = heldout_loss(run.setup, state.theta[trials])
+            active.heldout_loss[:] = heldout_loss(run.setup, state.theta[trials])
     if run.reference_every and iteration % run.reference_every == 0 and trials[0] == 0:
-        found["rel_error"] = np.full(len(trials), np.nan)
-        found["rel_error"][0] = _first_error(problem, x0, outcome)
-    nothing = np.full(len(trials), np.nan)
-    row = Row(**{n: _spread(found.get(n, nothing), trials, run.trials) for n in COLUMNS})
+        active.rel_error[0] = _first_error(problem, x0, outcome)
+    row = Row(**{name: _spread(getattr(active, name), trials, run.trials) for name in COLUMNS})
     del history.rows[iteration:]  # an interrupt may have come between the two assignments
     history.rows.append(row)
     return _moved(run, state, row, gradient)
 
 
-def _found(run: Run, outcome: Outcome, x0: Array, trials: int) -> tuple[dict[str, Array], Array]:
-    """What an iteration's row says of the active trials, and their mean gradients (n, P)."""
+def _row(run: Run, outcome: Outcome, x0: Array, trials: int) -> tuple[Row, Array]:
+    """Make an iteration's row of the active trials alone, and their mean gradients (n, P).
+
+    Its held-out loss and error are NaN as yet.
+    """
     lost = np.full((len(x0), 1 + run.setup.policy.size), np.nan)
     loss, gradients, missed = lost[:, 0], lost[:, 1:], np.array([[np.nan]])
     if (estimate := outcome.estimate) is not None:
@@ -127,38 +137,40 @@ def _found(run: Run, outcome: Outcome, x0: Array, trials: int) -> tuple[dict[str
         if estimate.reconstructed is not None:
             missed = np.linalg.norm(estimate.reconstructed - x0, axis=1).reshape(trials, -1)
     whole = np.isfinite(loss) & np.isfinite(gradients).all(axis=1)
-    used = whole if run.rule == "skip" else np.ones_like(whole)
+    used = whole if run.on_divergence == "skip" else np.ones_like(whole)
     gradient = _mean(gradients, used, trials)
     mean = _mean(loss[:, None], used, trials)[:, 0]
     going = np.isfinite(mean) & np.isfinite(gradient).all(axis=1)
-    found = {
-        "status": np.where(going, _OK, _SKIPPED if run.rule == "skip" else _DIVERGED),
-        "loss": mean,
-        "grad_norm": np.linalg.norm(gradient, axis=1),
-        "f_evals": outcome.meter.f_evals.reshape(trials, -1).sum(axis=1),
-        "vjp_evals": outcome.meter.vjp_evals.reshape(trials, -1).sum(axis=1),
-        "wall_s": np.full(trials, outcome.seconds / trials),
-        "failures": (~whole).reshape(trials, -1).sum(axis=1),
-        "reconstruction": np.mean(missed * np.ones((trials, 1)), axis=1),
-    }
-    return found, gradient
+    row = Row(
+        status=np.where(going, _OK, _SKIPPED if run.on_divergence == "skip" else _DIVERGED),
+        loss=mean,
+        heldout_loss=np.full(trials, np.nan),
+        grad_norm=np.linalg.norm(gradient, axis=1),
+        rel_error=np.full(trials, np.nan),
+        f_evals=outcome.meter.f_evals.reshape(trials, -1).sum(axis=1),
+        vjp_evals=outcome.meter.vjp_evals.reshape(trials, -1).sum(axis=1),
+        wall_s=np.full(trials, outcome.seconds / trials),
+        failures=(~whole).reshape(trials, -1).sum(axis=1),
+        reconstruction=np.mean(missed * np.ones((trials, 1)), axis=1),
+    )
+    return row, gradient
 
 
 def _mean(values: Array, used: Array, trials: int) -> Array:
-    """Means (trials, m) over the samples of each trial that are used; NaN if none is."""
+    """Average the used samples of each trial (trials, m); the mean is NaN if none is used."""
     shown = np.where(used[:, None], values, 0).reshape(trials, -1, values.shape[1])
     return np.asarray(shown.sum(axis=1) / used.reshape(trials, -1).sum(axis=1)[:, None])
 
 
 def _spread(values: Array, trials: Array, total: int) -> Array:
-    """Values of the active trials among all; the others' are NaN, or zero, which is `done`."""
+    """Place values of active trials among all; the others' are NaN, or zero, which is `done`."""
     everywhere = np.full(total, np.nan if values.dtype.kind == "f" else 0, dtype=values.dtype)
     everywhere[trials] = values
     return everywhere
 
 
 def _moved(run: Run, state: State, row: Row, gradient: Array) -> State:
-    """The state after a row: trials whose iteration is `ok` take the optimiser's step."""
+    """Return the state after a row: trials whose iteration is `ok` take the optimiser's step."""
     active = np.flatnonzero(state.status == _OK)
     good = row.status[active] == _OK
     moving, clipped = active[good], np.clip(gradient[good], -run.setup.clip, run.setup.clip)
@@ -182,7 +194,7 @@ def _moved(run: Run, state: State, row: Row, gradient: Array) -> State:
 
 
 def _first_error(problem: Problem, x0: Array, outcome: Outcome) -> float:
-    """The relative error of the first sample's gradient; NaN without it or its reference."""
+    """Return the relative error of the first sample's gradient; NaN without it or its reference."""
     first = problem.take(np.array([0]))
     theta = problem.theta if problem.trial is None else problem.theta[problem.trial[0]]
     if outcome.estimate is None:
@@ -196,7 +208,7 @@ def _first_error(problem: Problem, x0: Array, outcome: Outcome) -> float:
 
 
 def _progress(run: Run, state: State) -> tuple[int, int]:
-    """How much is done, and of how much: iterations, or thousandths of the allowance."""
+    """Return what is done and what there is to do: iterations, or thousandths of the allowance."""
     if run.allowance is None:
         return int(state.iteration), run.iterations
     spent = state.evals if run.unit == "evals" else state.seconds

@@ -1,15 +1,15 @@
-"""What every reproduced figure has: its scale, its learning runs, and what it found."""
+"""The parts of every reproduced figure: its scale, its learning runs, and its findings."""
 
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from gradpareto.bench.learning.compare import Budget, Comparison, learn, summary
+from gradpareto.bench.learning.compare import Budget, Comparison, Summary, learn, summary
 from gradpareto.bench.learning.history import History
 from gradpareto.bench.learning.setups import Setup, setting_of, setup_of
 from gradpareto.bench.run.report import Report
@@ -17,33 +17,37 @@ from gradpareto.bench.run.report import Report
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of the paper's experiment is run; None means all of it."""
+    """The part of the paper's experiment that is run; None means all of it."""
 
     quick: bool = False
     iterations: int | None = None
     trials: int | None = None
 
     def of(self, iterations: int, trials: int, quick: tuple[int, int]) -> tuple[int, int]:
-        """Iterations and trials, given the paper's and those of the quick form."""
+        """Return iterations and trials, given the paper's and those of the quick form."""
         least_iterations, least_trials = quick if self.quick else (iterations, trials)
         return self.iterations or least_iterations, self.trials or least_trials
 
 
 @dataclass(frozen=True)
 class Found:
-    """A figure and the sentences that say what it shows, with the numbers."""
+    """A figure, and the sentences that say what it shows, with the numbers."""
 
     figure: Figure
     sentences: list[str] = field(default_factory=list)
 
 
 Reproduce = Callable[[Scale, Path, Report], Found]
-"""Make a figure at a scale, keeping what is measured in a folder."""
+"""A function that makes a figure at a scale, and keeps what is measured in a folder."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One comparison of a figure: who learns what, at which settings."""
+    """One comparison of a figure.
+
+    During a run the held-out loss is taken `heldouts` times, and the first trial's gradient is
+    compared with a reference `references` times.
+    """
 
     name: str
     setup: Setup
@@ -54,8 +58,6 @@ class Experiment:
     snapshots: int = 20
     heldouts: int = 200
     references: int = 5
-    """Times a run that the held-out loss is taken, and that the first trial's gradient is held to a
-    reference."""
 
     @classmethod
     def registered(
@@ -66,13 +68,14 @@ class Experiment:
         trials: int,
         quick: tuple[int, int],
     ) -> Self:
-        """A registered system's set-up at a scale; `trials` are the paper's."""
+        """Make the experiment of a registered system at a scale; `trials` are the paper's."""
         setup = setup_of(name)
         iterations, trials = scale.of(setup.iterations, trials, quick)
         return cls(name, setup, estimators, iterations, trials)
 
     @property
     def comparison(self) -> Comparison:
+        """The comparison of learners that the experiment makes."""
         return Comparison(
             name=self.name,
             setup=self.setup,
@@ -86,33 +89,36 @@ class Experiment:
         )
 
     def learn(self, folder: Path, report: Report) -> dict[str, History]:
+        """Train with each estimator, and return the histories by the estimators' names."""
         return learn(self.comparison, folder, report)
 
     def sentences(self, histories: Mapping[str, History]) -> list[str]:
-        """What each estimator came to, and what it took to get as far as the worst of them did."""
+        """Say where each estimator ended, and what it took to get as far as the worst did."""
         rows = summary(self.comparison, histories)
         lines = [
-            f"{self.name}, {row['estimator']} at {row['setting']:g}: held-out loss "
-            f"{row['heldout_before']:.4g} -> {_loss(row['heldout_after'])} in "
-            f"{row['iterations']:,} iterations, {row['evals']:,.0f} evaluations and "
-            f"{row['seconds']:.3g} s a trial (medians of {self.trials}); {row['failures']} samples "
+            f"{self.name}, {row.estimator} at {row.setting:g}: held-out loss "
+            f"{row.heldout_before:.4g} -> {_loss(row.heldout_after)} in "
+            f"{row.iterations:,} iterations, {row.evals:,.0f} evaluations and "
+            f"{row.seconds:.3g} s a trial (medians of {self.trials}); {row.failures} samples "
             f"without a gradient{_error(row)}."
             for row in rows
         ]
         return lines + _catching_up(self.name, histories)
 
 
-def _error(row: Mapping[str, Any]) -> str:
-    checks = "" if row["checks"] == 1 else f" in the median of {row['checks']} checks"
-    return f"; a gradient off by {row['rel_error']:.1e}{checks}" if row["checks"] else ""
+def _error(row: Summary) -> str:
+    """Say how far the gradient was off, if it was compared with a reference."""
+    checks = "" if row.checks == 1 else f" in the median of {row.checks} checks"
+    return f"; a gradient off by {row.rel_error:.1e}{checks}" if row.checks else ""
 
 
 def _loss(value: float) -> str:
+    """Write a loss, or that it could not be solved."""
     return f"{value:.4g}" if np.isfinite(value) else "not solved"
 
 
 def _catching_up(name: str, histories: Mapping[str, History]) -> list[str]:
-    """What each needed until its median held-out loss was as low as everybody's gets."""
+    """Say what each needed until its median held-out loss was as low as everybody's gets."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # an iteration without a held-out loss
         medians = {

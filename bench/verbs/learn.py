@@ -1,19 +1,25 @@
 """The verb `learn` of the command line."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.learning.compare import Budget, Comparison, best_theta, learn, summary
+from gradpareto.bench.learning.compare import (
+    Budget,
+    Comparison,
+    Summary,
+    best_theta,
+    learn,
+    summary,
+)
 from gradpareto.bench.learning.curves import learning_curves
 from gradpareto.bench.learning.optimiser import Adam
 from gradpareto.bench.learning.setups import setting_of, setup_of
-from gradpareto.bench.learning.train import Rule
+from gradpareto.bench.learning.train import OnDivergence
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     ESTIMATOR,
@@ -45,7 +51,7 @@ class Training:
     horizon: float | None
     seed: int
     out: Path | None
-    rule: Rule
+    on_divergence: OnDivergence
     heldout_every: int
     reference_every: int | None
     store_trained: bool
@@ -67,7 +73,7 @@ class Training:
             seed=self.seed,
             iterations=iterations,
             budget=self.budget,
-            rule=self.rule,
+            on_divergence=self.on_divergence,
             heldout_every=self.heldout_every,
             reference_every=self.reference_every or max(1, iterations // 5),
         )
@@ -130,7 +136,6 @@ class Training:
     ),
     click.option(
         "--on-divergence",
-        "rule",
         type=click.Choice(["skip", "stop"]),
         default="skip",
         show_default=True,
@@ -175,7 +180,7 @@ def verb(asked: Training, system: str) -> None:
             _store(best_theta(comparison, histories), asked.command(comparison), store)
     learning_curves(histories).savefig(folder / "learning.png")
     if asked.as_json:
-        print_json(rows)
+        print_json([asdict(row) for row in rows])
     else:
         print_learning(rows)
         click.echo(f"records.csv and learning.png in {folder}")
@@ -187,7 +192,7 @@ def _store(theta: Array, command: str, path: Path) -> None:
     np.savez_compressed(path, theta=theta.astype(np.float32), command=np.array(command))
 
 
-def print_learning(rows: list[dict[str, Any]]) -> None:
+def print_learning(rows: list[Summary]) -> None:
     """Print what each estimator learned, a line for each."""
     shown = Table(title="medians over the trials", expand=False)
     for head in ("estimator", "setting", "iterations", "evals", "seconds"):
@@ -196,10 +201,10 @@ def print_learning(rows: list[dict[str, Any]]) -> None:
         shown.add_column(head, justify="right")
     for row in rows:
         shown.add_row(
-            row["estimator"],
-            f"{row['setting']:g}",
-            *(f"{row[name]:,.0f}" for name in ("iterations", "evals", "seconds")),
-            *(f"{row[name]:.5g}" for name in ("heldout_before", "heldout_after")),
-            *(f"{row[name]:,}" for name in ("skipped", "failures", "diverged")),
+            row.estimator,
+            f"{row.setting:g}",
+            *(f"{number:,.0f}" for number in (row.iterations, row.evals, row.seconds)),
+            *(f"{loss:.5g}" for loss in (row.heldout_before, row.heldout_after)),
+            *(f"{count:,}" for count in (row.skipped, row.failures, row.diverged)),
         )
     wide_console().print(shown)

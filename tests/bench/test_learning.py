@@ -258,7 +258,7 @@ def load_theta_after(run: Run, folder: Path, iterations: int) -> Array:
 def test_stop_ends_the_trial_as_diverged(tmp_path: Path, with_estimator: Callable) -> None:
     """The other trial goes on; the one that diverged keeps the last finite parameters."""
     with_estimator(Failing())
-    run = replace(RUN, estimator="ctpg-failing", trials=2, iterations=2, rule="stop")
+    run = replace(RUN, estimator="ctpg-failing", trials=2, iterations=2, on_divergence="stop")
     history = train(replace(run, reference_every=0), tmp_path / "h.npz", silent)
     assert [STATUS[code] for code in history.state.status] == ["diverged", "done"]
     assert np.isfinite(history.state.theta).all()
@@ -277,5 +277,5 @@ def test_the_summary_counts_what_was_lost(tmp_path: Path, with_estimator: Callab
     with_estimator(Failing())
     comparison = replace(COMPARISON, settings={"ctpg-failing": 1e-4}, trials=1, iterations=4)
     row = summary(comparison, learn(comparison, tmp_path / "run", silent))[0]
-    assert (row["iterations"], row["failures"], row["skipped"]) == (4, 4, 1)
-    assert row["heldout_after"] < row["heldout_before"]
+    assert (row.iterations, row.failures, row.skipped) == (4, 4, 1)
+    assert row.heldout_after < row.heldout_before

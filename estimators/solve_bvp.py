@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.integrate import solve_bvp
-from scipy.interpolate import make_interp_spline
+import scipy
 
 from gradpareto.estimators.collocation import Collocation, backward
 from gradpareto.estimators.estimate import Estimate, Estimator, Knob
@@ -62,7 +61,7 @@ class _Lane:
 
     def gradient(self, s: Array, guess: Array, tolerance: float) -> tuple[Array, Array, Array]:
         """Loss (), dL/dx0 (d,) and dL/dtheta (P,); NaN if SciPy fails."""
-        result = solve_bvp(
+        result = scipy.integrate.solve_bvp(
             self._slopes, self._ends_meet, s, guess, tol=tolerance, max_nodes=MOST_NODES
         )
         self.steps = len(result.x) - 1
@@ -127,7 +126,7 @@ def _guess(problem: Problem, x0: Array, s: Array) -> Array:
     adjoints += [adjoint for adjoint, _ in backward(problem, steps, adjoints[0])]
     path = np.stack([states, adjoints[::-1]], axis=1)
     t = np.concatenate([left + s * (right - left) for left, right in pairwise(segments)])
-    found = make_interp_spline(np.append(0.0, times), path, k=1)(t)
+    found = scipy.interpolate.make_interp_spline(np.append(0.0, times), path, k=1)(t)
     count = len(segments) - 1, len(s)
     return np.asarray(
         found.reshape(*count, *path.shape[1:]).transpose(3, 0, 2, 4, 1).reshape(len(x0), -1, len(s))

@@ -1,7 +1,7 @@
 """The gradient of a linear-quadratic problem under a linear policy, in closed form."""
 
 import numpy as np
-from scipy.linalg import expm
+import scipy
 
 from gradpareto.reference.gradient import LossAndGradient
 from gradpareto.systems import LQR, Array, Problem
@@ -61,7 +61,7 @@ def _segments(
     size = len(M)
     count = int(np.ceil(1 + horizon * np.linalg.norm(M, 2) / _GROWTH))
     step = horizon / count
-    block = expm(step * np.block([[-M.T, S], [np.zeros_like(M), M]]))
+    block = scipy.linalg.expm(step * np.block([[-M.T, S], [np.zeros_like(M), M]]))
     E = block[size:, size:]
     stage_cost = E.T @ block[:size, size:]
 
@@ -84,5 +84,5 @@ def _outer_integral(H: Array, start: Array, step: float) -> Array:
     block[:, :size, :size] = -H
     block[:, :size, size:] = start / scale
     block[:, size:, size:] = H.T
-    block = expm(step * block)
+    block = scipy.linalg.expm(step * block)
     return scale * (block[:, size:, size:].transpose(0, 2, 1) @ block[:, :size, size:])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.integrate import DOP853
+import scipy
 
 from gradpareto.reference.gradient import NotSolved
 from gradpareto.systems import Array
@@ -246,16 +246,16 @@ def _stages(
     k = np.empty((16, *y.shape), dtype=y.dtype)
     k[0] = f
     for i in range(1, 12):
-        inner = y + h[:, None] * np.tensordot(DOP853.A[i, :i], k[:i], 1)
-        k[i] = slope(lane, t + DOP853.C[i] * h, inner)
-    return k, y + h[:, None] * np.tensordot(DOP853.B, k[:12], 1)
+        inner = y + h[:, None] * np.tensordot(scipy.integrate.DOP853.A[i, :i], k[:i], 1)
+        k[i] = slope(lane, t + scipy.integrate.DOP853.C[i] * h, inner)
+    return k, y + h[:, None] * np.tensordot(scipy.integrate.DOP853.B, k[:12], 1)
 
 
 def _error(k: Array, h: Array, scale: Array) -> Array:
     """The norm of a step's estimated error over its tolerance (R,); infinite where it overflows."""
     fifth, third = (
         ((np.tensordot(weights[:12], k[:12], 1) / scale) ** 2).sum(axis=1)
-        for weights in (DOP853.E5, DOP853.E3)
+        for weights in (scipy.integrate.DOP853.E5, scipy.integrate.DOP853.E3)
     )
     both = (fifth + 0.01 * third) * scale.shape[1]
     error = np.abs(h) * fifth / np.sqrt(np.where(both > 0, both, 1))
@@ -265,12 +265,14 @@ def _error(k: Array, h: Array, scale: Array) -> Array:
 def _coefficients(slope: Slope, steps: _Steps) -> Array:
     """The dense output's coefficients of accepted steps (R, 7, n), after three more stages."""
     k, h = steps.k, steps.h[:, None]
-    for i, (c, row) in enumerate(zip(DOP853.C_EXTRA, DOP853.A_EXTRA, strict=True), 13):
+    for i, (c, row) in enumerate(
+        zip(scipy.integrate.DOP853.C_EXTRA, scipy.integrate.DOP853.A_EXTRA, strict=True), 13
+    ):
         inner = steps.y + h * np.tensordot(row[:i], k[:i], 1)
         k[i] = slope(steps.lanes, steps.t + c * steps.h, inner)
     change = steps.new - steps.y
     low = change, h * k[0] - change, 2 * change - h * (k[12] + k[0])
-    return np.stack([*low, *(h * np.tensordot(DOP853.D, k, 1))], axis=1)
+    return np.stack([*low, *(h * np.tensordot(scipy.integrate.DOP853.D, k, 1))], axis=1)
 
 
 def _inside(slope: Slope, start: float, end: float) -> Slope:

@@ -1,7 +1,6 @@
 """Runs the checks of one estimator, each in a worker that it may bring down."""
 
 import contextlib
-import multiprocessing
 import signal
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as CheckTimeout
@@ -12,7 +11,7 @@ import pebble
 from gradpareto.bench.conformance import accuracy, behaviour
 from gradpareto.bench.conformance.finding import Finding
 from gradpareto.bench.run.measure import address_space
-from gradpareto.bench.run.sweep import start_worker
+from gradpareto.bench.run.worker import worker_pool
 from gradpareto.estimators import ESTIMATORS, Estimator
 
 CHECKS: dict[str, Callable[[Estimator], Finding]] = {
@@ -37,13 +36,8 @@ CHECK_BYTES = 4 * 2**30
 
 def check_all(names: list[str], seconds: float, workers: int) -> dict[str, list[Finding]]:
     """The findings for each of the estimators of these names, a check taking so long at most."""
-    context = multiprocessing.get_context("spawn")
-    with pebble.ProcessPool(workers, initializer=start_worker, context=context) as pool:
-        try:
-            return {name: _findings(pool, name, seconds) for name in names}
-        except BaseException:
-            pool.stop()
-            raise
+    with worker_pool(workers) as pool:
+        return {name: _findings(pool, name, seconds) for name in names}
 
 
 def _findings(pool: pebble.ProcessPool, name: str, seconds: float) -> list[Finding]:

@@ -224,9 +224,8 @@ def _ratio_interval(means: Array) -> tuple[float, float, float]:
     middle = float(np.exp(median_known(means)))
     if np.ptp(means) == 0:
         return middle, middle, middle
-    from scipy.stats import bootstrap  # noqa: PLC0415 (half a second to import)
 
-    interval = bootstrap(
+    interval = scipy.stats.bootstrap(
         (means,), np.median, method="percentile", n_resamples=2000, random_state=0
     ).confidence_interval
     return float(np.exp(interval.low)), middle, float(np.exp(interval.high))

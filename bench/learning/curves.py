@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.ndimage import uniform_filter1d
 
 from gradpareto.bench.draw.figures import sheet
 from gradpareto.bench.draw.styles import style_of
@@ -71,7 +71,7 @@ def curve(history: History, cost: str, column: str, window: int = 1) -> tuple[Ar
         taken = np.isfinite(values[:, trial]) & (history.column("status")[:, trial] > 0)
         at, own = spent[taken, trial], values[taken, trial]
         if window > 1:
-            own = uniform_filter1d(own, window, mode="nearest")
+            own = scipy.ndimage.uniform_filter1d(own, window, mode="nearest")
         columns.append((at, own))
         ends += at[-1:].tolist()
     grid = np.linspace(0, min(ends, default=0.0), POINTS)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from scipy.integrate import OdeSolver
+import scipy
 
 from gradpareto.bench.plugins.source import Unusable
 from gradpareto.estimators import Estimate, Estimator
@@ -63,7 +63,7 @@ def _estimators_of(given: Any, name: str) -> dict[str, Estimator]:
     if isinstance(given, Estimator) or _is_subclass(given, Estimator):
         whole = _instance(given, name) if isinstance(given, type) else given
         return {"": _declared(whole, name)}
-    if _is_subclass(given, OdeSolver):
+    if _is_subclass(given, scipy.integrate.OdeSolver):
         return over(ScipySolver(given))
     _refuse_ambiguity(given, name)
     if _has_coefficients(given):

@@ -1,8 +1,5 @@
 """Runs a plan: what is missing in the run folder is measured, cell by cell, by worker processes."""
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as CellTimeout
@@ -13,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pebble
-from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.judge.frontier import limit_table
 from gradpareto.bench.nearest import nearest
@@ -21,6 +17,7 @@ from gradpareto.bench.plugins import claim_cells
 from gradpareto.bench.run.measure import failed_records, measure
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.report import Report, silent
+from gradpareto.bench.run.worker import worker_pool
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import CELL_KEYS, Cell, Record, RunFolder, Status
 from gradpareto.estimators import ESTIMATORS, Estimator
@@ -63,12 +60,8 @@ def sweep(
     if missing:
         folder.unpack()
         _record_session(plan, missing, folder)
-        with _pool(budget) as pool:
-            try:
-                _measure(_Work(pool, plan, cache, budget, estimators), missing, folder, report)
-            except BaseException:
-                pool.stop()  # or leaving the pool would wait for what is still queued
-                raise
+        with worker_pool(min(budget.workers, len(missing))) as pool:
+            _measure(_Work(pool, plan, cache, budget, estimators), missing, folder, report)
     if missing or not folder.records_path.is_file():
         return folder.write_records()
     return folder.read_cells()
@@ -113,21 +106,6 @@ class _Work:
             self.plan.timed,
         )
         return self.pool.schedule(measure, arguments, timeout=self.budget.cell_seconds)
-
-
-def _pool(budget: Budget) -> pebble.ProcessPool:
-    context = multiprocessing.get_context("spawn")
-    return pebble.ProcessPool(budget.workers, initializer=start_worker, context=context)
-
-
-def start_worker() -> None:
-    """One thread each, so that workers do not share cores; the parent handles an interrupt.
-
-    Whatever an estimator prints goes to standard error: the result is on standard output.
-    """
-    os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpool_limits(1)
 
 
 def _record_session(plan: Plan, cells: list[Cell], folder: RunFolder) -> None:

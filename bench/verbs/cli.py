@@ -1,11 +1,13 @@
 """The command line: `gradpareto`, and `python -m gradpareto`. A verb is imported when called."""
 
+import os
 import sys
 from importlib import import_module
 
 import click
 
 from gradpareto.bench.nearest import nearest
+from gradpareto.bench.run.threads import ONE_THREAD
 
 INTERRUPTED = 130
 
@@ -62,6 +64,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; a mistake of the user's is one line and exit status 2."""
+    os.environ.update(ONE_THREAD)  # before a verb imports NumPy or SciPy
     try:
         sys.exit(cli.main(prog_name="gradpareto", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:

@@ -1,6 +1,7 @@
 """The verb `list` of the command line."""
 
 import click
+import pandas as pd
 
 from gradpareto.bench.plugins import BROKEN
 from gradpareto.bench.verbs.options import AS_JSON
@@ -35,8 +36,6 @@ def verb(as_json: bool) -> None:
     if as_json:
         print_json({"systems": systems, "needs": NEEDS, "estimators": estimators, "broken": BROKEN})
         return
-    import pandas as pd  # noqa: PLC0415 (JSON does without)
-
     for kind, table in (("system", systems), ("estimator", estimators)):
         frame = pd.DataFrame.from_dict(table, orient="index").rename_axis(kind).reset_index()
         click.echo(frame.fillna("-").to_string(index=False), nl=True)

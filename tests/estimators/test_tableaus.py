@@ -1,7 +1,10 @@
 """Tableaus against the order conditions: one for each rooted tree (Butcher 1963)."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from scipy import integrate
 
 from gradpareto.estimators.solvers.explicit.order_conditions import (
     dense_weights,
@@ -20,6 +23,7 @@ from gradpareto.estimators.solvers.explicit.tableaus import (
     VERN9,
     Tableau,
 )
+from gradpareto.estimators.solvers.explicit.tableaus.tableau import nested_basis
 
 DENSE_ORDER = {"Euler": 1, "Midpoint": 2, "Heun": 2, "BS3": 3, "RK4": 3}
 DENSE_ORDER |= {"Dopri5": 4, "Tsit5": 4, "DOP853": 7, "Vern9": 8}
@@ -113,3 +117,36 @@ def test_without_its_estimate_a_tableau_takes_the_same_step(tableau: Tableau) ->
     for order in range(1, tableau.order + 1):
         assert missed(fixed.b, fixed.a, order) < 1e-12
     assert fixed.error is None
+
+
+@pytest.mark.parametrize(
+    ("tableau", "method"), [(BS3, integrate.RK23), (DOPRI5, integrate.RK45)], ids=["BS3", "Dopri5"]
+)
+def test_the_coefficients_of_pairs_are_scipy_s(tableau: Tableau, method: Any) -> None:
+    """Truth: SciPy's, to the last bit."""
+    width = method.A.shape[1]
+    np.testing.assert_array_equal(tableau.a[:, :width], method.A)
+    assert not tableau.a[:, width:].any()
+    for own, scipys in ((tableau.b, method.B), (tableau.c, method.C)):
+        np.testing.assert_array_equal(own, scipys)
+    assert tableau.error is not None
+    np.testing.assert_array_equal(tableau.error, [method.E])
+    np.testing.assert_array_equal(tableau.dense, nested_basis(method.P.T))
+
+
+def test_the_coefficients_of_dop853_are_scipy_s() -> None:
+    """Truth: SciPy's, to the last bit."""
+    method = integrate.DOP853
+    assert DOP853.error is not None
+    for own, scipys in (
+        (DOP853.a, method.A),
+        (DOP853.b, method.B),
+        (DOP853.c, method.C),
+        (DOP853.error, [method.E5, method.E3]),
+        (DOP853.dense[3:], method.D),
+        ([node for node, _ in DOP853.extra], method.C_EXTRA),
+    ):
+        np.testing.assert_array_equal(own, scipys)
+    for (_, row), scipys in zip(DOP853.extra, method.A_EXTRA, strict=True):
+        np.testing.assert_array_equal(row, scipys[: len(row)])
+        assert not scipys[len(row) :].any()

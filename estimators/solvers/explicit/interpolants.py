@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+import scipy
 
 from gradpareto.estimators.solvers.explicit.dense_output import DenseOutput
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau, hermite
@@ -64,7 +64,9 @@ def _natural(steps: DenseOutput, piece: Array) -> tuple[Array, Array]:
     values = np.concatenate(
         [steps.coefficients[piece, 0], steps.coefficients[end].sum(axis=0, keepdims=True)]
     )
-    slopes = CubicSpline(knots, values, bc_type="natural")(knots, 1).astype(values.dtype)
+    slopes = scipy.interpolate.CubicSpline(knots, values, bc_type="natural")(knots, 1).astype(
+        values.dtype
+    )
     return slopes[:-1], slopes[1:]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
-from scipy.special import roots_jacobi
+import scipy
 
 from gradpareto.systems import Array
 
@@ -68,7 +68,9 @@ def gauss(stages: int) -> CollocationTableau:
 @cache
 def radau(stages: int) -> CollocationTableau:
     """Radau IIA: order 2s - 1, L-stable, its last node is the step's end (Ehle 1969)."""
-    nodes, weights = (np.empty(0), np.empty(0)) if stages == 1 else roots_jacobi(stages - 1, 1, 0)
+    nodes, weights = (
+        (np.empty(0), np.empty(0)) if stages == 1 else scipy.special.roots_jacobi(stages - 1, 1, 0)
+    )
     c = np.append((nodes + 1) / 2, 1.0)
     return CollocationTableau(
         2 * stages - 1, c, np.append(weights / (1 - nodes) / 2, 1 / stages**2)

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.integrate import OdeSolver, solve_ivp
-from scipy.sparse import block_array, csr_array
+import scipy
 
 from gradpareto.estimators.solvers.explicit.step_control import ATOL_OVER_RTOL
 from gradpareto.estimators.solvers.per_lane.solver import (
@@ -29,7 +28,7 @@ class ScipySolver:
     by SciPy, and each call that they take is paid for like any other.
     """
 
-    method: str | type[OdeSolver]
+    method: "str | type[scipy.integrate.OdeSolver]"
 
     @property
     def name(self) -> str:
@@ -52,7 +51,7 @@ class ScipySolver:
         if self.name in IMPLICIT_WITH_SPARSITY:
             options["jac_sparsity"] = _reads_first(rhs.reads, len(y0))
         try:
-            result = solve_ivp(
+            result = scipy.integrate.solve_ivp(
                 rhs,
                 (left, right),
                 y0,
@@ -70,7 +69,8 @@ class ScipySolver:
         return SegmentSolution(result.y[:, -1].copy(), result.sol, times)
 
 
-def _reads_first(width: int, size: int) -> csr_array:
+def _reads_first(width: int, size: int) -> "scipy.sparse.csr_array":
     """Jacobian sparsity of a right-hand side that reads only the state's first `width` entries."""
-    read = csr_array(np.ones((size, width)))
-    return block_array([[read, csr_array((size, size - width))]], format="csr")
+    read = scipy.sparse.csr_array(np.ones((size, width)))
+    unread = scipy.sparse.csr_array((size, size - width))
+    return scipy.sparse.block_array([[read, unread]], format="csr")

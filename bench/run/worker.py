@@ -1,0 +1,36 @@
+"""Worker processes: how many side by side, and how each of them starts."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pebble
+from threadpoolctl import threadpool_limits
+
+from gradpareto.bench.run.threads import ONE_THREAD
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[pebble.ProcessPool]:
+    """A pool of worker processes, which is stopped at once if something is raised meanwhile."""
+    context = multiprocessing.get_context("spawn")
+    with pebble.ProcessPool(workers, initializer=start_worker, context=context) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.stop()  # or leaving the pool would wait for what is still queued
+            raise
+
+
+def start_worker() -> None:
+    """Hold this process to one thread, so that workers do not share cores.
+
+    The parent handles an interrupt. Whatever an estimator prints goes to standard error: the result
+    is on standard output.
+    """
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(ONE_THREAD)
+    threadpool_limits(1)  # what is loaded already

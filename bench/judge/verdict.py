@@ -7,6 +7,7 @@ from itertools import groupby
 import moocore
 import numpy as np
 import pandas as pd
+import scipy
 
 from gradpareto.bench.judge.frontier import (
     Front,

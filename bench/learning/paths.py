@@ -1,13 +1,12 @@
 """The trajectories of learned policies, and the states that learning asks for, for pictures."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from gradpareto.bench.learning.setups import Setup
+from gradpareto.bench.run.meter import Meter, watched
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import solve_states
-from gradpareto.systems import Array, Factors, Problem
+from gradpareto.systems import Array, Problem
 
 TOLERANCE = 1e-6
 POINTS = 200
@@ -24,21 +23,16 @@ def paths(
     return times, solve_states(problem, x0, times, tolerance)
 
 
-@dataclass(frozen=True)
-class _Watched(Problem):
-    """A problem that keeps the states at which its dynamics were asked for."""
+class _Visited(Meter):
+    """A meter that keeps the states at which an estimator asks for dynamics."""
 
-    seen: list[Array] = field(kw_only=True, compare=False, repr=False)
+    def __init__(self, lanes: int) -> None:
+        super().__init__(lanes)
+        self.states: list[Array] = []
 
-    def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
-        self.seen.append(x.copy())
-        return super().flow(lane, t, x)
-
-    def pullback(
-        self, lane: Array, t: Array, x: Array, a: Array, c: Array
-    ) -> tuple[Array, Factors]:
-        self.seen.append(x.copy())
-        return super().pullback(lane, t, x, a, c)
+    def see(self, problem: Problem, oracle: str, lane: Array, *arrays: Array) -> None:
+        self.states.append(arrays[0].copy())
+        super().see(problem, oracle, lane, *arrays)
 
 
 def visited(
@@ -46,10 +40,6 @@ def visited(
 ) -> Array:
     """Return states (n, state_dim) at which an iteration asks for the first trial's dynamics."""
     problem, x0 = setup.batch_of(theta[None], np.zeros(1, dtype=int), seed, iteration)
-    problem = problem.exact
-    seen: list[Array] = []
-    watched = _Watched(
-        problem.system, problem.policy, problem.theta, problem.horizon, problem.context, seen=seen
-    )
-    ESTIMATORS[estimator](watched, x0, setting)
-    return np.concatenate(seen)
+    meter = _Visited(len(x0))
+    ESTIMATORS[estimator](watched(problem.exact, meter), x0, setting)
+    return np.concatenate(meter.states)

@@ -1,4 +1,4 @@
-"""Counts what an estimator calls, lane by lane, from outside."""
+"""A problem whose oracle calls are counted, lane by lane, from outside of the estimator."""
 
 import tracemalloc
 from collections import Counter
@@ -10,14 +10,14 @@ from gradpareto.systems import Array, Factors, Problem
 
 
 class Meter:
-    """Oracle calls of one estimate of B samples.
+    """The oracle calls of one estimate of B samples.
 
     `f_evals`, `vjp_evals`, `jvp_evals` and `jac_evals` (B,) count rows, each for the sample that it
-    belongs to; a Jacobian counts as one vector-Jacobian product a state, and a pullback that
-    differences a simulator as so many calls of it, in `f_evals`.
-    `batches` counts calls by oracle and number of rows. `stored_bytes` is what was held for each of
-    the lanes that first asked for a derivative, at that moment, since the meter was made (None
-    outside a tracemalloc session).
+    belongs to. A Jacobian counts as one vector-Jacobian product for each state, and a pullback that
+    differences a simulator counts, in `f_evals`, as the calls of the simulator that it makes.
+    `batches` counts calls by oracle and number of rows. `stored_bytes` is the memory held for each
+    of the lanes that first asked for a derivative, at that moment, since the meter was made; it is
+    None outside a tracemalloc session. A subclass whose `see` does more can watch each call.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -31,15 +31,25 @@ class Meter:
 
     @property
     def evals(self) -> Array:
-        """All of them together (B,), each at the price of one; a Jacobian counts as state_dim."""
+        """The sum of the four counts (B,), in which a Jacobian counts as state_dim products."""
         return np.asarray(self.f_evals + self.vjp_evals + self.jvp_evals + self.jac_evals)
 
+    def see(self, problem: Problem, oracle: str, lane: Array, *arrays: Array) -> None:
+        """Count a call that is about to be made, with rows of `lane` (R,) and arrays (R, ...)."""
+        if oracle == "pullback":  # an implicit forward solve asks for Jacobians too
+            self.turn(len(lane))
+        evals = {"flow": self.f_evals, "pullback": self.vjp_evals, "jacobian": self.jac_evals}
+        flows = 0 if oracle == "flow" else problem.system.pullback_flows
+        each = arrays[0].shape[1] if oracle == "jacobian" else 1
+        self.count(oracle, self.f_evals if flows else evals[oracle], lane, each * (flows or 1))
+
     def count(self, oracle: str, evals: Array, lane: Array, each: int = 1) -> None:
+        """Add `each` evaluations for every row to one of the four counts."""
         self.batches[oracle, len(lane)] += 1
         evals += each * np.bincount(lane, minlength=len(evals))
 
     def turn(self, lanes: int) -> None:
-        """The estimator goes from its forward to its backward pass."""
+        """Note that the estimator goes from its forward to its backward pass."""
         if not self._turned:
             held = tracemalloc.get_traced_memory()[0] - self._at_start
             self._turned, self.stored_bytes = True, held / lanes
@@ -47,27 +57,25 @@ class Meter:
 
 @dataclass(frozen=True)
 class MeteredProblem(Problem):
-    """A problem whose oracles count. The terminal cost and its gradient are free: no dynamics."""
+    """A problem whose meter sees every call of an oracle before it is made.
+
+    The terminal cost and its gradient are free, since they evaluate no dynamics.
+    """
 
     meter: Meter = field(kw_only=True, compare=False, repr=False)
 
     def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
-        self.meter.count("flow", self.meter.f_evals, lane)
+        self.meter.see(self, "flow", lane, x)
         return super().flow(lane, t, x)
 
     def pullback(
         self, lane: Array, t: Array, x: Array, a: Array, c: Array
     ) -> tuple[Array, Factors]:
-        self.meter.turn(len(lane))
-        meter, flows = self.meter, self.system.pullback_flows
-        meter.count("pullback", meter.f_evals if flows else meter.vjp_evals, lane, flows or 1)
+        self.meter.see(self, "pullback", lane, x, a, c)
         return super().pullback(lane, t, x, a, c)
 
     def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
-        # An implicit forward solve asks for it too: this is no turn.
-        meter, flows, width = self.meter, self.system.pullback_flows, x.shape[1]
-        evals = meter.f_evals if flows else meter.jac_evals
-        meter.count("jacobian", evals, lane, width * (flows or 1))
+        self.meter.see(self, "jacobian", lane, x)
         return super().jacobian(lane, t, x)
 
     def terminal_gradient(self, x: Array) -> Array:
@@ -76,6 +84,11 @@ class MeteredProblem(Problem):
 
 
 def metered(problem: Problem, lanes: int) -> MeteredProblem:
-    """The same problem, counted for a batch of so many samples."""
-    given = (getattr(problem, part.name) for part in fields(problem) if part.init)
-    return MeteredProblem(*given, meter=Meter(lanes))
+    """The problem with a new meter for a batch of `lanes` samples."""
+    return watched(problem, Meter(lanes))
+
+
+def watched(problem: Problem, meter: Meter) -> MeteredProblem:
+    """The problem with a meter that sees its calls."""
+    given = {part.name: getattr(problem, part.name) for part in fields(Problem) if part.init}
+    return MeteredProblem(**given, meter=meter)

@@ -1,16 +1,17 @@
 """float32 in, float32 throughout and out; what is exempt says so and returns float64."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
+from gradpareto.bench.run.meter import Meter, watched
 from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
 from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
-from gradpareto.systems import TASKS, Array, Factors, Problem
+from gradpareto.systems import TASKS, Array, Problem
 from tests.estimators.presets import on_presets
 
 EPS = float(np.finfo(np.float32).eps)
@@ -19,29 +20,26 @@ ACCUMULATION = 10.0
 FOLLOWING = {name: e for name, e in ESTIMATORS.items() if e.follows_dtype}
 
 
-@dataclass(frozen=True)
-class Watched(Problem):
-    """A problem that refuses any float64 but the time, coming in or going out."""
+class SinglePrecision(Meter):
+    """A meter that refuses any call with float64 but the time."""
 
-    def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
-        return single(*super().flow(lane, t, *single(x)))  # type: ignore[return-value]
-
-    def pullback(
-        self, lane: Array, t: Array, x: Array, a: Array, c: Array
-    ) -> tuple[Array, Factors]:
-        gx, factors = super().pullback(lane, t, *single(x, a, c))
-        return *single(gx), single(*factors)  # type: ignore[return-value]
+    def see(self, problem: Problem, oracle: str, lane: Array, *arrays: Array) -> None:
+        single(*arrays)
 
 
-def single(*arrays: Array) -> tuple[Array, ...]:
-    for array in arrays:
-        assert array.dtype == np.float32
-    return arrays
+def single(*arrays: Array) -> None:
+    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
 
 
-def in_single(problem: Problem) -> Watched:
-    parts = {f.name: getattr(problem, f.name) for f in fields(Problem) if f.init}
-    return Watched(**{**parts, "theta": problem.theta.astype(np.float32)})
+def in_single(problem: Problem) -> Problem:
+    """The problem in float32, refusing float64; its oracles return float32."""
+    given = watched(problem.with_theta(problem.theta.astype(np.float32)), SinglePrecision(0))
+    lane, t = np.zeros(1, dtype=int), np.zeros(1)
+    x = np.ones((1, problem.system.state_dim), np.float32)
+    slope, cost = given.flow(lane, t, x)
+    gx, factors = given.pullback(lane, t, x, x, cost)
+    single(slope, cost, gx, *factors)
+    return given
 
 
 def gradient(estimate: Estimate) -> Array:

@@ -54,7 +54,7 @@ class AdaptiveBptt(Estimator):
         tableau = self.tableau.without_estimate().astype(x0.dtype)
         tape = Tape(problem, tableau, stages=not self.replay)
         control = Adaptive.from_tolerance(setting)
-        forward = solve_forward(problem, x0, problem.segments, self.tableau, control, watch=tape)
+        forward = solve_forward(problem, x0, problem.segments, self.tableau, control, on_step=tape)
         loss, steps, failed = forward.integral[:, 0], forward.steps, forward.failed
         x_end = forward.y
         del forward

@@ -78,7 +78,7 @@ class Checkpointed(Estimator):
         control = Adaptive.from_tolerance(setting) if self.online else Fixed(setting)
         recomputation = self._recomputation(problem, fixed, x0, setting)
         forward = solve_forward(
-            problem, x0, problem.segments, tableau, control, watch=recomputation
+            problem, x0, problem.segments, tableau, control, on_step=recomputation
         )
         loss, steps, failed = forward.integral[:, 0], forward.steps, forward.failed
         x_end = forward.y

@@ -45,8 +45,8 @@ class Ctpg(Estimator):
 
     @property
     def order(self) -> int:  # type: ignore[override]
-        """Interpolants of order one less do not lower it; cubic Hermite caps it at 4."""
-        native = 4 if len(self.tableau.dense) == 3 else self.tableau.order
+        """A dense output may be of one order less without lowering it."""
+        native = self.tableau.dense_order + 1
         return min(self.tableau.order, INTERPOLANTS[self.interpolant].order or native)
 
     @property

@@ -50,8 +50,8 @@ class GaussAdjoint(Estimator):
 
     @property
     def order(self) -> int:  # type: ignore[override]
-        """Cubic Hermite interpolants cap it at 4."""
-        return min(self.tableau.order, 4) if len(self.tableau.dense) == 3 else self.tableau.order
+        """A dense output may be of one order less without lowering it."""
+        return min(self.tableau.order, self.tableau.dense_order + 1)
 
     def controls(self, setting: float) -> tuple[Control, Control]:
         """Of the steps forward, and of those back."""

@@ -23,11 +23,11 @@ def mesh(problem: Problem, x0: Array, tableau: Tableau) -> list[tuple[float, flo
     """Start and length of the accepted steps of one sample."""
     taken: list[tuple[float, float]] = []
 
-    def watch(lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
+    def keep(lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
         taken.append((t[0], h[0]))
 
     solve_forward(
-        problem, x0, problem.segments, tableau, Adaptive.from_tolerance(TOLERANCE), watch=watch
+        problem, x0, problem.segments, tableau, Adaptive.from_tolerance(TOLERANCE), on_step=keep
     )
     return taken
 

@@ -25,9 +25,6 @@ from gradpareto.estimators.solvers.explicit.tableaus import (
 )
 from gradpareto.estimators.solvers.explicit.tableaus.tableau import nested_basis
 
-DENSE_ORDER = {"Euler": 1, "Midpoint": 2, "Heun": 2, "BS3": 3, "RK4": 3}
-DENSE_ORDER |= {"Dopri5": 4, "Tsit5": 4, "DOP853": 7, "Vern9": 8}
-"""Of the interpolants: cubic Hermite has order 3 at most, and never more than its method."""
 EMBEDDED = [
     (BS3, 0, 2),
     (DOPRI5, 0, 4),
@@ -99,11 +96,11 @@ def test_dense_output_ends_where_the_step_ends(tableau: Tableau) -> None:
 @every
 @pytest.mark.parametrize("fraction", [0.1, 1 / 3, 0.5, 0.77, 0.95])
 def test_dense_output_has_its_order_within_the_step(tableau: Tableau, fraction: float) -> None:
-    """Truth: sum_i b_i(s) Phi_i = s^q / gamma for every tree of q nodes up to the order."""
+    """Truth: sum_i b_i(s) Phi_i = s^q / gamma for every tree of q nodes up to the declared order."""
     a, b = widened(tableau), dense_weights(tableau, fraction)
-    for order in range(1, DENSE_ORDER[tableau.name] + 1):
+    for order in range(1, tableau.dense_order + 1):
         assert missed(b, a, order, fraction) < 1e-11, order
-    assert missed(b, a, DENSE_ORDER[tableau.name] + 1, fraction) > 1e-7
+    assert missed(b, a, tableau.dense_order + 1, fraction) > 1e-7
 
 
 @every

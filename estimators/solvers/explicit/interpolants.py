@@ -31,12 +31,12 @@ def native(tableau: Tableau) -> Tableau:
 
 def chords(tableau: Tableau) -> Tableau:
     """x and x+ - x of each step."""
-    return replace(tableau, dense=np.append(tableau.b, 0.0)[None], extra=())
+    return replace(tableau, dense=np.append(tableau.b, 0.0)[None], extra=(), dense_order=0)
 
 
 def cubics(tableau: Tableau) -> Tableau:
     """Cubic Hermite of x, x+ and the slopes there."""
-    return replace(tableau, dense=hermite(tableau.b), extra=())
+    return replace(tableau, dense=hermite(tableau.b), extra=(), dense_order=0)
 
 
 def as_kept(steps: DenseOutput, segments: Sequence[float]) -> DenseOutput:

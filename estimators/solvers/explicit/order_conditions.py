@@ -119,6 +119,21 @@ def check(tableau: Tableau) -> None:
             f"{name}: row {worst + 1} of a sums to {a[worst].sum():.10g}, and c is "
             f"{tableau.c[worst]:.10g}: off by {off[worst]:.2g}"
         )
+    _check_order(tableau)
+    if tableau.error is not None:
+        _check_estimate(tableau, widened(tableau)[: s + 1, : s + 1])
+    for fraction, ends in ((0.0, np.zeros(s)), (1.0, b)):
+        found = dense_weights(tableau, fraction)
+        miss = float(np.abs(found - np.pad(ends, (0, len(found) - s))).max())
+        if miss > TOLERANCE:
+            raise ValueError(
+                f"{name}: its dense output at {fraction:g} of a step is not the step's: off by "
+                f"{miss:.2g}"
+            )
+
+
+def _check_order(tableau: Tableau) -> None:
+    name, a, b = tableau.name, tableau.a, tableau.b
     if tableau.order < 1:
         raise ValueError(f"{name}: the order must be 1 or more, not {tableau.order}")
     for order in range(1, min(tableau.order, HIGHEST_ORDER) + 1):
@@ -131,16 +146,6 @@ def check(tableau: Tableau) -> None:
                     f"not {f'1/{density(tree)}' if tree else 1} (a condition of order {order}): "
                     f"off by {value - wanted:.2g}"
                 )
-    if tableau.error is not None:
-        _check_estimate(tableau, widened(tableau)[: s + 1, : s + 1])
-    for fraction, ends in ((0.0, np.zeros(s)), (1.0, b)):
-        found = dense_weights(tableau, fraction)
-        miss = float(np.abs(found - np.pad(ends, (0, len(found) - s))).max())
-        if miss > TOLERANCE:
-            raise ValueError(
-                f"{name}: its dense output at {fraction:g} of a step is not the step's: off by "
-                f"{miss:.2g}"
-            )
 
 
 def _check_shapes(tableau: Tableau) -> None:

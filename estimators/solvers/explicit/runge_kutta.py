@@ -12,7 +12,7 @@ from gradpareto.estimators.solvers.explicit.quadrature_variables import Quadratu
 from gradpareto.estimators.solvers.explicit.step_control import Control
 from gradpareto.estimators.solvers.explicit.stepper import (
     RungeKuttaStepper,
-    Watch,
+    StepCallback,
 )
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.right_hand_side import Path, RightHandSide
@@ -47,7 +47,7 @@ def solve(
     path: Path | None = None,
     dense: bool = False,
     pace: Array | None = None,
-    watch: Watch = lambda lane, t, h, y, slopes: None,
+    on_step: StepCallback = lambda lane, t, h, y, slopes: None,
     at_stop: Callable[[int, Array], None] = lambda index, y: None,
     lost: Mapping[int, str] = MappingProxyType({}),
 ) -> RungeKuttaSolution:
@@ -56,14 +56,14 @@ def solve(
     In the precision of y0, which slopes, integral and dense output share; times and step lengths
     are float64 whatever it is.
 
-    `watch` is told of every accepted step. The slope is evaluated afresh behind each of the times,
-    since it may jump there. `at_stop(k, y)` may overwrite y (B, m) in place on arrival at times[k].
+    `on_step` is called with every accepted step. The slope is evaluated afresh behind each of the
+    times, since it may jump there. `at_stop(k, y)` may overwrite y (B, m) in place on arrival at times[k].
     Lanes that are `lost` stay out, and failed.
 
     From the `pace` (2, B) that another solve had behind a stop, it takes the very steps that one
     took; without, the first is guessed.
     """
-    stepper = RungeKuttaStepper(rhs, y0, tableau, control, quadrature, path, dense, watch)
+    stepper = RungeKuttaStepper(rhs, y0, tableau, control, quadrature, path, dense, on_step)
     stepper.failed.update(lost)
     if pace is not None:
         stepper.h, stepper.past_error = pace.copy()
@@ -72,15 +72,18 @@ def solve(
         stepper.cross(left, right)
         at_stop(k, stepper.y)
         stops.append(stepper.y.copy())
+    return _solution(stepper, np.stack(stops), max(map(abs, times)))
+
+
+def _solution(stepper: RungeKuttaStepper, stops: Array, span: float) -> RungeKuttaSolution:
     for lane in stepper.failed:
         stepper.y[lane] = stepper.integral.value[lane] = np.nan
-    output = collect(max(map(abs, times)), stepper.pieces) if stepper.pieces else None
     return RungeKuttaSolution(
-        stepper.y,
-        stepper.integral.value,
-        np.stack(stops),
-        np.stack(stepper.paces),
-        stepper.steps,
-        stepper.failed,
-        output,
+        y=stepper.y,
+        integral=stepper.integral.value,
+        stops=stops,
+        pace=np.stack(stepper.paces),
+        steps=stepper.steps,
+        failed=stepper.failed,
+        dense=collect(span, stepper.pieces) if stepper.pieces else None,
     )

@@ -25,7 +25,7 @@ from gradpareto.estimators.solvers.mesh import inside
 from gradpareto.estimators.solvers.right_hand_side import Path, RightHandSide
 from gradpareto.systems import Array, Factors
 
-Watch = Callable[[Array, Array, Array, Array, Array], None]
+StepCallback = Callable[[Array, Array, Array, Array, Array], None]
 """Told of accepted steps: lane (R,), t (R,), h (R,), y (R, m) before, slopes (s + 1, R, m), whose
 last is f(t + h, y+) only where that was evaluated."""
 
@@ -69,13 +69,13 @@ class RungeKuttaStepper:
         quadrature: QuadratureVariables,
         path: Path | None = None,
         keep: bool = False,
-        watch: Watch = lambda lane, t, h, y, slopes: None,
+        on_step: StepCallback = lambda lane, t, h, y, slopes: None,
     ) -> None:
         if control.adaptive and tableau.error is None:
             raise ValueError(f"{tableau.name} has no error estimate to adapt its steps by")
         tableau = tableau.astype(y0.dtype)
         self.rhs, self.tableau, self.control, self.quadrature = rhs, tableau, control, quadrature
-        self.path, self.keep, self.watch = path, keep, watch
+        self.path, self.keep, self.on_step = path, keep, on_step
         self.pieces: list[Piece] = []
         self.paces: list[Array] = []
         lanes = len(y0)
@@ -218,7 +218,7 @@ class RungeKuttaStepper:
                 self._carry(lane[needed], slope, node)
         if self.keep:
             self._store(lane, t, h, tried.y[where], tried.slopes[:, where])
-        self.watch(lane, t, h, tried.y[where], tried.slopes[:, where])
+        self.on_step(lane, t, h, tried.y[where], tried.slopes[:, where])
         self.past_error[lane] = np.maximum(tried.error[where], SMALLEST_PAST_ERROR)
         self.t[lane] = np.where(landing, self.right, t + h)
         self.y[lane] = tried.y_new[where]

@@ -37,7 +37,7 @@ class Recomputation:
         self._y, self._n = x0.copy(), self.taken.copy()
 
     def __call__(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
-        """Keep what is wanted of accepted steps, as the engine's watch."""
+        """Keep what is wanted of accepted steps, when the solve calls this after each of them."""
         self.mesh.accept(lane, t)
         self._y[lane], self._n[lane] = y, self.taken[lane]
         for k, n in zip(lane.tolist(), self.taken[lane].tolist(), strict=True):

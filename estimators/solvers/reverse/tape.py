@@ -23,7 +23,7 @@ class Tape:
         self._pieces: list[tuple[Array, ...]] = []
 
     def __call__(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
-        """Keep accepted steps, as the engine's watch."""
+        """Keep accepted steps, when the solve calls this after each of them."""
         kept = (slopes[: self.tableau.stages].swapaxes(0, 1).copy(),) if self.stages else ()
         self._pieces.append((lane, t, h, y, *kept))
 

@@ -17,6 +17,8 @@ class Tableau:
 
     `dense` (D, s + 1 + extra): the dense output, as coefficients of `nested`, over the same
     stages and then the `extra` ones, (c, row of a over all stages before it), that only it needs.
+    It is of order `dense_order` within the step, by default the highest that its degree D allows.
+    Without `dense` it is the cubic Hermite interpolant.
     """
 
     name: str
@@ -28,10 +30,13 @@ class Tableau:
     error_order: int = 0
     dense: Array = field(default_factory=lambda: np.empty((0, 0)))
     extra: tuple[tuple[float, Array], ...] = ()
+    dense_order: int = 0
 
     def __post_init__(self) -> None:
         if not self.dense.size:
             object.__setattr__(self, "dense", hermite(self.b))
+        if not self.dense_order:
+            object.__setattr__(self, "dense_order", min(self.order, len(self.dense)))
 
     @property
     def stages(self) -> int:

@@ -1,4 +1,10 @@
-"""The theta-gradient as a quadrature along x(t) and alpha(t), both given as dense output."""
+"""The theta-gradient of all lanes by Gauss rules along the dense outputs x(t) and alpha(t).
+
+    dL/dtheta = int_0^T (du/dtheta)^T (df/du^T alpha + dw/du) dt
+
+`gauss_on_steps` takes a fixed number of Gauss nodes in each step of the adjoint (Norcliffe and
+Deisenroth 2023); `gauss_kronrod` halves intervals until their errors fit (Piessens et al. 1983).
+"""
 
 from functools import cache
 
@@ -11,26 +17,27 @@ from gradpareto.estimators.solvers.right_hand_side import Path
 from gradpareto.systems import Array, Factors, Problem
 
 ROWS_AT_ONCE = 4096
-"""Nodes of one oracle call: more gain nothing, and their cotangents have to be held."""
+"""One oracle call takes up to this number of nodes, whose cotangents have to be held."""
 ROUNDING = 50.0
-"""Roundings of an interval's integral below which its error estimate says nothing (QUADPACK)."""
+"""The error estimate of an integral says nothing below this number of roundings of it (QUADPACK).
+"""
 
 SHORTEST = 1e-12
-"""Intervals are not halved beyond so much of the horizon."""
+"""An interval that is this fraction of the horizon is not halved again."""
 
 
 def gauss_rule(nodes: int) -> tuple[Array, Array]:
-    """Nodes and weights of the Gauss-Legendre rule on [0, 1], of order 2 * nodes."""
+    """Return nodes and weights of the Gauss-Legendre rule on [0, 1], of order 2 * nodes."""
     points, weights = legendre.leggauss(nodes)
     return (1 + points) / 2, weights / 2
 
 
 @cache
 def kronrod_rule(nodes: int) -> tuple[Array, Array, Array]:
-    """Gauss and Kronrod's 2 * nodes + 1 points on [0, 1], and both rules' weights there.
+    """Return 2 * nodes + 1 Gauss-Kronrod points on [0, 1], and the weights of both rules there.
 
-    The points that are added are the roots of Stieltjes' polynomial E, of degree nodes + 1, for
-    which P_nodes E is orthogonal to every polynomial of a lower degree than its own.
+    The points that are added to Gauss's are the roots of Stieltjes' polynomial E, of degree nodes +
+    1, for which P_nodes E is orthogonal to every polynomial of a lower degree than its own.
     """
     points, weights = legendre.leggauss(2 * nodes + 2)
     basis = legendre.legvander(points, nodes + 1)
@@ -48,9 +55,10 @@ def kronrod_rule(nodes: int) -> tuple[Array, Array, Array]:
 def gauss_on_steps(
     problem: Problem, path: Path, alpha: DenseOutput, lanes: int, nodes: int
 ) -> Array:
-    """int pullback_theta(x, alpha) dt (lanes, P), by so many Gauss nodes in each step of alpha's.
+    """Integrate pullback_theta(x, alpha) dt (lanes, P) by Gauss nodes in each step of alpha.
 
-    Cotangents are linear in what is pulled back, so the weights go in there.
+    Cotangents are linear in what is pulled back, so the weights of the rule are multiplied in
+    there.
     """
     points, weights = gauss_rule(nodes)
     theta = ThetaSum(problem, lanes, alpha.coefficients.dtype)
@@ -78,7 +86,10 @@ def gauss_on_steps(
 def _pull(
     problem: Problem, path: Path, alpha: DenseOutput, lane: Array, t: Array, weights: Array
 ) -> list[Factors]:
-    """Weighted theta-cotangents at times t (S, R) of rows of `lane` (R,): S nodes' factors."""
+    """Pull back at times t (S, R) in rows of `lane` (R,), and return the S nodes' factors.
+
+    The `weights` (S, R) multiply the theta-cotangents.
+    """
     x, a = path(lane, t), alpha(lane, t)
     w = weights.astype(a.dtype, copy=False)
     rows = np.tile(lane, len(t)), t.ravel(), x.reshape(-1, x.shape[-1])
@@ -98,11 +109,11 @@ def gauss_kronrod(
     atol: float,
     nodes: int = 7,
 ) -> Array:
-    """The same integral (lanes, P) by intervals that each lane halves until their errors fit.
+    """Integrate pullback_theta(x, alpha) dt (lanes, P), halving intervals until the errors fit.
 
     The difference of the Gauss and the Kronrod rule (G7-K15) is an interval's error, in the
-    Euclidean norm over theta; all of a lane's may sum up to atol + rtol |integral|. Where they sum
-    up to more, those are halved that are above the share of their length.
+    Euclidean norm over theta. The errors of a lane may sum up to atol + rtol |integral|; where they
+    sum up to more, those intervals are halved whose error is above the share of their length.
     """
     points, kronrod, gauss = kronrod_rule(nodes)
     rules = np.stack([kronrod, kronrod - gauss])
@@ -131,7 +142,7 @@ def gauss_kronrod(
 
 
 def too_rough(errors: Array, share: Array, least: Array) -> Array:
-    """Whether the errors (R,) of intervals are above their share, and above their rounding."""
+    """Tell which errors (R,) of intervals are above their share and above their rounding."""
     return np.asarray(errors > np.maximum(share, least))
 
 

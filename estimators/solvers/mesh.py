@@ -1,4 +1,4 @@
-"""Meshes of steps that reach every breakpoint, and T, exactly: equal steps, and those accepted."""
+"""Meshes of fixed and of accepted steps, which reach every breakpoint and T exactly."""
 
 import math
 from array import array
@@ -10,13 +10,13 @@ import numpy as np
 from gradpareto.systems import Array
 
 ALMOST_ONE = 1 - 1e-9
-"""T/h that rounding lifts just above an integer does not buy another step."""
+"""A quotient T/h that rounding lifts just above an integer does not cost another step."""
 
 
 def step_count(length: float, step: float) -> int:
-    """The fewest equal steps, none longer than `step`, that span `length`.
+    """Return the fewest equal steps, none longer than `step`, that span `length`.
 
-    Raises ValueError if the step is not a positive number.
+    Raises ValueError if the step is not a positive, finite number.
     """
     if not step > 0 or math.isinf(step):
         raise ValueError(f"a step must be positive and finite, not {step}")
@@ -24,7 +24,10 @@ def step_count(length: float, step: float) -> int:
 
 
 class FixedMesh:
-    """Equal steps in each segment, none longer than `step`, by a formula: there are `steps`."""
+    """Equal steps in each segment, none longer than `step`; nothing is stored for a step.
+
+    `steps` is their number over all segments.
+    """
 
     def __init__(self, segments: Sequence[float], step: float) -> None:
         self.left, spans = np.array(segments[:-1]), np.diff(segments)
@@ -33,35 +36,35 @@ class FixedMesh:
         self.before, self.steps = self.after - counts, int(counts.sum())
 
     def step(self, n: Array) -> tuple[Array, Array, Array]:
-        """Start, length, and segment's index of steps n, each of n's shape."""
+        """Return the start, length, and segment's index of steps n, each of n's shape."""
         owner = np.searchsorted(self.after, n, side="right")
         length = self.lengths[owner]
         return self.left[owner] + (n - self.before[owner]) * length, length, owner
 
     def accept(self, lane: Array, t: Array) -> None:
-        """Nothing is kept."""
+        """Do nothing, because a formula gives every step."""
 
     def __call__(self, lane: Array, n: Array) -> tuple[Array, Array]:
-        """Start and length of step n (R,) of each of some lanes (R,), (R,) each."""
+        """Return start (R,) and length (R,) of step n (R,) of each of some lanes (R,)."""
         return self.step(n)[:2]
 
 
 class AcceptedMesh:
-    """The steps that each lane accepted, one number a step: where it begins.
+    """The steps that each lane accepted, of which it stores where each begins.
 
-    A step's length is what lies between it and the next one's beginning, or `end`.
+    A step's length is the distance to the beginning of the next one, or to `end`.
     """
 
     def __init__(self, lanes: int, end: float) -> None:
         self._starts, self.end = [array("d") for _ in range(lanes)], end
 
     def accept(self, lane: Array, t: Array) -> None:
-        """Each of some lanes' next step (R,), which begins at t (R,)."""
+        """Add the next step of each of some lanes (R,), which begins at t (R,)."""
         for k, start in zip(lane.tolist(), t.tolist(), strict=True):
             self._starts[k].append(start)
 
     def __call__(self, lane: Array, n: Array) -> tuple[Array, Array]:
-        """Start and length of step n (R,) of each of some lanes (R,), (R,) each."""
+        """Return start (R,) and length (R,) of step n (R,) of each of some lanes (R,)."""
         edges = np.array(
             [
                 [starts[i], starts[i + 1] if i + 1 < len(starts) else self.end]
@@ -72,7 +75,7 @@ class AcceptedMesh:
 
 
 def fixed_mesh(segments: Sequence[float], step: float) -> tuple[Array, Array, Array]:
-    """Steps over all segments: their start (N,), length (N,), and segment's index (N,)."""
+    """Return all steps: their start (N,), length (N,), and segment's index (N,)."""
     mesh = FixedMesh(segments, step)
     return mesh.step(np.arange(mesh.steps))
 
@@ -80,7 +83,7 @@ def fixed_mesh(segments: Sequence[float], step: float) -> tuple[Array, Array, Ar
 def each_step(
     segments: Sequence[float], step: float
 ) -> Iterator[tuple[float, float, float, float]]:
-    """The same steps one by one, nothing held: start, length, and the ends of the segment."""
+    """Yield the steps of `fixed_mesh` one by one: start, length, and the ends of the segment."""
     for left, right in pairwise(segments):
         count = step_count(right - left, step)
         for k in range(count):
@@ -88,6 +91,6 @@ def each_step(
 
 
 def inside(t: Array, left: float | Array, right: float | Array) -> Array:
-    """Times t, clipped to the open segment: at a breakpoint, each segment has its own limit."""
+    """Clip times t to the open segment, because a breakpoint has a limit on each of its sides."""
     low, high = np.minimum(left, right), np.maximum(left, right)
     return np.minimum(np.maximum(t, np.nextafter(low, high)), np.nextafter(high, low))

@@ -52,7 +52,7 @@ def test_a_rule_over_two_groups_integrates_each() -> None:
     time = np.concatenate([UNEVEN, UNEVEN])
     group = np.repeat([0, 3], len(UNEVEN))
     values = np.where(group == 0, np.sin(time / 3), 1e6 + time)[:, None]
-    rule = Nodes(group, time).rule(values)
+    rule = Nodes(group, time).composite_rule(values)
     first, last = UNEVEN[0], UNEVEN[-1]
     own = group == 0
     sine = 3 * (np.cos(first / 3) - np.cos(last / 3))
@@ -65,7 +65,7 @@ def test_a_rule_over_two_groups_integrates_each() -> None:
 def test_a_kink_shows_in_the_error_of_its_interval_and_is_not_reached_across() -> None:
     """Truth: |t - c| has no error where no node beyond c is used, and the most at c."""
     kink = 0.5 * (UNEVEN[14] + UNEVEN[15])
-    rule = Nodes(np.zeros(30, dtype=int), UNEVEN).rule(np.abs(UNEVEN - kink)[:, None])
+    rule = Nodes(np.zeros(30, dtype=int), UNEVEN).composite_rule(np.abs(UNEVEN - kink)[:, None])
     assert rule.error.argmax() == 14
     assert rule.error[14] > 1e-3
     assert rule.error[[0, 5, 22, 28]].max() < 1e-12

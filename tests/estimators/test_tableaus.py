@@ -96,7 +96,7 @@ def test_dense_output_ends_where_the_step_ends(tableau: Tableau) -> None:
 @every
 @pytest.mark.parametrize("fraction", [0.1, 1 / 3, 0.5, 0.77, 0.95])
 def test_dense_output_has_its_order_within_the_step(tableau: Tableau, fraction: float) -> None:
-    """Truth: sum_i b_i(s) Phi_i = s^q / gamma for every tree of q nodes up to the declared order."""
+    """Truth: sum_i b_i(s) Phi_i = s^q / gamma for every tree of q nodes up to its order."""
     a, b = widened(tableau), dense_weights(tableau, fraction)
     for order in range(1, tableau.dense_order + 1):
         assert missed(b, a, order, fraction) < 1e-11, order

@@ -1,4 +1,4 @@
-"""Dense output: the stored solution of a forward solve, each lane on its own mesh."""
+"""Dense output: the solution of a Runge-Kutta solve between its steps, a polynomial a step."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,11 @@ from gradpareto.systems import Array
 
 
 def nested(fraction: Array, coefficients: Array) -> Array:
-    """The polynomial of coefficients (..., 1 + D, m) in the nested basis, at fractions s (...).
+    """Evaluate polynomials of coefficients (..., 1 + D, m) in the nested basis at s (...).
 
-    c_0 + s (c_1 + (1-s) (c_2 + s (c_3 + ...))): Hairer, Norsett, Wanner (1993), II.6. Well
-    conditioned, and with `tableaus.hermite`'s coefficients the cubic Hermite interpolant.
+    The polynomial is c_0 + s (c_1 + (1-s) (c_2 + s (c_3 + ...))): Hairer, Norsett, Wanner (1993),
+    II.6. It is well conditioned, and with the coefficients of `tableaus.hermite` it is the cubic
+    Hermite interpolant.
     """
     basis = np.empty(coefficients.shape[:-1], coefficients.dtype)
     basis[..., 0] = 1
@@ -22,16 +23,18 @@ def nested(fraction: Array, coefficients: Array) -> Array:
 
 
 Piece = tuple[Array, Array, Array, Array]
-"""Steps of R lanes: lane (R,), start (R,), length (R,), coefficients (R, 1 + D, m) for `nested`."""
+"""Steps of R lanes, as (lane (R,), start (R,), length (R,), coefficients (R, 1 + D, m) for
+`nested`).
+"""
 
 
 @dataclass(frozen=True)
 class DenseOutput:
-    """Piecewise polynomials of all lanes in one table, sorted by lane and time.
+    """The piecewise polynomials of all lanes in one table, sorted by lane and time.
 
-    `keys` (N,) = lane * stride + start of the step, for searching; `start` and `length` (N,),
-    negative where the solve went back in time; `coefficients` (N, 1 + D, m) of the step's `nested`
-    polynomial.
+    `keys` (N,) are lane * stride + the start of the step, and are searched for a time. `start` and
+    `length` (N,) are those of the steps; lengths are negative where the solve went back in time.
+    `coefficients` (N, 1 + D, m) are those of each step's `nested` polynomial.
     """
 
     stride: float
@@ -41,7 +44,7 @@ class DenseOutput:
     coefficients: Array
 
     def __call__(self, lane: Array, t: Array) -> Array:
-        """x(t) (..., R, m) of rows that belong to `lane` (R,) at times t (..., R)."""
+        """Evaluate x(t) (..., R, m) in rows that belong to `lane` (R,) at times t (..., R)."""
         sought = lane * self.stride + t
         if self.length[0] > 0:
             step = np.searchsorted(self.keys, sought, side="right") - 1
@@ -52,12 +55,12 @@ class DenseOutput:
 
     @property
     def lane(self) -> Array:
-        """Whose step it is (N,)."""
+        """The lane (N,) that each step belongs to."""
         return (self.keys // self.stride).astype(int)
 
 
 def collect(span: float, pieces: list[Piece]) -> DenseOutput:
-    """Sort the accepted steps of a solve within [0, span]."""
+    """Sort the accepted steps of a solve within [0, span] into one table."""
     lane, start, length, coefficients = map(np.concatenate, zip(*pieces, strict=True))
     stride = 2 * span
     keys = lane * stride + start

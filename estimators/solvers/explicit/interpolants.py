@@ -1,4 +1,4 @@
-"""Interpolants of a forward solve: what of its steps is kept, and what is made of it."""
+"""Interpolants of a forward solve: cubic splines and others in place of its own dense output."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +13,12 @@ from gradpareto.systems import Array
 
 @dataclass(frozen=True)
 class Interpolant:
-    """`order` is at most what a gradient along it has, None if the solve's own is not lowered.
+    """A choice of what stands for x(t) between the accepted points.
 
-    `keeping` is the tableau whose dense output holds what is needed of each step, so that no stage
-    is paid for that only another interpolant reads; `joined` makes the interpolant of these steps
-    and of the segments' ends, over which it must not reach.
+    `order` bounds the order of a gradient along it; it is None if the gradient keeps the order of
+    the solve. `keeping` makes the tableau whose dense output holds what is needed of each step, so
+    that no stage is paid for that only another interpolant reads. `joined` makes the interpolant
+    from these steps and from the ends of the smooth segments, across which it must not reach.
     """
 
     order: int | None
@@ -26,25 +27,27 @@ class Interpolant:
 
 
 def native(tableau: Tableau) -> Tableau:
+    """Keep the tableau's own dense output."""
     return tableau
 
 
 def chords(tableau: Tableau) -> Tableau:
-    """x and x+ - x of each step."""
+    """Keep x and x+ - x of each step."""
     return replace(tableau, dense=np.append(tableau.b, 0.0)[None], extra=(), dense_order=0)
 
 
 def cubics(tableau: Tableau) -> Tableau:
-    """Cubic Hermite of x, x+ and the slopes there."""
+    """Keep the cubic Hermite interpolant of x, x+ and the slopes there."""
     return replace(tableau, dense=hermite(tableau.b), extra=(), dense_order=0)
 
 
 def as_kept(steps: DenseOutput, segments: Sequence[float]) -> DenseOutput:
+    """Use the polynomials of the steps as they are."""
     return steps
 
 
 def spline(steps: DenseOutput, segments: Sequence[float]) -> DenseOutput:
-    """The natural cubic spline through the accepted points of each lane in each segment."""
+    """Join the accepted points of each lane in each segment by a natural cubic spline."""
     segment = np.searchsorted(segments, steps.start, side="right")
     owner = steps.lane * (len(segments) + 1) + segment
     pieces = np.split(np.arange(len(owner)), np.flatnonzero(np.diff(owner)) + 1)
@@ -58,7 +61,7 @@ def spline(steps: DenseOutput, segments: Sequence[float]) -> DenseOutput:
 
 
 def _natural(steps: DenseOutput, piece: Array) -> tuple[Array, Array]:
-    """The spline's slopes at both ends of the N steps in `piece`: 2 x (N, m)."""
+    """Compute the spline's slopes at both ends of the N steps in `piece`: two arrays (N, m)."""
     end = piece[-1]
     knots = np.append(steps.start[piece], steps.start[end] + steps.length[end])
     values = np.concatenate(

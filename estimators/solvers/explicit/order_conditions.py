@@ -1,4 +1,8 @@
-"""Order conditions of Runge-Kutta methods, one for each rooted tree (Butcher 1963)."""
+"""Order conditions of Runge-Kutta methods, one for each rooted tree (Butcher 1963).
+
+A method is of order p if sum_i b_i Phi_i(tree) = 1 / gamma(tree) for every tree of up to p nodes,
+where Phi is the elementary weight and gamma the density.
+"""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -12,17 +16,17 @@ from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array
 
 Tree = tuple["Tree", ...]
-"""A rooted tree is its root's children, sorted."""
+"""A rooted tree, given by the sorted subtrees of its root."""
 
 TOLERANCE = 1e-10
-"""What a condition may be missed by: coefficients are often given to so many digits."""
+"""A condition may be missed by this much, because published coefficients are rounded."""
 HIGHEST_ORDER = 10
-"""Conditions are checked up to it: there are 719 of order 10, and 1842 of order 11."""
+"""Conditions are checked up to this order; it has 719 of them, and order 11 has 1842."""
 
 
 @cache
 def trees(order: int) -> tuple[Tree, ...]:
-    """All rooted trees of so many nodes: 1, 1, 2, 4, 9, 20, 48, 115, 286, 719."""
+    """Return all rooted trees of `order` nodes: 1, 1, 2, 4, 9, 20, 48, 115, 286, 719 of them."""
 
     def forests(nodes: int, largest: int) -> Iterator[tuple[Tree, ...]]:
         if nodes == 0:
@@ -38,16 +42,18 @@ def trees(order: int) -> tuple[Tree, ...]:
 
 @cache
 def nodes(tree: Tree) -> int:
+    """Count the nodes of a tree."""
     return 1 + sum(map(nodes, tree))
 
 
 @cache
 def density(tree: Tree) -> int:
+    """Compute gamma(tree), the product of the sizes of all its subtrees."""
     return nodes(tree) * prod(map(density, tree))
 
 
 def weights(chosen: Sequence[Tree], a: Array) -> Array:
-    """Elementary weights of the stages, (trees, s); a subtree that many share is weighed once."""
+    """Compute the elementary weights Phi (trees, s); a subtree that trees share is weighed once."""
 
     @cache
     def of(tree: Tree) -> Array:
@@ -60,13 +66,13 @@ def weights(chosen: Sequence[Tree], a: Array) -> Array:
 
 
 def missed(b: Array, a: Array, order: int, fraction: float = 1.0) -> float:
-    """The largest error over the conditions of one order, relative to the condition's own value."""
+    """Return the largest error over the conditions of one order, relative to its right side."""
     densities = np.array([density(tree) for tree in trees(order)])
     return float(np.abs(weights(trees(order), a) @ b * densities - fraction**order).max())
 
 
 def order_of(b: Array, a: Array, highest: int = 8) -> int:
-    """The order up to which all conditions hold within TOLERANCE; 0 if sum b is not 1."""
+    """Return the order up to which all conditions hold; it is 0 if sum b is not 1."""
     fitting = 0
     while fitting < highest and missed(b, a, fitting + 1) <= TOLERANCE:
         fitting += 1
@@ -74,7 +80,7 @@ def order_of(b: Array, a: Array, highest: int = 8) -> int:
 
 
 def vanishing_order(difference: Array, a: Array, highest: int = 8) -> int:
-    """The order of the lower of two methods, by the difference of their weights b - b_hat."""
+    """Return the order of the lower of two methods, by the difference of their weights."""
     order = 0
     while order < highest and (
         np.abs(weights(trees(order + 1), a) @ difference).max() <= TOLERANCE
@@ -84,7 +90,7 @@ def vanishing_order(difference: Array, a: Array, highest: int = 8) -> int:
 
 
 def widened(tableau: Tableau) -> Array:
-    """a with rows for f(t + h, x+) and for the stages that only the dense output needs."""
+    """Return `a` with rows for f(t + h, x+) and for the stages that only the dense output needs."""
     s, total = tableau.stages, tableau.dense.shape[1]
     a = np.zeros((total, total))
     a[:s, :s], a[s, :s] = tableau.a, tableau.b
@@ -94,15 +100,17 @@ def widened(tableau: Tableau) -> Array:
 
 
 def dense_weights(tableau: Tableau, fraction: float) -> Array:
-    """b_i(s): what each slope contributes to the interpolant, through its own evaluation."""
+    """Return b_i(s), the weight of each slope in the dense output at a fraction s of the step."""
     return nested(np.array(fraction), np.pad(tableau.dense, ((1, 0), (0, 0))))
 
 
 def check(tableau: Tableau) -> None:
-    """Raises ValueError, naming the condition and by how much it is missed, on what is no method.
+    """Check that a tableau is what it claims to be.
 
-    Shapes, a strictly lower, c = A 1, the order that is claimed, the estimate's too, and where the
-    dense output begins and ends.
+    Its arrays must fit each other, a must be strictly lower triangular, c must be the row sums of
+    a, the conditions of the claimed orders of the step and of its error estimate must hold, and the
+    dense output must begin at x and end at x+. Raises ValueError, naming the condition and by how
+    much it is missed, if they do not.
     """
     _check_shapes(tableau)
     name, s, a, b = tableau.name, tableau.stages, tableau.a, tableau.b
@@ -169,7 +177,11 @@ def _check_shapes(tableau: Tableau) -> None:
 
 
 def _check_estimate(tableau: Tableau, a: Array) -> None:
-    """It compares methods of consistent sums, and a single one does so to the order it claims."""
+    """Check the order of the error estimate.
+
+    Its weights must sum to zero, as the difference of two consistent methods does; a single
+    estimate must also be of the order that it claims.
+    """
     assert tableau.error is not None
     for row in tableau.error:
         highest = max(1, tableau.error_order if len(tableau.error) == 1 else 1)
@@ -186,7 +198,7 @@ def _check_estimate(tableau: Tableau, a: Array) -> None:
 
 
 def formula(tree: Tree, b: str = "b") -> str:
-    """A condition's left side, as it is written: sum(b), b.(c c), b.(c A c), ..."""
+    """Write a condition's left side as a formula: sum(b), b.(c c), b.(c A c), ..."""
     return f"{b}.{_factor(tree)}" if tree else f"sum({b})"
 
 

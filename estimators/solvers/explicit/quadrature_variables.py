@@ -1,4 +1,10 @@
-"""Integrals that ride along with a Runge-Kutta solve, accumulated with its weights b."""
+"""Quadrature variables: integrals that a Runge-Kutta solve accumulates beside its state.
+
+    q+ = q + h sum_i b_i g_i
+
+Here g_i is the integrand at stage i. No slope depends on q (Serban and Hindmarsh 2005, who name
+them so).
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,23 +16,25 @@ from gradpareto.estimators.solvers.explicit.step_control import Control, squares
 from gradpareto.systems import Array, Factors
 
 BLOCK_BYTES = 200_000
-"""Errors are scaled for so much of a wide integral at a time, which stays in the cache."""
+"""A wide integral is scaled in blocks of this size, which stay in the cache."""
 
 Contract = Callable[[Sequence[Factors], Array, Array], object]
-"""Write weighted sums of S integrands: nodes, weights (K, S, R), out (K, R, size)."""
+"""A function that writes weighted sums of S integrands: nodes, weights (K, S, R), out (K, R, size).
+"""
 
 
 def neighbours(rows: Array) -> Array | slice:
-    """Sorted rows, as a slice where they are neighbours: indexing then makes a view."""
+    """Return sorted rows as a slice where they are contiguous: indexing then makes a view."""
     first, last = rows[0], rows[-1]
     return slice(first, last + 1) if last - first == len(rows) - 1 else rows
 
 
 @dataclass(frozen=True)
 class QuadratureVariables:
-    """What is integrated: `size` components, whose integrand is kept in factors until contracted.
+    """The `size` components of an integral; their integrand is kept in factors until contracted.
 
-    A `controlled` integral is part of the solver's state: its error estimate counts as the state's.
+    If the integral is `controlled`, its error estimate counts for the step control as the state's
+    does.
     """
 
     size: int
@@ -35,14 +43,14 @@ class QuadratureVariables:
 
 
 NO_QUADRATURE = QuadratureVariables(size=0, contract=lambda nodes, weights, out: None)
-"""For a solve beside which nothing is integrated."""
+"""Nothing is integrated beside the state."""
 
 
 class Integral:
-    """The value (B, size) of a quadrature in every lane, and room to work in.
+    """The value (B, size) of the quadrature variables in every lane, and room to work in.
 
-    The integral is the widest array of an adjoint solve; allocating it anew at every step, or
-    going over it more often than needed, costs more than the arithmetic.
+    The integral is the widest array of an adjoint solve; allocating it anew at every step, or going
+    over it more often than needed, costs more than the arithmetic.
     """
 
     def __init__(
@@ -53,11 +61,11 @@ class Integral:
         self._sums = np.empty((1 + estimates, lanes, quadrature.size), dtype)
 
     def try_step(self, h: Array, nodes: Sequence[Factors], weights: Array) -> None:
-        """Increments over a step h (R,) and their errors, for weights (K, S) of S nodes."""
+        """Compute the increments over a step h (R,), and their errors, for weights (K, S)."""
         self.contract(nodes, weights[:, :, None] * h, self._sums[:, : len(h)])
 
     def squares(self, lanes: Array, control: Control) -> Array:
-        """Of the scaled errors (K - 1, R) of the step last tried, which was that of `lanes`."""
+        """Sum the squares of the scaled errors (K - 1, R) of the step that `lanes` tried last."""
         found, sums = np.empty((len(self._sums) - 1, len(lanes))), self._sums[:, : len(lanes)]
         for rows in self._blocks(len(lanes)):
             old = self.value[neighbours(lanes[rows])]
@@ -65,7 +73,7 @@ class Integral:
         return found
 
     def accept(self, lanes: Array, where: Array) -> None:
-        """Move `lanes`, at positions `where` of the step last tried."""
+        """Advance `lanes`, which are at positions `where` of the step last tried."""
         for rows in self._blocks(len(where)):
             self.value[neighbours(lanes[rows])] += self._sums[0, neighbours(where[rows])]
 

@@ -1,4 +1,4 @@
-"""A batched explicit Runge-Kutta solve through given times."""
+"""A batched explicit Runge-Kutta solve through given times, with fixed or adaptive steps."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -21,10 +21,12 @@ from gradpareto.systems import Array
 
 @dataclass(frozen=True)
 class RungeKuttaSolution:
-    """y (B, m) and integral (B, size) at the last time, NaN in lanes that `failed` (with reasons).
+    """The result of a Runge-Kutta solve of B lanes.
 
-    `stops` (len(times), B, m) holds y at each requested time, `pace` (len(times) - 1, 2, B) the
-    step proposed behind it and the error of the one before; `steps` (B,) counts those accepted.
+    y (B, m) and integral (B, size) are those at the last time, and NaN in the lanes that `failed`,
+    which maps a lane to the reason. `stops` (len(times), B, m) holds y at each requested time.
+    `pace` (len(times) - 1, 2, B) holds, behind each of these times, the proposed step and the error
+    of the step before. `steps` (B,) counts the accepted steps.
     """
 
     y: Array
@@ -53,15 +55,14 @@ def solve(
 ) -> RungeKuttaSolution:
     """Integrate y' = rhs through `times` (monotone, either way), stepping onto each exactly.
 
-    In the precision of y0, which slopes, integral and dense output share; times and step lengths
-    are float64 whatever it is.
+    Slopes, integral and dense output are in the precision of y0; times and step lengths are
+    float64. `on_step` is called with every accepted step. The slope is evaluated afresh behind each
+    of the times, since it may jump there. `at_stop(k, y)` may overwrite y (B, m) in place on
+    arrival at times[k]. Lanes that are `lost` are not solved, and have failed.
 
-    `on_step` is called with every accepted step. The slope is evaluated afresh behind each of the
-    times, since it may jump there. `at_stop(k, y)` may overwrite y (B, m) in place on arrival at times[k].
-    Lanes that are `lost` stay out, and failed.
-
-    From the `pace` (2, B) that another solve had behind a stop, it takes the very steps that one
-    took; without, the first is guessed.
+    With the `pace` (2, B) that another solve had behind a stop, this one takes the same steps as
+    that; without it, the first step is guessed. Raises ValueError if the control adapts the steps
+    of a tableau without an error estimate.
     """
     stepper = RungeKuttaStepper(rhs, y0, tableau, control, quadrature, path, dense, on_step)
     stepper.failed.update(lost)

@@ -1,4 +1,9 @@
-"""Step control: how long a lane's next step is, and whether the one it tried is accepted."""
+"""Step control: how long a lane's next step is, and whether the one it tried is accepted.
+
+    h+ = h min(10, max(0.2, 0.9 e_n^(-0.7 / k) e_{n-1}^(0.4 / k))),  k = error order + 1
+
+This is the proportional-integral controller of Hairer and Wanner (1996), IV.2.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +18,7 @@ from gradpareto.systems import Array
 SAFETY, SHRINK_MOST, GROW_MOST = 0.9, 0.2, 10.0
 SMALLEST_PAST_ERROR = 1e-4
 SMALL = 1e-300
-"""Divisors are not smaller."""
+"""Divisors are not allowed to be smaller than this."""
 MAX_ATTEMPTS = 20_000
 """A lane that has tried this many steps in one solve is given up."""
 ATOL_OVER_RTOL = 1e-3
@@ -21,25 +26,25 @@ ATOL_OVER_RTOL = 1e-3
 
 
 class Control(Protocol):
-    """Decides for R lanes at once."""
+    """The interface of a step control, which decides for R lanes at once."""
 
     @property
     def adaptive(self) -> bool:
         """Whether it needs error estimates."""
 
     def first_step(self, span: float, tableau: Tableau, probe: "Probe") -> Array:
-        """Signed first step (R,) of lanes that set out to cover `span`."""
+        """Return the signed first step (R,) of lanes that set out to cover `span`."""
 
     def scale(self, old: Array, new: Array) -> Array:
-        """The error that is tolerated in each component, of shape (R, m) as old and new are."""
+        """Return the error that is tolerated in each component, (R, m) like old and new."""
 
     def factor(self, tableau: Tableau, error: Array, past_error: Array) -> Array:
-        """By how much the step changes, (R,), after scaled errors (R,); above 1 is a rejection."""
+        """Return the factor (R,) by which the step changes; errors (R,) above 1 are rejections."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a first step is guessed from: y, y' (R, m), and y' after a trial step h (R,)."""
+    """The data for guessing a first step: y and y' (R, m), and y' after a trial step h (R,)."""
 
     y: Array
     slope: Array
@@ -67,8 +72,8 @@ class Fixed:
 class Adaptive:
     """Proportional-integral control of the error estimate's root mean square over components.
 
-    Hairer, Norsett, Wanner (1993), II.4 and IV.2; each component may err by atol + rtol |y|.
-    Raises ValueError if a tolerance is not positive.
+    Each component may err by atol + rtol |y| (Hairer, Norsett, Wanner 1993, II.4). Raises
+    ValueError if a tolerance is not positive.
     """
 
     rtol: float
@@ -81,7 +86,7 @@ class Adaptive:
 
     @classmethod
     def from_tolerance(cls, tolerance: float) -> Self:
-        """The control that an estimator's setting, a relative tolerance, stands for."""
+        """Return the control for a relative tolerance, with an absolute one beside it."""
         return cls(rtol=tolerance, atol=ATOL_OVER_RTOL * tolerance)
 
     def scale(self, old: Array, new: Array) -> Array:
@@ -110,7 +115,7 @@ class Adaptive:
 
 
 def root_mean_square(values: Array) -> Array:
-    """The root mean square (R,) over the components of values (R, m), as float64."""
+    """Return the root mean square (R,) over the components of values (R, m), as float64."""
     return np.asarray(np.sqrt(np.einsum("rm,rm->r", values, values) / values.shape[1]), float)
 
 
@@ -123,10 +128,10 @@ def first_step(
 ) -> Array:
     """Guess a signed first step (R,) from the slope and a trial step of Euler's method.
 
-    Hairer, Norsett, Wanner (1993), II.4; starting from rest, the trial is 1e-4 of the `span`.
-    `norm` is the method's, of errors over the `scale` (R, m). `length` makes of |y'|, of |y''|
-    along the trial step, and of the trial's length, (R,) each, how long the method's own first step
-    should be; it is at most 100 times the trial's.
+    Hairer, Norsett, Wanner (1993), II.4; starting from rest, the trial step is 1e-4 of the `span`.
+    `norm` is the method's own norm of errors divided by `scale` (R, m). `length` returns how long
+    the method's first step should be, given |y'|, |y''| along the trial step, and the length of the
+    trial step, (R,) each. The result is at most 100 times the trial step.
     """
     size, speed = norm(probe.y / scale), norm(probe.slope / scale)
     at_rest = (size < 1e-5) | (speed < 1e-5)
@@ -139,13 +144,13 @@ def first_step(
 
 
 def squares(control: Control, old: Array, new: Array, errors: Array) -> Array:
-    """Sum of the scaled errors' squares (E, R), as float64, of estimates (E, R, m)."""
+    """Sum the squares (E, R) of scaled errors, as float64, for estimates (E, R, m)."""
     scaled = errors / control.scale(old, new)
     return np.asarray(np.einsum("erm,erm->er", scaled, scaled).astype(float))
 
 
 def scaled_error(squares: Array, components: int) -> Array:
-    """The error estimate (R,) that is accepted up to 1, from `squares` (E, R) of all components."""
+    """Return the error (R,), accepted up to 1, from the `squares` (E, R) of all components."""
     mean = squares / components
     if len(mean) == 1:
         return np.asarray(np.sqrt(mean[0]))
@@ -157,7 +162,7 @@ def scaled_error(squares: Array, components: int) -> Array:
 def given_up(
     lanes: Array, t: Array, h: Array, attempts: Array, ends: tuple[float, float]
 ) -> dict[int, str]:
-    """Of some lanes, those whose step underflows or that never arrive, with the reason.
+    """Find the lanes, among some, whose step underflows or that never arrive, with the reason.
 
     `t`, `h` and `attempts` (B,) are those of all lanes, `ends` those of the segment.
     """

@@ -1,4 +1,8 @@
-"""The lanes of a batched explicit Runge-Kutta solve: each has its own time, step and acceptance."""
+"""The lanes of a batched explicit Runge-Kutta solve: each has its own time, step and acceptance.
+
+A step is tried in all lanes that have not arrived; each lane accepts it if its scaled error is at
+most 1, and tries a shorter one otherwise.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,13 +30,16 @@ from gradpareto.estimators.solvers.right_hand_side import Path, RightHandSide
 from gradpareto.systems import Array, Factors
 
 StepCallback = Callable[[Array, Array, Array, Array, Array], None]
-"""Told of accepted steps: lane (R,), t (R,), h (R,), y (R, m) before, slopes (s + 1, R, m), whose
-last is f(t + h, y+) only where that was evaluated."""
+"""A function that is called with the accepted steps of R lanes.
+
+Its arguments are lane (R,), t (R,), h (R,), y (R, m) before the step, and slopes (s + 1, R, m),
+whose last is f(t + h, y+) only where that was evaluated.
+"""
 
 
 @dataclass
 class _Attempt:
-    """One step tried by R lanes: slopes (s + 1, R, m), the last f(t + h, y+) where it is needed."""
+    """A step that R lanes try; slopes (s + 1, R, m) end in f(t + h, y+), if that is needed."""
 
     lane: Array
     rows: Array | slice
@@ -47,18 +54,18 @@ class _Attempt:
 
 
 def _column(h: Array, y: Array) -> Array:
-    """Step lengths (R, 1) in the precision of y."""
+    """Return step lengths (R, 1) in the precision of y."""
     return h[:, None].astype(y.dtype, copy=False)
 
 
 def _weights(tableau: Tableau, controlled: bool) -> Array:
-    """An integral's weights (K, s + 1): of the step, and of the error estimates that count."""
+    """Return an integral's weights (K, s + 1) of the step, then those of controlled errors."""
     step = np.pad(tableau.b, (0, 1))[None]
     return step if tableau.error is None or not controlled else np.vstack([step, tableau.error])
 
 
 class RungeKuttaStepper:
-    """The lanes between two attempts: time, state, proposed step, slope and integrand there."""
+    """All lanes between two attempts: their time, state, proposed step, slope and integrand."""
 
     def __init__(
         self,
@@ -102,7 +109,7 @@ class RungeKuttaStepper:
             active = self._settle(self._attempt(active))
 
     def _at(self, lane: Array, t: Array) -> Callable[[int, Array], tuple[Array, Factors]]:
-        """The right-hand side at times t (S, R), of the time's index and y (R, m)."""
+        """Return the right-hand side at times t (S, R), called with a time's index and y (R, m)."""
         t = inside(t, self.left, self.right)
         paths = () if self.path is None else (self.path(lane, t),)
         return lambda i, y: self.rhs(lane, t[i], y, *(values[i] for values in paths))
@@ -111,7 +118,7 @@ class RungeKuttaStepper:
         return self._at(lane, t[None])(0, y)
 
     def _carry(self, lanes: Array, slope: Array, node: Factors) -> None:
-        """Keep what was evaluated at the lanes' current time as the next step's first stage."""
+        """Keep the slope and integrand at the current time as the first stage of the next step."""
         if not self.node:
             self.node = tuple(np.empty((len(self.t), *part.shape[1:]), part.dtype) for part in node)
         self.slope[lanes] = slope
@@ -119,7 +126,7 @@ class RungeKuttaStepper:
             store[lanes] = part
 
     def _first_step(self, active: Array) -> Array:
-        """A first step from the state, and from the integral where that is controlled."""
+        """Guess a first step from the state, and from the integral where that is controlled."""
         t, y, slope = self.t[active], self.y[active], self.slope[active]
         controlled, width = self.quadrature.controlled, y.shape[1]
 
@@ -170,7 +177,7 @@ class RungeKuttaStepper:
         slopes: Array,
         nodes: list[Factors],
     ) -> Array:
-        """Try the step on the integral as well, and scale the error estimates of both: (R,)."""
+        """Try the step on the integral as well, and return the scaled error (R,) of both."""
         used = len(nodes)  # f(t + h, y+) among them or not
         self.integral.try_step(column[:, 0], nodes, self.weights[:, :used])
         if not self.control.adaptive or self.tableau.error is None:
@@ -184,7 +191,7 @@ class RungeKuttaStepper:
         return scaled_error(sums, components)
 
     def _settle(self, tried: _Attempt) -> Array:
-        """Move the lanes whose step is accepted; return those that have not arrived yet."""
+        """Advance the lanes whose step is accepted; return those that have not arrived yet."""
         lane, rows, landing = tried.lane, tried.rows, tried.landing
         accepted = tried.error <= 1
         proposed = self.h[rows]
@@ -226,7 +233,7 @@ class RungeKuttaStepper:
         self.steps[lane] += 1
 
     def _store(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
-        """Keep the step's interpolant, paying for the stages that only it needs."""
+        """Keep the step's dense output, paying for the stages that only it needs."""
         for c, row in self.tableau.extra:
             stage = y + increment(_column(h, y), row, slopes)
             slope, _ = self._evaluate(lane, t + c * h, stage)
@@ -236,7 +243,7 @@ class RungeKuttaStepper:
         self.pieces.append((lane, t, h, coefficients.transpose(1, 0, 2)))
 
     def _give_up(self, lanes: Array, undefined: Array) -> None:
-        """Fail lanes whose step underflows, or cannot be repeated shorter, or that never arrive."""
+        """Fail lanes whose step underflows, cannot be repeated shorter, or that never arrive."""
         ends = self.left, self.right
         self.failed |= given_up(lanes, self.t, self.h, self.attempts, ends)
         if not self.control.adaptive:

@@ -1,1 +1,1 @@
-"""Implicit collocation and the iteration for its stages."""
+"""Implicit Runge-Kutta methods of collocation, and the iteration for their stages."""

@@ -1,4 +1,9 @@
-"""Simplified Newton's method for the stages of an implicit step, and for their transpose."""
+"""Simplified Newton's method for the stages of an implicit step, and for their transpose.
+
+    z <- z + (1 - dg/dz)^-1 (g(z) - z)
+
+The matrix dg/dz is frozen until convergence is slow (Hairer and Wanner 1996, IV.8).
+"""
 
 from typing import Protocol
 
@@ -8,22 +13,22 @@ from gradpareto.systems import Array
 
 MOST_ITERATIONS = 50
 ROUNDINGS = 64.0
-"""Last places that a correction may have for the solution to count as exact."""
+"""A correction of this number of last places makes the solution count as exact."""
 STALLED = 100.0
-"""Corrections so many times larger that no longer shrink are rounding's too."""
+"""Corrections up to this multiple of the limit that no longer shrink are due to rounding."""
 
 
 class Stages(Protocol):
-    """Equations z = g(z) in every lane, z (B, s, d)."""
+    """The equations z = g(z) in every lane, for z (B, s, d)."""
 
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
-        """g(z) - z (R, s, d), and the size (R,) of what it was summed from."""
+        """Return g(z) - z (R, s, d), and the size (R,) of what it was summed from."""
 
     def jacobian(self, lanes: Array, z: Array) -> Array:
-        """df/dx (R, s, d, d) at the stages."""
+        """Return df/dx (R, s, d, d) at the stages."""
 
     def inverse(self, blocks: Array) -> Array:
-        """Of 1 - dg/dz (R, s d, s d), from df/dx (R, s, d, d)."""
+        """Return the inverse of 1 - dg/dz (R, s d, s d), from df/dx (R, s, d, d)."""
 
 
 def simplified_newton(
@@ -37,7 +42,8 @@ def simplified_newton(
 
     Return the solution, the blocks last used, and which lanes failed (B,). Each lane ends, and
     renews its blocks, by itself: when at the present rate it would go on for more than `patience`
-    further iterations (a renewal costs d of them). The default tolerance, relative, is rounding's.
+    further iterations (a renewal costs d of them). The relative tolerance defaults to that of
+    rounding.
     """
     z = z.copy()
     tolerance = ROUNDINGS * float(np.finfo(z.dtype).eps) if tolerance is None else tolerance
@@ -70,7 +76,7 @@ def simplified_newton(
 
 
 def _slow(size: Array, before: Array, limit: Array, patience: int) -> Array:
-    """Whether more than `patience` further corrections are to come, at the rate of the last two."""
+    """Tell whether more than `patience` further corrections will come, at the present rate."""
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = size / before
         to_come = np.log(limit / size) / np.log(rate)
@@ -82,5 +88,5 @@ def _apply(inverse: Array, residual: Array) -> Array:
 
 
 def _norm(z: Array) -> Array:
-    """The largest entry of each lane, (R,)."""
+    """Return the largest entry of each lane, (R,)."""
     return np.abs(z).max(axis=(1, 2))

@@ -1,4 +1,7 @@
-"""The stages of a collocation step, and the transpose of their linearisation (Sandu 2006)."""
+"""The stage equations of a collocation step, and their transpose (Sandu 2006).
+
+Z = h a f(x + Z),  mu = (df/dx)^T (h b alpha + h a^T mu) + h b dw/dx
+"""
 
 import numpy as np
 
@@ -7,11 +10,10 @@ from gradpareto.systems import Array, Factors, Problem
 
 
 class StageEquations:
-    """Z = h a f(x + Z), for x (B, d); times t (s,) and step h are all lanes'.
+    """The equations Z = h a f(x + Z) for x (B, d); all lanes share the times t (s,) and the step h.
 
-    Increments Z = X - x are rounded by less than the stages X (Hairer and Wanner, IV.8).
-
-    All stages of all lanes that are still at it are one call. `slopes` (B, s, d) and `costs` (B, s)
+    The increments Z = X - x are rounded by less than the stages X (Hairer and Wanner 1996, IV.8).
+    All stages of all lanes that still iterate are one call. `slopes` (B, s, d) and `costs` (B, s)
     are those of each lane's last call.
     """
 
@@ -25,7 +27,7 @@ class StageEquations:
 
     @property
     def a(self) -> Array:
-        """h a; kept by no step, being (s, s)."""
+        """The matrix h a (s, s), which is small enough to be computed when asked for."""
         return (self.h * self.tableau.a).astype(np.finfo(self.x.dtype).dtype)
 
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
@@ -35,7 +37,7 @@ class StageEquations:
         return self.a @ self.slopes[lanes] - z, largest(np.concatenate([x, z], axis=1))
 
     def at(self, points: Array) -> Array:
-        """States x at start + h points (m,), or beyond: (B, m, d)."""
+        """Evaluate the collocation polynomial at start + h points (m,), or beyond: (B, m, d)."""
         weights = (self.h * self.tableau.integrals(points)).astype(self.a.dtype)
         return np.asarray(self.x[:, None] + weights @ self.slopes)
 
@@ -50,9 +52,9 @@ class StageEquations:
 
 
 class AdjointStageEquations:
-    """mu = pullback of (h b adjoint + h a^T mu): cotangents of a step's stages X (B, s, d).
+    """The equations of mu, the cotangents (B, s, d) of a step's stages X.
 
-    `factors` are theta's, (B, s, m) each, of each lane's last call.
+    `factors` are those of theta, (B, s, m) each, of each lane's last call.
     """
 
     def __init__(self, step: StageEquations, increments: Array, adjoint: Array) -> None:
@@ -83,17 +85,17 @@ class AdjointStageEquations:
 
 
 def rows(lanes: Array, t: Array, z: Array) -> tuple[Array, Array, Array]:
-    """Arguments of an oracle: lane, time and state (R s, d) of stages z (R, s, d)."""
+    """Return an oracle's arguments lane, time and state (R s, d), for stages z (R, s, d)."""
     return np.repeat(lanes, len(t)), np.tile(t, len(lanes)), z.reshape(-1, z.shape[-1])
 
 
 def largest(z: Array) -> Array:
-    """The largest entry of each lane, (R,)."""
+    """Return the largest entry of each lane, (R,)."""
     return np.asarray(np.abs(z).max(axis=(1, 2)))
 
 
 def inverses(matrices: Array) -> Array:
-    """Of each matrix (R, m, m); NaN where one is singular."""
+    """Invert each matrix (R, m, m); the result is NaN where one is singular."""
     try:
         return np.linalg.inv(matrices)
     except np.linalg.LinAlgError:

@@ -1,7 +1,9 @@
-"""Collocation at Gauss-Legendre or Radau nodes: implicit Runge-Kutta rules of any number of stages.
+"""Tableaus of implicit Runge-Kutta methods: collocation at Gauss-Legendre or Radau nodes.
 
-Lagrange polynomials of the nodes are expanded in Legendre's, which rounding leaves alone at
-hundreds of nodes (powers of c would not).
+    X_i = x + h sum_j a_ij f(X_j),  x+ = x + h sum_i b_i f(X_i),  a_ij = int_0^c_i l_j
+
+The Lagrange polynomials l_j of the nodes are expanded in Legendre's (Hairer and Wanner 1996, IV.5),
+which stays accurate at hundreds of nodes, where powers of c would not.
 """
 
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from gradpareto.systems import Array
 
 @dataclass(frozen=True, eq=False)
 class CollocationTableau:
-    """X_i = x + h sum_j a_ij f(X_j), x+ = x + h sum_i b_i f(X_i), for nodes c (s,) in (0, 1]."""
+    """The collocation method of nodes c (s,) in (0, 1] with quadrature weights b (s,)."""
 
     order: int
     c: Array
@@ -24,28 +26,33 @@ class CollocationTableau:
 
     @cached_property
     def a(self) -> Array:
+        """The coefficients a_ij (s, s) of the stages."""
         return self.integrals(self.c)
 
     @cached_property
     def ends(self) -> Array:
-        """x+ = x + sum_i ends_i (X_i - x): a stiff f, multiplied by rounding, is left out of it."""
+        """Weights (s,) for which x+ = x + sum_i ends_i (X_i - x).
+
+        They leave f out, which multiplies rounding where it is stiff.
+        """
         return np.linalg.solve(self.a.T, self.b)
 
     @cached_property
     def expansion(self) -> Array:
-        """Of the Lagrange polynomials in Legendre's on (0, 1): (s, s), [k, j] that of l_j in P_k.
+        """The coefficient (s, s) of l_j in Legendre's polynomial P_k, at [k, j].
 
-        The rule integrates products of two of them exactly, which makes these mere sums.
+        The rule integrates products of two of them exactly, which makes these coefficients mere
+        sums.
         """
         degrees = 2 * np.arange(len(self.c)) + 1
         return degrees[:, None] * _legendre(self.c, len(self.c)).T * self.b
 
     def values(self, at: Array) -> Array:
-        """l_j at the points (m,): (m, s)."""
+        """Evaluate l_j at the points (m,): (m, s)."""
         return np.asarray(_legendre(at, len(self.c)) @ self.expansion)
 
     def integrals(self, at: Array) -> Array:
-        """Integrals of l_j from 0 to the points (m,): (m, s)."""
+        """Integrate l_j from 0 to the points (m,): (m, s)."""
         basis = _legendre(at, len(self.c) + 1)
         integrals = np.empty((len(at), len(self.c)))
         integrals[:, 0] = at
@@ -60,14 +67,14 @@ def _legendre(at: Array, count: int) -> Array:
 
 @cache
 def gauss(stages: int) -> CollocationTableau:
-    """Gauss-Legendre: order 2s, symplectic (Butcher 1964)."""
+    """Return the Gauss-Legendre method: order 2s, symplectic (Butcher 1964)."""
     nodes, weights = np.polynomial.legendre.leggauss(stages)
     return CollocationTableau(2 * stages, (nodes + 1) / 2, weights / 2)
 
 
 @cache
 def radau(stages: int) -> CollocationTableau:
-    """Radau IIA: order 2s - 1, L-stable, its last node is the step's end (Ehle 1969)."""
+    """Return Radau IIA: order 2s - 1, L-stable, its last node is the step's end (Ehle 1969)."""
     nodes, weights = (
         (np.empty(0), np.empty(0)) if stages == 1 else scipy.special.roots_jacobi(stages - 1, 1, 0)
     )

@@ -1,1 +1,1 @@
-"""Adams' methods of variable order and step, and the quadrature at their step points."""
+"""Adams' methods of variable order and step, and quadrature at their step points."""

@@ -1,4 +1,11 @@
-"""Adams-Bashforth-Moulton of variable order and step, every lane with its own of both."""
+"""Adams-Bashforth-Moulton methods of variable order and step, every lane with its own of both.
+
+    predictor  p = y + int P_k(t) dt,      P_k through f at the last k points
+    corrector  y+ = y + int P_{k+1}(t) dt, P_{k+1} through these and f(t + h, p)
+
+Both integrals are over the step. The difference of two orders is the error estimate (Shampine and
+Gordon 1975; Hairer, Norsett, Wanner 1993, III.5 and III.7).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,21 +32,24 @@ from gradpareto.estimators.solvers.right_hand_side import Path, RightHandSide
 from gradpareto.systems import Array, Factors
 
 HISTORY = MOST_NODES - 1
-"""Points behind the step that are kept; an order above the one in use needs one more than it."""
+"""This number of past points is kept; one order higher than the one in use needs one more than it.
+"""
 MOST_ORDER = 12
 AIM = 0.1
-"""The share of the tolerance that a step aims at; at more, a third of the steps is rejected."""
+"""A step aims at this share of the tolerance; at more, a third of the steps is rejected."""
 GROW_MOST, SHRINK_MOST, SHRINK_LEAST = 2.0, 0.2, 0.9
 STUBBORN = 4
-"""So many rejections in a row mean that the history tells nothing: back to order 1."""
+"""After this number of rejections in a row the history is of no use, and the order returns to 1."""
 
 
 @dataclass(frozen=True)
 class AdamsSolution:
-    """y (B, m) at the last time, NaN in lanes that `failed` (with reasons); `steps` (B,) accepted.
+    """The result of an Adams solve of B lanes, and the nodes (N,) at all of their step points.
 
-    Of all lanes' nodes together, sorted as in `dense`: lane (N,), t (N,), the integrand there, and
-    `gap` (N,), by how much the y where it was evaluated missed the corrected one, relative to it.
+    y (B, m) is that at the last time, and NaN in the lanes that `failed`, which maps a lane to the
+    reason; `steps` (B,) counts the accepted steps. The nodes of all lanes are sorted as in `dense`:
+    lane (N,), t (N,), the integrand there, and `gap` (N,), the relative distance of the y at which
+    it was evaluated from the corrected one.
     """
 
     y: Array
@@ -64,10 +74,10 @@ def solve(
 ) -> AdamsSolution:
     """Integrate y' = rhs through `times` (monotone, either way), starting afresh at each.
 
-    One evaluation a step: the slope at the predicted state serves the corrector and then the
-    history (PEC); a second one at the corrected state if `corrected` (PECE). Hairer, Norsett,
-    Wanner (1993), III.5 and III.7; Shampine and Gordon (1975). In the precision of y0, times are
-    float64. Lanes that are `lost` stay out, and failed.
+    A step takes one evaluation: the slope at the predicted state serves the corrector and then the
+    history (PEC). If `corrected`, a second one at the corrected state replaces it (PECE).
+    Everything is in the precision of y0, except for times, which are float64. Lanes that are `lost`
+    are not solved, and have failed.
     """
     stepper = AdamsStepper(rhs, y0, control, path, corrected)
     stepper.failed.update(lost)
@@ -80,7 +90,7 @@ def solve(
 
 @dataclass
 class _Attempt:
-    """One step tried by R lanes: h, arrival, the slope there, y+, errors (R, J) of each order."""
+    """A step that R lanes try; errors (R, J) are those of each order."""
 
     lane: Array
     h: Array
@@ -94,7 +104,7 @@ class _Attempt:
 
 
 class AdamsStepper:
-    """The lanes between two attempts; `times`, `slopes` hold the last points, latest first."""
+    """All lanes between two attempts; `times` and `slopes` hold the last points, latest first."""
 
     def __init__(
         self, rhs: RightHandSide, y0: Array, control: Adaptive, path: Path | None, corrected: bool
@@ -134,7 +144,7 @@ class AdamsStepper:
         return self.rhs(lane, t, y, *(() if self.path is None else (self.path(lane, t),)))
 
     def _remember(self, lane: Array, t: Array, slope: Array, node: Factors, gap: Array) -> None:
-        """A new point, at which y is already that of the lanes."""
+        """Add a new point, at which y is already that of the lanes, to the history."""
         for store, latest in ((self.times, t), (self.slopes, slope)):
             store[lane, 1:] = store[lane, :-1]
             store[lane, 0] = latest
@@ -144,7 +154,7 @@ class AdamsStepper:
         self.integrands.append(node)
 
     def _first_step(self, lane: Array, slope: Array) -> Array:
-        """A step (R,) of order 1 whose error is aimed at, from a probe of y''."""
+        """Guess a first step (R,) of order 1, of the error aimed at, from a probe of y''."""
         t, y = self.t[lane], self.y[lane]
 
         def after(h: Array) -> Array:
@@ -179,7 +189,7 @@ class AdamsStepper:
         return _Attempt(lane, h, t_new, landing, y_new, gap, slope, node, errors)
 
     def _settle(self, tried: _Attempt) -> Array:
-        """Move the lanes whose step is accepted; return those that have not arrived yet."""
+        """Advance the lanes whose step is accepted; return those that have not arrived yet."""
         lane, order = tried.lane, self.order[tried.lane]
         accepted = judge(tried.errors[np.arange(len(lane)), order])
         self.attempts[lane] += 1
@@ -214,7 +224,7 @@ class AdamsStepper:
         self._remember(lane, t, slope, node, missed)
 
     def solution(self, stops: Array) -> AdamsSolution:
-        """Everything that was kept, sorted by lane and time."""
+        """Return everything that was kept, sorted by lane and time."""
         direction = 1.0 if stops[-1] > stops[0] else -1.0
         lane, segment, t, y, slope, gap = map(np.concatenate, zip(*self.kept, strict=True))
         group = lane * (len(stops) - 1) + segment
@@ -229,14 +239,15 @@ class AdamsStepper:
 
 
 def judge(errors: Array) -> Array:
-    """Whether a step of scaled error (R,) is accepted."""
+    """Tell which steps of scaled errors (R,) are accepted."""
     return np.asarray(errors <= 1)
 
 
 def _best_order(errors: Array, order: Array, known: Array, accepted: Array) -> tuple[Array, Array]:
-    """The order (R,), of those next to the present one, that steps farthest, and how far (R,).
+    """Choose the order (R,), next to the present one, that steps farthest; return how far (R,).
 
-    errors (R, J) of each order; one above needs another point, and is not tried on a rejection.
+    `errors` (R, J) are those of each order. A higher order needs another point, and is not tried on
+    a rejection.
     """
     row = np.arange(len(order))
 
@@ -259,10 +270,10 @@ def _best_order(errors: Array, order: Array, known: Array, accepted: Array) -> t
 
 
 def _norm(values: Array) -> Array:
-    """The root mean square over the last axis, in the precision of the values."""
+    """Return the root mean square over the last axis, in the precision of the values."""
     return np.asarray(np.sqrt(np.mean(values * values, axis=-1)))
 
 
 def _column(h: Array, y: Array) -> Array:
-    """Step lengths (R, 1) in the precision of y."""
+    """Return step lengths (R, 1) in the precision of y."""
     return h[:, None].astype(y.dtype, copy=False)

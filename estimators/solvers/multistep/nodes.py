@@ -1,4 +1,4 @@
-"""Values at the step points of all lanes: what is between them, and what they integrate to."""
+"""Values at the step points of all lanes: their interpolation and their composite quadrature."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,16 +13,19 @@ from gradpareto.estimators.solvers.multistep.divided_differences import (
 from gradpareto.systems import Array
 
 MUCH_WEIGHT = 4.0
-"""In lengths of the interval: positive weights add up to 1, Adams and Moulton's of order 8 to 5."""
+"""Absolute weights that add up to more than this multiple of an interval count against a rule.
+
+Positive weights add up to 1 interval, those of Adams and Moulton of order 8 to 5.
+"""
 FAR = 1e3
-"""In units of the interval: where nodes stand that a short segment does not have."""
+"""A short segment is padded with nodes this number of intervals away."""
 
 
 @dataclass(frozen=True)
 class Nodes:
     """N nodes, sorted by `group` (N,), the lane and smooth segment, and by `time` (N,) within.
 
-    Time is the solve's own: it grows in its direction. No polynomial reaches across two groups.
+    Time is the solve's own, and grows in its direction. No polynomial reaches across two groups.
     """
 
     group: Array
@@ -30,13 +33,13 @@ class Nodes:
 
     @cached_property
     def bounds(self) -> tuple[Array, Array]:
-        """First and last node of each node's group, (N,) each."""
+        """The first and the last node of each node's group, (N,) each."""
         first = np.searchsorted(self.group, self.group, side="left")
         return first, np.searchsorted(self.group, self.group, side="right") - 1
 
     @cached_property
     def _keys(self) -> tuple[float, Array]:
-        """Groups one behind the other on one axis, so that one search finds times in any."""
+        """All groups one behind the other on one axis, so that one search finds times in any."""
         stride = 4 * (np.abs(self.time).max() + 1)
         return stride, self.group * stride + self.time
 
@@ -46,17 +49,17 @@ class Nodes:
         return np.flatnonzero(np.arange(len(self.time)) < self.bounds[1])
 
     def interval_of(self, group: Array, time: Array) -> Array:
-        """The node (R,) at the start of the interval that holds each time (R,) of a group (R,)."""
+        """Return the node (R,) at the start of the interval that holds time (R,) of group (R,)."""
         stride, keys = self._keys
         found = np.searchsorted(keys, group * stride + time, side="right") - 1
         first, last = (bound[np.maximum(found, 0)] for bound in self.bounds)
         return np.asarray(np.clip(found, first, np.maximum(last - 1, first)))
 
     def near(self, interval: Array) -> tuple[Array, Array, Array, Array]:
-        """The nodes around intervals (R,), by distance from their middle (R, J).
+        """Return the nodes around intervals (R,), by distance from their middle (R, J).
 
-        Also their times in units of the interval's length, from its start, how many of them are
-        real (R,), and the length (R,).
+        Also return their times in units of the interval's length, from its start, the number of
+        them that are real (R,), and the length (R,).
         """
         first, last = (bound[interval] for bound in self.bounds)
         count = np.minimum(MOST_NODES, last - first + 1)
@@ -72,12 +75,12 @@ class Nodes:
         return index, fraction, count, length
 
     def composite_rule(self, values: Array) -> "CompositeRule":
-        """How to integrate values (N, m) over all intervals.
+        """Choose a quadrature of values (N, m) for each interval, and add up the weights.
 
-        Each interval takes the even number of nodes nearest to it, whose next two terms are
+        Each interval takes the even number of nodes nearest to it for which the next two terms are
         smallest in the 2-norm over the m components: those are its error. Where nodes crowd on one
-        side, weights alternate in sign and multiply the errors of the values: what they add up to
-        above MUCH_WEIGHT lengths of the interval counts against them.
+        side, weights alternate in sign and multiply the errors of the values: a sum of absolute
+        weights above MUCH_WEIGHT lengths of the interval counts against such a number.
         """
         interval = self.intervals
         index, fraction, count, length = self.near(interval)
@@ -93,9 +96,10 @@ class Nodes:
 
 @dataclass(frozen=True)
 class CompositeRule:
-    """For the interval behind each node (N,) how many nodes it uses and its error; weights (N,).
+    """A quadrature over all intervals, with weights (N,) of the nodes.
 
-    The weights are those of the nodes in the sum over all intervals.
+    For the interval behind each node (N,), `used` is the number of nodes it takes and `error` is
+    its error.
     """
 
     used: Array
@@ -104,9 +108,9 @@ class CompositeRule:
 
 
 def _smallest(sizes: Array, weight: Array, count: Array) -> tuple[Array, Array]:
-    """Where to end series of terms (R, J), of which `count` (R,) are there, and the error there.
+    """Choose where to end series of terms (R, J), and return that and the error there.
 
-    `weight` (R, J) is that of each term and those before it.
+    `count` (R,) of the terms are there; `weight` (R, J) is that of each term and those before it.
     """
     sizes = np.where(np.arange(MOST_NODES) < count[:, None], sizes, 0)
     ends = np.arange(2, MOST_NODES - 1, 2)
@@ -119,12 +123,12 @@ def _smallest(sizes: Array, weight: Array, count: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class NodeOutput:
-    """Dense output of a multistep solve: y at a node, plus the integral of y' from there on.
+    """The dense output of a multistep solve: y at a node, plus the integral of y' from there on.
 
-    Of y' it takes the polynomial of `composite_rule`, through nodes on both sides of the interval,
-    where the step had none but those behind it. `y` and `slope` (N, m), `used` (N,); `stops` are
-    the ends of the smooth segments in the solve's order, group k * (len(stops) - 1) + n its lane k
-    and segment n, `direction` 1 or -1.
+    It integrates the polynomial of `composite_rule` for y', through nodes on both sides of the
+    interval, where the step had none but those behind it. `y` and `slope` are (N, m), `used` (N,).
+    `stops` are the ends of the smooth segments in the solve's order; group k * (len(stops) - 1) + n
+    is that of lane k and segment n. `direction` is 1 or -1.
     """
 
     nodes: Nodes
@@ -135,7 +139,7 @@ class NodeOutput:
     direction: float
 
     def __call__(self, lane: Array, t: Array) -> Array:
-        """y(t) (..., R, m) of rows that belong to `lane` (R,) at times t (..., R)."""
+        """Evaluate y(t) (..., R, m) in rows that belong to `lane` (R,) at times t (..., R)."""
         time, segments = self.direction * t.ravel(), len(self.stops) - 1
         segment = np.searchsorted(self.direction * self.stops, time, side="right") - 1
         segment = np.clip(segment, 0, segments - 1)

@@ -1,4 +1,9 @@
-"""A few numbers that stand for a theta-cotangent of P, for judging errors without forming it."""
+"""Random projections of theta-cotangents, which judge their errors without forming them.
+
+    sketch_k = sum over layers of (r_k . delta) (s_k . (input, 1)),  r, s random signs
+
+It is a rank-one Johnson-Lindenstrauss map (Pham and Pagh 2013).
+"""
 
 from functools import cache
 
@@ -7,16 +12,15 @@ import numpy as np
 from gradpareto.systems import Array, Factors
 
 SIZE = 16
-"""The norm of a sketch is that of the cotangent within about sqrt(2 / SIZE) of it."""
+"""The norm of a sketch of this size is that of the cotangent within about sqrt(2 / SIZE) of it."""
 _SEED = 0
 
 
 def sketch(factors: Factors) -> Array:
-    """Random projections (R, SIZE) of theta-cotangents of R rows, given in factors.
+    """Project theta-cotangents of R rows, given in factors, to sketches (R, SIZE).
 
-    Each is sum_l (r_l . delta_l) (s_l . (input_l, 1)) with fixed random signs r, s: linear in the
-    cotangent, and its square is expected to be the cotangent's squared norm (a rank-one
-    Johnson-Lindenstrauss map, Pham and Pagh 2013).
+    The projection is linear in the cotangent, and the square of a sketch is expected to be the
+    squared norm of the cotangent.
     """
     rows, precision = len(factors[0]), factors[0].dtype
     total = np.zeros((rows, SIZE), precision)
@@ -28,7 +32,10 @@ def sketch(factors: Factors) -> Array:
 
 @cache
 def _signs(widths: tuple[int, ...], precision: np.dtype) -> list[tuple[Array, Array]]:
-    """Of each layer: for its output's cotangent (out, SIZE), its input and a 1 (in + 1, SIZE)."""
+    """Draw the random signs of each layer.
+
+    They are (out, SIZE) for its output's cotangent, and (in + 1, SIZE) for its input and a 1.
+    """
     rng = np.random.default_rng(_SEED)
 
     def draw(width: int) -> Array:

@@ -1,4 +1,7 @@
-"""The theta-gradient from pullbacks at the adjoint's step points, and at more where it asks."""
+"""The theta-gradient as a quadrature at the step points of an adjoint solve, refined where asked.
+
+The pullbacks of the solve are the values of the integrand, so that these nodes cost nothing more.
+"""
 
 import numpy as np
 
@@ -9,13 +12,13 @@ from gradpareto.estimators.solvers.right_hand_side import Path
 from gradpareto.systems import Array, Problem
 
 MOST_ROUNDS = 12
-"""A halved interval is 2^-12 of what it was: what is not resolved then is not smooth."""
+"""An interval that was halved this number of times and is not resolved is not smooth."""
 AT_ONCE = 64
-"""Nodes of each lane that are contracted in one product."""
+"""This number of nodes of each lane is contracted in one product."""
 
 
 class StepPointQuadrature:
-    """N nodes of all lanes, sorted as the adjoint's solution has them, with their cotangents."""
+    """N nodes of all lanes, sorted as in the adjoint's solution, with their theta-cotangents."""
 
     def __init__(self, problem: Problem, adjoint: AdamsSolution, lanes: int) -> None:
         self.problem, self.adjoint, self.lanes = problem, adjoint, lanes
@@ -27,11 +30,11 @@ class StepPointQuadrature:
     def refine(self, tolerance: float, path: Path, beside: Array) -> None:
         """Halve intervals whose error is above their share of tolerance times the gradient.
 
-        That is the stacked one, of which `beside` (B,) is the norm of the rest: where the integral
-        all but vanishes, as at an optimum, it need not be resolved. x comes from `path`, alpha from
-        the adjoint's dense output. Errors are estimated in the sketch, and equal shares, of the
-        number of intervals, add up to the tolerance. An error below what alpha's own leaves is
-        left: more nodes would only resolve its roughness.
+        That is the stacked gradient, of which `beside` (B,) is the norm of the rest: where the
+        integral all but vanishes, as at an optimum, it need not be resolved. x comes from `path`,
+        alpha from the adjoint's dense output. Errors are estimated in the sketch, and equal shares,
+        by the number of intervals, add up to the tolerance. An error below the one that alpha
+        leaves is ignored, because more nodes would only resolve its roughness.
         """
         for _ in range(MOST_ROUNDS):
             weighted = self.rule.weights[:, None] * self.sketches
@@ -47,13 +50,13 @@ class StepPointQuadrature:
             self.halve(marked, path)
 
     def _noise(self) -> Array:
-        """The error (N,) in each interval's integral that alpha's own leaves, in the sketch."""
+        """Return the error (N,), in the sketch, that alpha's own causes in each interval."""
         size = np.linalg.norm(self.sketches, axis=1)
         length = np.diff(self.nodes.time, append=self.nodes.time[-1:])
         return np.asarray(np.abs(length) * self.gap * size)
 
     def halve(self, marked: Array, path: Path) -> None:
-        """Another node in the middle of the intervals behind nodes `marked` (R,)."""
+        """Add a node in the middle of each interval behind the nodes `marked` (R,)."""
         lane, direction = self.lane[marked], self.adjoint.dense.direction
         time = 0.5 * (self.nodes.time[marked] + self.nodes.time[marked + 1])
         x = path(lane, direction * time)
@@ -74,7 +77,7 @@ class StepPointQuadrature:
         self.rule = self.nodes.composite_rule(self.sketches)
 
     def gradient(self) -> Array:
-        """dL/dtheta (B, P): the weighted nodes, those of a lane side by side, contracted."""
+        """Contract the weighted nodes, those of a lane side by side, to dL/dtheta (B, P)."""
         precision = self.factors[0].dtype
         value = np.zeros((self.lanes, self.problem.policy.size), precision)
         place = np.arange(len(self.lane)) - np.searchsorted(self.lane, self.lane)

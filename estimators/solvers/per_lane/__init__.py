@@ -1,1 +1,1 @@
-"""Solvers of one lane's equation: SciPy's, and those that users bring."""
+"""Solvers of one lane's equation, which are SciPy's or a user's own."""

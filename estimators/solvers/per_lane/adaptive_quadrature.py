@@ -1,4 +1,4 @@
-"""The theta-gradient as a quadrature along two given solutions, on a mesh that refines itself."""
+"""The theta-gradient of one lane by three-point Gauss rules on intervals that are halved."""
 
 import numpy as np
 
@@ -8,10 +8,13 @@ from gradpareto.systems import Array, Problem
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(3)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
 ROUGHNESS = 0.1
-"""On exp(z t), the midpoint misses z^2 / 24 of a step's integral, and three nodes 0.007 times the
-third power of that: it is known without another evaluation, and taken for 14 times as large."""
+"""The error of an interval as a multiple of the third power of the midpoint rule's.
+
+On exp(z t), the midpoint misses z^2 / 24 of an interval's integral, and three nodes 0.007 times the
+third power of that: the error is known without another evaluation, and taken for 14 times as large.
+"""
 AT_ONCE = 32
-"""Pieces whose integrals, of P parameters each, are held together."""
+"""This number of intervals, whose integrals have P components each, is held together."""
 MOST_PIECES = 2**14
 
 
@@ -22,11 +25,11 @@ def integrate(
     edges: Array,
     tolerance: float,
 ) -> Array:
-    """int pullback_theta(x(t), alpha(t)) dt (P,) over a mesh of rising `edges` (N + 1,).
+    """Integrate pullback_theta(x(t), alpha(t)) dt (P,) over a mesh of rising `edges` (N + 1,).
 
-    `legs` are the solutions of (x, cost) and of alpha in lane `index`. Three Gauss nodes a piece,
-    which is halved where the error they leave may exceed `tolerance`, relative to the integral of
-    the integrand's norm. Raises ValueError where halving does not help.
+    `legs` are the solutions of (x, cost) and of alpha in lane `index`. An interval has three Gauss
+    nodes, and is halved where the error they leave may exceed `tolerance`, relative to the integral
+    of the integrand's norm. Raises ValueError where halving does not help.
     """
     total, done = np.zeros(problem.policy.size), 0
     starts, lengths = edges[:-1], np.diff(edges)
@@ -57,7 +60,7 @@ def _pieces(
     starts: Array,
     lengths: Array,
 ) -> tuple[Array, Array]:
-    """Integrals of the pieces (N, P), and the part of each that they may be off by (N,)."""
+    """Return the integrals of intervals (N, P), and the part that each may be off by (N,)."""
     nodes, sizes = [], np.zeros(len(starts))
     lane, one = np.full(len(starts), index), np.ones(len(starts))
     for node in NODES:

@@ -1,4 +1,4 @@
-"""SciPy's `solve_ivp` as a solver, with any of its methods or an `OdeSolver` of one's own."""
+"""SciPy's `solve_ivp` as a solver of one lane, with its methods or an `OdeSolver` of one's own."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,27 +15,29 @@ from gradpareto.estimators.solvers.per_lane.solver import (
 from gradpareto.systems import Array
 
 SMALLEST_RTOL = 100 * np.finfo(float).eps
-"""solve_ivp raises smaller ones to this, with a warning."""
+"""solve_ivp raises smaller tolerances to this one, with a warning."""
 IMPLICIT_WITH_SPARSITY = ("Radau", "BDF")
 STIFF = ("Radau", "BDF", "LSODA")
 
 
 @dataclass(frozen=True)
 class ScipySolver:
-    """`method` is a name that `scipy.integrate.solve_ivp` knows, or a subclass of `OdeSolver`.
+    """SciPy's solver of a `method`: a name that `solve_ivp` knows, or a subclass of `OdeSolver`.
 
-    Radau and BDF are told which entries the right-hand side reads; their Jacobians are differenced
-    by SciPy, and each call that they take is paid for like any other.
+    Radau and BDF are told which entries the right-hand side reads. SciPy differences their
+    Jacobians, and each call that this takes is paid for like any other.
     """
 
     method: "str | type[scipy.integrate.OdeSolver]"
 
     @property
     def name(self) -> str:
+        """The name of the method."""
         return self.method if isinstance(self.method, str) else str(self.method.__name__)
 
     @property
     def stiff(self) -> bool:
+        """Whether accuracy alone bounds its steps."""
         return self.name in STIFF
 
     def __call__(
@@ -70,7 +72,7 @@ class ScipySolver:
 
 
 def _reads_first(width: int, size: int) -> "scipy.sparse.csr_array":
-    """Jacobian sparsity of a right-hand side that reads only the state's first `width` entries."""
+    """Return the Jacobian sparsity of `size` slopes that read the state's first `width` entries."""
     read = scipy.sparse.csr_array(np.ones((size, width)))
     unread = scipy.sparse.csr_array((size, size - width))
     return scipy.sparse.block_array([[read, unread]], format="csr")

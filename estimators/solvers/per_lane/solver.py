@@ -1,4 +1,4 @@
-"""What a solver of one lane's ODE is to whoever makes a gradient of it."""
+"""The interface between a solver of one lane's initial-value problem and the estimators over it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from gradpareto.systems import Array
 
 
 class SolveFailed(RuntimeError):  # noqa: N818
-    """A solver gave a lane up; the text says why."""
+    """An error that a solver raises where it gives a lane up; its text says why."""
 
 
 @dataclass(frozen=True)
 class LaneRightHandSide:
-    """y' = rhs(t, y) of one lane within a segment, for t a number, y (m,) -> (m,).
+    """The right-hand side y' = rhs(t, y) of one lane in a segment, for t a number and y (m,).
 
     It depends on the first `reads` entries of y; the others are integrals, which an implicit solver
-    may use. `function` is of times (1,), which are moved inside the segment.
+    may exploit. `function` takes times (1,), which are moved inside the segment.
     """
 
     function: Callable[[Array, Array], Array]
@@ -33,10 +33,10 @@ class LaneRightHandSide:
 
 @dataclass(frozen=True)
 class SegmentSolution:
-    """A solve over one segment: y (m,) at its end, y(t) by `at`, the accepted times (N + 1,).
+    """A solution over one segment: y (m,) at its end, y(t) by `at`, the accepted times (N + 1,).
 
-    Without `dense` there may be no `at`; a solver that does not tell its `times` has None. `verify`
-    raises ValueError if the solution is no longer what it was.
+    Without `dense` there may be no `at`, and `times` is None if the solver does not tell them.
+    `verify` raises ValueError if the solution is no longer what it was.
     """
 
     end: Array
@@ -46,19 +46,20 @@ class SegmentSolution:
 
     @property
     def steps(self) -> int:
-        """Accepted steps, 0 if they are not known."""
+        """The number of accepted steps, 0 if they are not known."""
         return 0 if self.times is None else len(self.times) - 1
 
 
 class LaneSolver(Protocol):
-    """Integrates from `left` to `right`, which may lie before it, to a relative tolerance.
+    """A solver that integrates from `left` to `right`, which may lie before it.
 
-    Raises SolveFailed where it gives up, anything else where it is broken.
+    The `tolerance` is relative. It raises SolveFailed where it gives up, and anything else where it
+    is broken.
     """
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
 
     @property
     def stiff(self) -> bool:

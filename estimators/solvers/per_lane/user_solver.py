@@ -1,4 +1,4 @@
-"""A solver that a user brings: a function `solve(rhs, span, y0, tolerance)`, checked as it goes."""
+"""A user's solver, a function `solve(rhs, span, y0, tolerance)`, whose results are checked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,20 +13,21 @@ from gradpareto.estimators.solvers.per_lane.solver import (
 )
 from gradpareto.systems import Array
 
-WATCHED = (0.0, 0.236, 0.618, 1.0)
-"""Fractions of the span at which a solution is looked at again later."""
+CHECKED_AT = (0.0, 0.236, 0.618, 1.0)
+"""A solution is evaluated at these fractions of the span at once, and again later."""
 
 
 @dataclass(frozen=True)
 class UserSolver:
-    """`solve(rhs, span, y0, tolerance)` returns the solution y(t), for t a number: (m,).
+    """A user's function `solve(rhs, span, y0, tolerance)`, which returns the solution y(t).
 
-    `span` = (t0, t1), descending where it integrates backward; `rhs(t, y)` returns a new array. The
-    solution may have the accepted times as `t` or `ts`, from t0 to t1; it may also be an object
-    with the solution as `sol`, as SciPy's results are, and with `success` and a `message`.
+    `span` = (t0, t1), descending where it integrates backward; `rhs(t, y)` returns a new array;
+    y(t) is (m,) for a number t. The solution may have the accepted times as `t` or `ts`, from t0 to
+    t1; it may also be an object with the solution as `sol`, as SciPy's results are, and with
+    `success` and a `message`.
 
-    What comes back is copied at once. Raises ValueError if it is no solution, or if it changes when
-    the solver is used again.
+    The result is copied at once. Raises ValueError if it is no solution, or if it changes when the
+    solver is used again.
     """
 
     solve: Callable[..., Any]
@@ -58,12 +59,12 @@ class UserSolver:
         def at(t: float) -> Array:
             return self._state(solution(t), len(y0), "has a solution whose y(t) is of")
 
-        watched = [left + fraction * (right - left) for fraction in WATCHED]
-        seen = [at(t) for t in watched]
+        checked_at = [left + fraction * (right - left) for fraction in CHECKED_AT]
+        seen = [at(t) for t in checked_at]
         self._check_ends(seen, y0)
 
         def verify() -> None:
-            if any(not np.array_equal(at(t), y) for t, y in zip(watched, seen, strict=True)):
+            if any(not np.array_equal(at(t), y) for t, y in zip(checked_at, seen, strict=True)):
                 raise ValueError(
                     f"{self.name}: a solution changed after it was returned, when the solver was "
                     "used again: its arrays are shared, copy them"
@@ -72,7 +73,7 @@ class UserSolver:
         return SegmentSolution(seen[-1], at, self._times(found, solution, left, right), verify)
 
     def _state(self, y: object, size: int, what: str) -> Array:
-        """A copy of y (size,), as float64. Raises ValueError if it is anything else."""
+        """Copy y (size,) as float64. Raises ValueError if it is anything else."""
         values = np.asarray(y)
         if values.shape != (size,):
             raise ValueError(f"{self.name} {what} shape {values.shape}, not ({size},)")
@@ -81,7 +82,10 @@ class UserSolver:
         return np.array(values, dtype=float)
 
     def _check_ends(self, seen: list[Array], y0: Array) -> None:
-        """Finite, or the lane is given up; and from where it was to start."""
+        """Check that the solution is finite and starts at y0.
+
+        Raises SolveFailed, which gives the lane up, or ValueError.
+        """
         if not np.isfinite(seen).all():
             raise SolveFailed(f"{self.name}: a solution that is not finite")
         off = np.max(np.abs(seen[0] - y0), initial=0.0)

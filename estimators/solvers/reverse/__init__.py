@@ -1,1 +1,1 @@
-"""Discrete adjoints: how steps are kept or taken again, and swept in reverse."""
+"""Discrete adjoints: steps of a forward solve, kept or recomputed, and swept in reverse."""

@@ -1,4 +1,10 @@
-"""The discrete adjoint of explicit Runge-Kutta steps, whatever kept or recomputed their stages."""
+"""The discrete adjoint of explicit Runge-Kutta steps, whether their stages are kept or recomputed.
+
+    mu_i = (df/dX_i)^T h (b_i lambda+ + sum_{j > i} a_ji mu_j) + h b_i dw/dX_i
+    lambda = lambda+ + sum_i mu_i
+
+This is the transpose of the stages (Sandu 2006): lambda is the cotangent of x, mu_i that of X_i.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +21,7 @@ CHUNK_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class Step:
-    """One step of R lanes: stage times t (s, R), length h (R,), stage states (s, R, d)."""
+    """One step of R lanes, with stage times t (s, R), length h (R,), and stage states (s, R, d)."""
 
     lane: Array
     t: Array
@@ -26,7 +32,7 @@ class Step:
 class ThetaSum:
     """The theta-gradient (B, P) as a sum of cotangents, contracted when many are held.
 
-    What is held together belongs to the same lanes, so that one product serves all of it.
+    The cotangents held together belong to the same lanes, so that one product serves all of them.
     """
 
     def __init__(self, problem: Problem, lanes: int, precision: np.dtype) -> None:
@@ -37,7 +43,7 @@ class ThetaSum:
         self._weights: list[Array] = []
 
     def add(self, lane: Array, factors: Factors, weight: Array | None = None) -> None:
-        """Cotangents of R rows, one of each lane in `lane` (R,), times a weight (R,) if given."""
+        """Add cotangents of one row of each lane in `lane` (R,), times weights (R,) if given."""
         if lane is not self._lane and not np.array_equal(lane, self._lane):
             self.flush()
         self._lane = lane
@@ -47,7 +53,7 @@ class ThetaSum:
             self.flush()
 
     def flush(self) -> Array:
-        """Contract what is held; the sums so far."""
+        """Contract the cotangents that are held, and return the sum so far."""
         if self._held:
             weights = np.stack(self._weights)[None]
             self.value[self._lane] += self.problem.contract(self._held, weights)[0]
@@ -64,12 +70,11 @@ def reverse(
     coupled: tuple[list[int], list[int]] = ([], []),
     pull: Callable[..., Array] | None = None,
 ) -> tuple[Array, Array]:
-    """Gradients in x0 (B, d) and theta (B, P), from the cotangent (B, d) of the final states.
+    """Sweep from the final states' cotangent (B, d) to gradients in x0 (B, d) and theta (B, P).
 
     `steps` come last first; a step's lanes are a subset of the batch, each on a mesh of its own.
-    The reverse sweep is the stages' transpose (Sandu 2006). `coupled` are positions and their
-    velocities, which semi-implicit Euler's method updates first. `pull` is `pull_stages`, or
-    `pull_partner`.
+    `coupled` are positions and their velocities, which semi-implicit Euler's method updates first.
+    `pull` is `pull_stages` or `pull_partner`.
     """
     adjoint, pull = adjoint.copy(), pull or pull_stages
     theta = ThetaSum(problem, len(adjoint), adjoint.dtype)
@@ -89,7 +94,7 @@ def pull_stages(
     theta: ThetaSum,
     price: float = 1.0,
 ) -> Array:
-    """What a step's stages add to the cotangent of its initial state (R, d).
+    """Return the part of the cotangent of a step's initial state (R, d) that its stages add.
 
     `pulled` (R, d) is the cotangent of x+; the running cost over the step counts `price` times.
     """
@@ -111,11 +116,11 @@ def pull_stages(
 def pull_partner(
     problem: Problem, tableau: Tableau, step: Step, pulled: Array, theta: ThetaSum
 ) -> Array:
-    """The same by the partner method of the adjoint, which conserves what the pair of them does.
+    """Compute the result of `pull_stages` by the partner method, which makes a symplectic pair.
 
     Stage i of the adjoint is its value at the end of the step and sum_j>i (b_j a_ji / b_i) times
-    its slopes (Sanz-Serna 2016); where b_i = 0, any other number may divide in its
-    place, if it multiplies again what is pulled back (Matsubara et al. 2021).
+    its slopes (Sanz-Serna 2016); where b_i = 0, any other number may divide in its place, if it
+    multiplies again what is pulled back (Matsubara et al. 2021).
     """
     a, b = tableau.a, tableau.b
     h = step.h.astype(pulled.dtype, copy=False)
@@ -133,7 +138,7 @@ def pull_partner(
 
 
 def add_columns(values: Array, h: Array, into: list[int], source: list[int]) -> Array:
-    """Values (R, d) with h (R,) times the columns `source` added to the columns `into`."""
+    """Add h (R,) times the columns `source` of values (R, d) to their columns `into`."""
     if into:
         values = values.copy()
         values[:, into] += h[:, None].astype(values.dtype, copy=False) * values[:, source]

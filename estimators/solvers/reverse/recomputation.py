@@ -1,4 +1,4 @@
-"""Backward through the steps of a forward solve from few of its states, by taking steps again."""
+"""Sweep back through a forward solve from few of its states, by taking steps again."""
 
 from collections.abc import Collection, Iterator
 
@@ -16,8 +16,8 @@ from gradpareto.systems import Array, Problem
 class Recomputation:
     """Lanes that each follow the actions of a placement of their own; a move is one batched call.
 
-    Of the forward solve it keeps the states that the placements choose, and the mesh. A step taken
-    again is one of known t and h: no error estimate is made, and nothing is rejected.
+    It keeps those states of the forward solve that the placements choose, and the mesh. A step
+    taken again is one of known t and h: no error estimate is made, and nothing is rejected.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Recomputation:
         self._y, self._n = x0.copy(), self.taken.copy()
 
     def __call__(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
-        """Keep what is wanted of accepted steps, when the solve calls this after each of them."""
+        """Keep the states that the placements want, when a solve calls this with accepted steps."""
         self.mesh.accept(lane, t)
         self._y[lane], self._n[lane] = y, self.taken[lane]
         for k, n in zip(lane.tolist(), self.taken[lane].tolist(), strict=True):
@@ -47,7 +47,7 @@ class Recomputation:
         self.taken[lane] += 1
 
     def backward(self, lost: Collection[int]) -> Iterator[Step]:
-        """Every lane's steps, its last first, but of those that are lost."""
+        """Yield the steps of all lanes that are not lost, last first."""
         running = {
             lane: placement.reversal(int(self.taken[lane]))
             for lane, placement in enumerate(self.placements)
@@ -66,7 +66,7 @@ class Recomputation:
                 yield Step(lane[at], step.t[:, at], step.h[at], step.stages[:, at])
 
     def _take(self, lane: Array, onward: Array) -> Step:
-        """The step that begins where each lane is; the rows `onward` then are at its end."""
+        """Take the step that begins where each lane is, and move the rows `onward` to its end."""
         t, h = self.mesh(lane, self._n[lane])
         y = self._y[lane]
         step, slopes = step_of(self.problem, self.tableau, lane, t, h, y, onward=onward)
@@ -87,4 +87,5 @@ class Recomputation:
         return ""
 
     def _keep(self, lane: int, slot: int) -> None:
+        """Copy a lane's state to a slot."""
         self._slots[slot, lane], self._places[slot, lane] = self._y[lane], self._n[lane]

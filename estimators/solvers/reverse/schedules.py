@@ -1,4 +1,8 @@
-"""Which states to keep where memory is short, and which steps to take again: pure functions."""
+"""Checkpoint schedules: which states to keep where memory is short, and which steps to take again.
+
+Binomial checkpointing (Griewank and Walther 2000, Revolve) where the number of steps is known, and
+dynamic checkpointing (Wang, Moin and Iaccarino 2009) where it is not.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,10 +18,10 @@ class Action(NamedTuple):
 
 
 def split(steps: int, states: int) -> int:
-    """After how many steps to keep another state, if `states` may be held, the first among them.
+    """Return the number of steps after which to keep another state; `states` may be held in all.
 
-    One of the binomial choices of Griewank and Walther (2000), all of which are optimal: with r
-    repetitions, `states` reach over comb(states + r, r) steps.
+    This is one of the binomial choices of Griewank and Walther (2000), all of which are optimal:
+    with r repetitions, `states` reach over comb(states + r, r) steps.
     """
     r = 0
     while comb(states + r, states) < steps:
@@ -26,7 +30,7 @@ def split(steps: int, states: int) -> int:
 
 
 def reversal(steps: int, slot: int, free: tuple[int, ...]) -> Iterator[Action]:
-    """Reverse so many steps, the last first, from a state that slot `slot` holds."""
+    """Yield the actions that reverse `steps` steps, the last first, from a state in slot `slot`."""
     if not steps:
         return
     if not free or steps == 1:
@@ -45,9 +49,10 @@ def reversal(steps: int, slot: int, free: tuple[int, ...]) -> Iterator[Action]:
 
 @dataclass
 class Placement:
-    """Where a first sweep keeps its states: `held` has the step at which each slot's was taken.
+    """The slots of a first sweep: `held` maps each to the number of steps before its state.
 
-    With so many `steps` known in advance, at the binomial places of the reversal itself.
+    The number of `steps` is known in advance, and states are kept at the binomial places of the
+    reversal itself.
     """
 
     states: int
@@ -60,18 +65,18 @@ class Placement:
 
     @classmethod
     def whole(cls, states: int, steps: int) -> Self:
-        """As it is after the first sweep."""
+        """Return the placement as it is after the first sweep."""
         placement = cls(states, steps)
         for step in range(1, steps):
             placement.slot(step)
         return placement
 
     def taken_again(self) -> int:
-        """Steps of the reversal that only lead to those reversed."""
+        """Count the steps of the reversal that only lead to those reversed."""
         return sum(action.kind == "step" for action in self.reversal(self.steps))
 
     def slot(self, step: int) -> int | None:
-        """Where to keep the state after `step` steps, if at all; asked of each step in turn."""
+        """Return the slot for the state after `step` steps, if any; ask for each step in turn."""
         if step != self._next or len(self.held) == self.states:
             return None
         slot = len(self.held)
@@ -84,7 +89,7 @@ class Placement:
         return step + split(left, states) if left > 1 and states > 1 else self.steps
 
     def reversal(self, steps: int) -> Iterator[Action]:
-        """Reverse all steps: from the latest state kept to the first, each slot free once done."""
+        """Yield the actions that reverse all steps; a slot is free once its steps are reversed."""
         end, free = steps, tuple(slot for slot in range(self.states) if slot not in self.held)
         for slot in sorted(self.held, key=lambda slot: -self.held[slot]):
             yield from reversal(end - self.held[slot], slot, free)
@@ -93,11 +98,11 @@ class Placement:
 
 @dataclass
 class OnlinePlacement(Placement):
-    """The same while nobody knows how many steps there will be.
+    """The slots of a first sweep whose number of steps is not known in advance.
 
-    The dynamic checkpointing of Wang, Moin and Iaccarino (2009), Algorithm 1: a state is
+    This is the dynamic checkpointing of Wang, Moin and Iaccarino (2009), Algorithm 1: a state is
     dispensable if one of a higher level comes after it, and where none is, the latest moves on and
-    up a level. The first stays.
+    up a level. The first state stays.
     """
 
     steps: int = 0

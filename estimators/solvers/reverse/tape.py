@@ -1,4 +1,4 @@
-"""The accepted steps of a forward solve, kept for a sweep backward through them."""
+"""The accepted steps of a forward solve, recorded for a sweep backward through them."""
 
 from collections.abc import Iterator
 
@@ -12,10 +12,10 @@ from gradpareto.systems import Array, Problem
 
 
 class Tape:
-    """Steps of all lanes, each lane on its own mesh; what is kept of a step is its beginning.
+    """Recorded steps of all lanes, each lane on its own mesh; a step is recorded by its beginning.
 
-    With `stages`, its slopes are kept as well, from which the stage states follow for nothing;
-    without, they are evaluated again.
+    With `stages`, its slopes are recorded as well, from which the stage states follow without
+    another evaluation; without, the slopes are evaluated again.
     """
 
     def __init__(self, problem: Problem, tableau: Tableau, stages: bool) -> None:
@@ -23,12 +23,12 @@ class Tape:
         self._pieces: list[tuple[Array, ...]] = []
 
     def __call__(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
-        """Keep accepted steps, when the solve calls this after each of them."""
+        """Record accepted steps, when a solve calls this with them."""
         kept = (slopes[: self.tableau.stages].swapaxes(0, 1).copy(),) if self.stages else ()
         self._pieces.append((lane, t, h, y, *kept))
 
     def backward(self) -> Iterator[Step]:
-        """Each lane's last step, then each lane's last but one, ...: lanes drop out as they end."""
+        """Yield each lane's last step, then each one's last but one; lanes drop out as they end."""
         if not self._pieces:
             return
         lane, t, h, y, *kept = (np.concatenate(part) for part in zip(*self._pieces, strict=True))
@@ -53,10 +53,10 @@ def step_of(
     slopes: Array | None = None,
     onward: Array | None = None,
 ) -> tuple[Step, Array]:
-    """A step that began at y (R, d), and its slopes (s, R, d), evaluated unless they are given.
+    """Return a step that began at y (R, d), and its slopes (s, R, d), evaluated unless given.
 
-    Those that no later stage reads are evaluated only in the rows `onward`, whose x+ is wanted, and
-    0 in others.
+    Slopes that no later stage reads are evaluated only in the rows `onward`, whose x+ is wanted,
+    and are 0 in others.
     """
     ends = np.array(problem.segments)
     first = np.searchsorted(ends, t, side="right") - 1

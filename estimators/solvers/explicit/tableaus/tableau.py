@@ -1,4 +1,4 @@
-"""What an explicit Runge-Kutta tableau is made of."""
+"""The tableau of an explicit Runge-Kutta method: coefficients, error estimates and dense output."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,15 +10,17 @@ from gradpareto.systems import Array
 
 @dataclass(frozen=True, eq=False)
 class Tableau:
-    """x+ = x + h sum_i b_i k_i, k_i = f(t + c_i h, x + h sum_j a_ij k_j), s stages, order `order`.
+    """An explicit Runge-Kutta method of s stages and of order `order`.
 
-    `error` (E, s + 1): weights of the embedded error estimates, over the s stages and f(t + h, x+);
-    one row for a plain pair of orders `order` and `error_order`, two for DOP853's.
+        x+ = x + h sum_i b_i k_i,  k_i = f(t + c_i h, x + h sum_j a_ij k_j)
 
-    `dense` (D, s + 1 + extra): the dense output, as coefficients of `nested`, over the same
-    stages and then the `extra` ones, (c, row of a over all stages before it), that only it needs.
-    It is of order `dense_order` within the step, by default the highest that its degree D allows.
-    Without `dense` it is the cubic Hermite interpolant.
+    `error` (E, s + 1) holds the weights of the embedded error estimates, over the s stages and f(t
+    + h, x+). A plain pair of orders `order` and `error_order` has one row, DOP853 has two.
+
+    `dense` (D, s + 1 + extra) is the dense output, as coefficients of `nested`, over these stages
+    and then the `extra` ones, (c, row of a over all stages before it), that only it needs. It is of
+    order `dense_order` within the step, by default the highest that its degree D allows. Without
+    `dense` it is the cubic Hermite interpolant.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Tableau:
 
     @property
     def stages(self) -> int:
+        """The number s of stages."""
         return len(self.b)
 
     @property
@@ -53,13 +56,16 @@ class Tableau:
         return bool(self.extra) or bool(self.dense[:, self.stages].any())
 
     def without_estimate(self) -> "Tableau":
-        """For fixed steps that no dense output follows: only the stages that x+ reads."""
+        """Keep only the stages that x+ reads, for fixed steps without a dense output."""
         used = int(np.flatnonzero(self.b)[-1]) + 1
         a, b, c = self.a[:used, :used], self.b[:used], self.c[:used]
         return Tableau(self.name, self.order, a, b, c)
 
     def repeated(self, times: int) -> "Tableau":
-        """So many equal steps of it as one method, without error estimate: times * s stages."""
+        """Return the method of which one step is `times` equal steps of this one.
+
+        It has `times` * s stages and no error estimate.
+        """
         a = np.kron(np.eye(times), self.a) + np.kron(
             np.tri(times, k=-1), np.tile(self.b, (self.stages, 1))
         )
@@ -68,7 +74,7 @@ class Tableau:
         return Tableau(name, self.order, a / times, np.tile(self.b, times) / times, c / times)
 
     def astype(self, dtype: DTypeLike) -> "Tableau":
-        """Its coefficients as dtype; the nodes c are of times, and stay float64."""
+        """Convert the coefficients to dtype; the nodes c stay float64, because times are."""
         if self.b.dtype == dtype:
             return self
         return replace(
@@ -82,7 +88,7 @@ class Tableau:
 
 
 def hermite(b: Array) -> Array:
-    """The cubic Hermite interpolant of x, x+, f(x), f(x+): coefficients (3, s + 1)."""
+    """Return the cubic Hermite interpolant of x, x+, f(x), f(x+), as coefficients (3, s + 1)."""
     step = np.append(b, 0.0)
     first, last = np.zeros_like(step), np.zeros_like(step)
     first[0], last[-1] = 1.0, 1.0
@@ -90,7 +96,7 @@ def hermite(b: Array) -> Array:
 
 
 def nested_basis(powers: Array) -> Array:
-    """Dense output given in powers s, s^2, ... (D, columns), in the basis of `nested`."""
+    """Convert a dense output in powers s, s^2, ... (D, columns) to the basis of `nested`."""
     degree = len(powers)
     monomials = np.zeros((degree, degree))  # of s, s (1 - s), s^2 (1 - s), ...
     monomials[0, 0] = 1.0
@@ -101,7 +107,7 @@ def nested_basis(powers: Array) -> Array:
 
 
 def lower(rows: list[list[float]]) -> Array:
-    """The square matrix of rows that stop before their diagonal."""
+    """Return the square matrix of rows that stop before their diagonal."""
     matrix = np.zeros((len(rows), len(rows)))
     for i, row in enumerate(rows):
         matrix[i, : len(row)] = row

@@ -1,4 +1,4 @@
-"""Verner's most efficient pair of order 9(8)."""
+"""Verner's most efficient pair of order 9(8) (2010), with a dense output of order 8."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from gradpareto.estimators.solvers.explicit.tableaus.tableau import Tableau, her
 from gradpareto.systems import Array
 
 READ = [0, *range(7, 15)]
-"""Stages that x+ reads, and those that only the dense output needs; after these, f(t + h, x+)."""
+"""These stages are read by x+ and, beside f(t + h, x+), by the stages of the dense output."""
 
 # fmt: off
 ROWS = [
@@ -129,17 +129,17 @@ INTERIOR = [
 
 
 def _spread(values: list[float], stages: int) -> Array:
-    """Coefficients of the stages READ, of f(t + h, x+) and what follows, in a row of all stages."""
+    """Place coefficients of the stages READ, and of f(t + h, x+) and what follows, in one row."""
     row = np.zeros(stages)
     row[READ], row[16 : 7 + len(values)] = values[:9], values[9:]
     return row
 
 
 def _vern9() -> Tableau:
-    """Verner (2010), his most efficient 9(8), whose last stage only the error estimate reads.
+    """Build Verner's most efficient 9(8), whose last stage only the error estimate reads.
 
-    The dense output of order 8 takes four stages of his. The order conditions leave no choice of
-    its weights, and were solved for them; it ends in x+, with the slope f(t + h, x+).
+    The dense output of order 8 takes four of his further stages. The order conditions leave no
+    choice of its weights, and were solved for them; it ends in x+, with the slope f(t + h, x+).
     """
     b, stages = _spread(B, 16), 17 + len(EXTRA_ROWS)
     error = np.zeros(17)

@@ -1,4 +1,4 @@
-"""What the truth is: gradients certified by methods that share no code path, and their cache."""
+"""The truth: losses and certified gradients, by methods that no estimator shares, and a cache."""
 
 from gradpareto.reference.cache import TamperedCache, cache_key, default_folder, load_or_certify
 from gradpareto.reference.certificate import Reference, certify

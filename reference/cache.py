@@ -1,4 +1,4 @@
-"""References on disk: named by a hash of everything they depend on, verified when read."""
+"""References on disk, named by a hash of all that they depend on, and verified when read."""
 
 import hashlib
 import inspect
@@ -22,17 +22,17 @@ _DIGEST = "digest"
 
 
 class TamperedCache(ValueError):  # noqa: N818
-    """A cached reference that is not what was written: its file is left as it is."""
+    """A cached reference is not what was written; its file is left as it is."""
 
 
 def default_folder() -> Path:
-    """The user's cache of references, or what the environment variable GRADPARETO_CACHE says."""
+    """Return the user's cache of references, or the folder that GRADPARETO_CACHE names."""
     chosen = os.environ.get("GRADPARETO_CACHE")
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("gradpareto"), "references")
 
 
 def load_or_certify(problem: Problem, x0: Array, folder: Path) -> Reference:
-    """The reference of x0 (B, state_dim) from `folder`, or certified now and kept there.
+    """Read the reference of x0 (B, state_dim) from `folder`, or certify it now and keep it there.
 
     Raises what `certify` raises, OSError if the folder cannot be written, TypeError if the system
     cannot be hashed, and TamperedCache if the file is not what was written.
@@ -48,7 +48,7 @@ def load_or_certify(problem: Problem, x0: Array, folder: Path) -> Reference:
 
 
 def cache_key(problem: Problem, x0: Array) -> str:
-    """Hexadecimal SHA-256 of the problem, x0, the sources that make a reference, and versions."""
+    """Hash the problem, x0, the sources that make a reference, and versions (SHA-256, in hex)."""
     problem = problem.exact
     system, policy, context = problem.system, problem.policy, problem.context
     versions = f"numpy {np.__version__} scipy {scipy.__version__}"
@@ -63,7 +63,7 @@ def cache_key(problem: Problem, x0: Array) -> str:
 
 
 def _write(path: Path, key: str, reference: Reference) -> None:
-    """Under a temporary name first, so that no reader ever sees half a file."""
+    """Write under a temporary name first, so that no reader ever sees half a file."""
     arrays: dict[str, Any] = {
         "loss": reference.loss,
         "grad_x0": reference.grad_x0,
@@ -87,6 +87,7 @@ def _write(path: Path, key: str, reference: Reference) -> None:
 
 
 def _read(path: Path, key: str) -> Reference:
+    """Read a reference. Raises TamperedCache if the file is not what was written."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -106,14 +107,14 @@ def _read(path: Path, key: str) -> Reference:
 
 
 def _content(key: str, arrays: Mapping[str, Array]) -> str:
-    """Digest of the arrays with their names, dtypes and shapes, and of the key they belong to."""
+    """Hash the arrays with their names, dtypes and shapes, and the key that they belong to."""
     described = (f"{name} {_describe(arrays[name])}" for name in sorted(arrays))
     return _digest(text.encode() for text in (key, *described))
 
 
 @cache
 def _source_digest() -> bytes:
-    """Of every source file of systems/ and reference/."""
+    """Hash every source file of systems/ and reference/."""
     root = Path(__file__).resolve().parents[1]
     files = sorted([*root.glob("systems/**/*.py"), *root.glob("reference/**/*.py")])
     names = (file.relative_to(root).as_posix().encode() for file in files)
@@ -122,7 +123,7 @@ def _source_digest() -> bytes:
 
 
 def _describe(value: object) -> str:
-    """A text that differs whenever the value does. Raises TypeError on what it does not know."""
+    """Return a text that differs whenever the value does. Raises TypeError on unknown types."""
     if isinstance(value, np.ndarray):
         content = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return f"array {value.dtype.str} {value.shape} {content}"
@@ -138,7 +139,7 @@ def _describe(value: object) -> str:
 
 
 def _digest(parts: Iterable[bytes]) -> str:
-    """SHA-256 of the parts, each with its length so that they cannot run into each other."""
+    """Hash the parts, each with its length so that they cannot run into each other (SHA-256)."""
     total = hashlib.sha256()
     for part in parts:
         total.update(len(part).to_bytes(8, "big"))

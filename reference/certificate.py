@@ -1,4 +1,4 @@
-"""A reference: a gradient, and how far methods that share no code path disagree about it."""
+"""References: gradients, with the disagreement of methods that share no code path."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from gradpareto.reference.limit import QuadratureLimit, quadrature_limit
 from gradpareto.systems import Array, Problem
 
 FIRST_STEPS = 32
-"""Collocation steps a smooth segment where the doubling starts."""
+"""The collocation steps of a smooth segment from which the doubling starts."""
 AGREED = 2e-14
-"""Relative disagreement of N steps and 2N at which the doubling ends.
+"""The relative disagreement of N steps and 2N at which the doubling ends.
 
 It also ends where the disagreement no longer falls fourfold. That is believed if a rounding of x0
-does nearly as much, or where 2N are as many steps as the adaptive solves took: before, a kink may
-be unresolved. At four times those it ends, even if the disagreement still falls. And below ENOUGH
-where it falls less than ALGEBRAIC, since at a kink more steps buy little: away from kinks it would
-fall 2^16-fold.
+does nearly as much, or if 2N are as many steps as the adaptive solves took; with fewer steps a kink
+may be unresolved. At four times that number the doubling ends even if the disagreement still falls.
+Below ENOUGH it ends where the disagreement falls by less than ALGEBRAIC, since at a kink more steps
+gain little; away from kinks it would fall 2^16-fold.
 """
 ENOUGH, ALGEBRAIC = 1e-10, 2.0**8
 ROUNDINGS = 100
-"""What the roundings of a whole solve may add up to, in roundings of x0."""
+"""The sum that the roundings of a whole solve may reach, in roundings of x0."""
 UNSOLVED = 1e-3
-"""The largest disagreement that is an uncertainty, rather than a failure."""
+"""The largest disagreement that is an uncertainty and not yet a failure."""
 _DIRECTION_SEED = 20212
 _EPS = np.finfo(float).eps
 
@@ -52,23 +52,25 @@ class Reference:
 
     @property
     def gradient(self) -> Array:
-        """(dL/dx0, dL/dtheta) stacked, (B, state_dim + P)."""
+        """The stacked gradient (dL/dx0, dL/dtheta) (B, state_dim + P)."""
         return np.concatenate([self.grad_x0, self.grad_theta], axis=1)
 
     @property
     def rel_uncertainty(self) -> Array:
-        """Uncertainty over the norm of the stacked gradient (B,); NaN or inf where that is zero."""
+        """The uncertainty over the stacked gradient's norm (B,); NaN or inf where that is zero."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(self.uncertainty / np.linalg.norm(self.gradient, axis=1))
 
 
 def certify(problem: Problem, x0: Array) -> Reference:
-    """The reference of the initial states x0 (B, state_dim).
+    """Certify the gradient of the initial states x0 (B, state_dim).
 
-    The gradient is the closed form's where there is one, else that of collocation at 2N steps. Of
-    a system that is not its own `truth`, it is the truth's.
+    The gradient is the closed form's where there is one, else that of collocation at 2N steps. A
+    system that is not its own `truth` gets the gradient of its truth. Nothing judges here whether
+    the uncertainty is small enough.
+
     Raises ValueError on an x0 or a theta of the wrong shape or not finite, and NotSolved if a
-    method cannot solve the problem. It does not judge the uncertainty it finds.
+    method cannot solve the problem.
     """
     problem, x0 = problem.exact, problem.check_x0(x0)
     if problem.theta.ndim != 1 or not np.isfinite(problem.theta).all():
@@ -103,7 +105,7 @@ def certify(problem: Problem, x0: Array) -> Reference:
 def _converged(
     problem: Problem, x0: Array, meshes: Sequence[Sequence[Array]]
 ) -> tuple[LossAndGradient, LossAndGradient]:
-    """Collocation at 2N steps and at N, the first N at which they agree or stop improving."""
+    """Collocate with 2N steps and N, the first N at which they agree or stop improving."""
     adaptive = max(len(mesh) - 1 for segment in meshes for mesh in segment)
     coarse: LossAndGradient | None = None
     previous, steps, most = np.inf, FIRST_STEPS, 4 * max(adaptive, FIRST_STEPS)
@@ -132,17 +134,17 @@ def _converged(
 
 
 def _change(one: LossAndGradient, other: LossAndGradient) -> float:
-    """The largest distance of two gradients of a sample, relative to the second."""
+    """Return the largest distance of two gradients of a sample, relative to the second."""
     change = np.linalg.norm(one.gradient - other.gradient, axis=1)
     norm = np.linalg.norm(other.gradient, axis=1)
     return float((change / np.where(norm > 0, norm, 1)).max())
 
 
 def _sampled(meshes: Sequence[Array], steps: int) -> Array:
-    """Each mesh (M + 1,) at `steps` + 1 equal intervals of its numbering: (B, steps + 1).
+    """Sample each mesh (M + 1,) at `steps` equal intervals of its numbering: (B, steps + 1).
 
-    An adaptive solve's steps are short where its problem is hard: fewer or more, they are placed as
-    it placed its own. Only placed: no number of its solution is used.
+    An adaptive solve's steps are short where its problem is hard, and these are placed alike,
+    whether they are fewer or more. Only the places are used, no number of its solution.
     """
     return np.stack(
         [np.interp(np.linspace(0, len(m) - 1, steps + 1), np.arange(len(m)), m) for m in meshes]

@@ -1,4 +1,4 @@
-"""The gradient of a linear-quadratic problem under a linear policy, in closed form."""
+"""The loss and gradient of a linear-quadratic problem under a linear policy, in closed form."""
 
 import numpy as np
 import scipy
@@ -7,22 +7,23 @@ from gradpareto.reference.gradient import LossAndGradient
 from gradpareto.systems import LQR, Array, Problem
 
 _GROWTH = 0.5
-"""Length of a segment times the norm of the closed loop: what a growing mode gains over it."""
+"""The length of a segment times the norm of the closed loop, which bounds growth over it."""
 
 
 def is_linear_quadratic(problem: Problem) -> bool:
-    """Whether `closed_form` applies: an LQR system under a single linear layer."""
+    """Say whether `closed_form` applies: to an LQR system under a single linear layer."""
     return type(problem.system) is LQR and problem.policy.activations == ("identity",)
 
 
 def closed_form(problem: Problem, x0: Array) -> LossAndGradient:
-    """Loss and gradient of an LQR under u = W x + b, for x0 (B, n), to a few units of rounding.
+    """Compute the loss and gradient of an LQR under u = W x + b from x0 (B, n).
 
     With z = (x, 1) the closed loop is z' = M z, its cost z'S z, the cost to go z'P(t) z, and
     y = (z, 2 P z) satisfies y' = H y with H = [[M, 0], [-2S, -M']]. The gradient needs only the
     integral of y y'. H has growing modes whatever the closed loop, so that one exponential over the
     horizon loses everything; over a short segment it is harmless. P comes from its recursion
-    backward over the segments, z forward, both stable when the closed loop is.
+    backward over the segments, and z from its own forward; both are stable when the closed loop is,
+    and the result is exact to a few units of rounding.
 
     Integrals by Van Loan, "Computing integrals involving the matrix exponential", IEEE Trans.
     Automatic Control 23 (1978). Raises ValueError if the problem is not linear-quadratic.
@@ -57,7 +58,7 @@ def closed_form(problem: Problem, x0: Array) -> LossAndGradient:
 def _segments(
     M: Array, S: Array, S_T: Array, z0: Array, horizon: float
 ) -> tuple[Array, Array, Array, float]:
-    """z and 2Pz at the start of each of K equal segments (K, B, n + 1), P at their ends, length."""
+    """Return z and 2Pz (K, B, n + 1) where K equal segments start, P at their ends, a length."""
     size = len(M)
     count = int(np.ceil(1 + horizon * np.linalg.norm(M, 2) / _GROWTH))
     step = horizon / count
@@ -78,11 +79,12 @@ def _segments(
 
 
 def _outer_integral(H: Array, start: Array, step: float) -> Array:
-    """int_0^step e^{Ht} Y e^{H't} dt for each Y (B, m, m) of `start`."""
+    """Return int_0^step e^{Ht} Y e^{H't} dt for each Y (B, m, m) of `start`."""
     size, scale = len(H), np.abs(start).max(axis=(1, 2), keepdims=True)
     block = np.zeros((len(start), 2 * size, 2 * size))
     block[:, :size, :size] = -H
     block[:, :size, size:] = start / scale
     block[:, size:, size:] = H.T
     block = scipy.linalg.expm(step * block)
-    return scale * (block[:, size:, size:].transpose(0, 2, 1) @ block[:, :size, size:])
+    integral = block[:, size:, size:].transpose(0, 2, 1) @ block[:, :size, size:]
+    return np.asarray(scale * integral)

@@ -1,4 +1,9 @@
-"""Optimise first: the continuous adjoint equation, solved tight by DOP853."""
+"""The continuous adjoint equation (optimise, then discretise), solved tight by DOP853.
+
+alpha' = -(dx'/dx)' alpha - dw/dx, alpha(T) = dJ/dx (Pontryagin et al., The Mathematical Theory of
+Optimal Processes, 1962). Then dL/dx0 = alpha(0), and dL/dtheta is the integral of
+(dx'/dtheta)' alpha + dw/dtheta.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,7 +16,7 @@ from gradpareto.reference.quadrature import gauss
 from gradpareto.systems import Array, Factors, Problem
 
 _NODES = 8
-"""Of the quadrature on each step."""
+"""The nodes of the quadrature on each step."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +29,15 @@ class Trajectory:
     costates: tuple[DenseOutput, ...]
 
     def x(self, t: Array) -> Array:
-        """x (R, state_dim) at times t (R,) inside [0, T]."""
+        """Return x (R, state_dim) at times t (R,) inside [0, T]."""
         return self._at(self.states, t)
 
     def alpha(self, t: Array) -> Array:
-        """alpha = dL/dx(t) (R, state_dim) at times t (R,) inside [0, T]."""
+        """Return alpha = dL/dx(t) (R, state_dim) at times t (R,) inside [0, T]."""
         return self._at(self.costates, t)
 
     def pullback(self, t: Array) -> Factors:
-        """Factors of the integrand of dL/dtheta at times t (R,), one row each."""
+        """Return the factors of the integrand of dL/dtheta at times t (R,), a row for each."""
         rows = np.full(len(t), self.lane), t, self.x(t)
         return self.problem.pullback(*rows, self.alpha(t), np.ones(len(t)))[1]
 
@@ -54,10 +59,7 @@ class Trajectory:
 def trajectories(problem: Problem, x0: Array) -> list[Trajectory]:
     """Solve forward from x0 (B, state_dim), then backward for the costate along the dense solution.
 
-    alpha' = -(dx'/dx)' alpha - dw/dx, alpha(T) = dJ/dx (Pontryagin). Each smooth segment is solved
-    by itself.
-
-    Raises NotSolved if DOP853 gives up.
+    Each smooth segment is solved by itself. Raises NotSolved if DOP853 gives up.
     """
     segments = list(pairwise(problem.segments))
     states: list[DenseOutput] = []
@@ -83,7 +85,7 @@ def trajectories(problem: Problem, x0: Array) -> list[Trajectory]:
 
 
 def continuous(problem: Problem, x0: Array) -> tuple[LossAndGradient, list[Trajectory]]:
-    """Loss and gradient of x0 (B, state_dim), and the trajectories.
+    """Compute the loss and gradient of x0 (B, state_dim), and the trajectories.
 
     The integrals over time are Gauss quadratures along the dense solutions, on the solver's own
     steps. Raises NotSolved if DOP853 gives up on a sample.
@@ -104,7 +106,7 @@ def continuous(problem: Problem, x0: Array) -> tuple[LossAndGradient, list[Traje
 
 
 def _mesh(path: Trajectory) -> tuple[Array, Array]:
-    """Times and weights of a Gauss rule on every step of either dense solution."""
+    """Return the times and weights of a Gauss rule on every step of either dense solution."""
     c, b = gauss(_NODES)
     edges = np.unique(np.concatenate(path.meshes))
     starts, h = edges[:-1, None], np.diff(edges)[:, None]

@@ -19,7 +19,7 @@ def check_directions(
     meshes: Sequence[Array],
     rng: np.random.Generator,
 ) -> dict[str, Array]:
-    """|D_v L - g.v| (B,) of a gradient g, for unit v: one random, one along g itself.
+    """Return |D_v L - g.v| (B,) of a gradient g, for unit v: one random, one along g itself.
 
     Along g the derivative is the norm of the gradient, so that any error of g's size shows; along
     the random direction (its theta part shared by the batch) an error across g shows too. `meshes`
@@ -38,12 +38,12 @@ def check_directions(
 
 
 def directional(problem: Problem, x0: Array, v: Array, meshes: Sequence[Array]) -> Array:
-    """D_v L (K B,) along v (K B, state_dim + P), K directions of every sample, one after the other.
+    """Return D_v L (K B,) along v (K B, state_dim + P): K times the B samples, with one v each.
 
-    Im L(x0 + i e v_x0, theta + i e v_theta) / e (Squire and Trapp, SIAM Review 40, 1998), with L
-    solved by DOP853, running cost and all, from `flow` and `terminal` alone. Its step control would
-    not see the imaginary part, nor what of it jumps at a kink: it steps along `meshes`, (B, N + 1)
-    in each smooth segment.
+    It is Im L(x0 + i e v_x0, theta + i e v_theta) / e (Squire and Trapp, SIAM Review 40, 1998). L,
+    with its running cost, is solved by DOP853 from `flow` and `terminal` alone. Step control would
+    not see the imaginary part, nor its jumps at a kink, so the steps are those of `meshes`,
+    (B, N + 1) in each smooth segment.
     """
     (lanes, d), times = x0.shape, len(v) // len(x0)
     problem = problem.with_theta(problem.theta + 1j * _EPSILON * v[:, d:])

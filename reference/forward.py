@@ -13,7 +13,7 @@ from gradpareto.systems import Array, Problem
 
 
 def solve_loss(problem: Problem, x0: Array, tolerance: float) -> Array:
-    """The loss (B,) of initial states x0 (B, state_dim), each solved to a relative tolerance.
+    """Solve for the loss (B,) of initial states x0 (B, state_dim) to a relative tolerance.
 
     A lane that cannot be solved has a loss of NaN. A system that is not its own `truth` is judged
     by its truth. Raises ValueError on an x0 of the wrong shape or not finite.
@@ -24,9 +24,10 @@ def solve_loss(problem: Problem, x0: Array, tolerance: float) -> Array:
 
 
 def solve_states(problem: Problem, x0: Array, times: Array, tolerance: float) -> Array:
-    """The states (K, B, state_dim) at ascending times (K,) from 0 to T, as for `solve_loss`.
+    """Solve for the states (K, B, state_dim) at ascending times (K,) from 0 to T.
 
-    A lane is NaN from the time on beyond which it cannot be solved.
+    The tolerance, the truth and the errors raised are those of `solve_loss`. A lane is NaN
+    from the time on beyond which it cannot be solved.
     """
     problem = problem.exact
     stops = np.union1d(times, problem.segments)
@@ -34,7 +35,7 @@ def solve_states(problem: Problem, x0: Array, times: Array, tolerance: float) ->
 
 
 def _solve(problem: Problem, x0: Array, stops: Array, tolerance: float) -> Array:
-    """y (K, B, state_dim + 1) at the stops (K,), of which the first is 0."""
+    """Return y (K, B, state_dim + 1) at the stops (K,), of which the first is 0."""
     x0 = problem.check_x0(x0).astype(float)
     control = StepControl(tolerance)
 

@@ -1,4 +1,9 @@
-"""Discretise first: Gauss-Legendre collocation and the exact adjoint of its steps."""
+"""Gauss-Legendre collocation and the exact adjoint of its steps (discretise, then optimise).
+
+Forward, k_i = f(x + h sum_j A_ij k_j) and x <- x + h sum_i b_i k_i; the adjoint's
+recurrence stands at `gauss_legendre`. Hairer, Norsett and Wanner, Solving Ordinary Differential
+Equations I (1993), II.7.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +22,7 @@ _ROUNDING = 2 * np.finfo(float).eps
 _STAGNATED = 1e-11
 """A relative change below which a fixed-point iteration that no longer shrinks is at rounding."""
 _CHUNK = 256
-"""Nodes whose theta-cotangents wait to be contracted together."""
+"""The nodes whose theta-cotangents wait to be contracted together."""
 
 Byproduct = TypeVar("Byproduct")
 
@@ -37,7 +42,7 @@ class _Step:
     def forward(
         self, x: Array, guess: Array, iteration: "_Iteration"
     ) -> tuple[Array, tuple[Array, Array]]:
-        """The stages' slopes, their states and running costs (stages, B), for x at the start."""
+        """Solve for the slopes, states and running costs (stages, B), from x at the start."""
 
         def flow(slopes: Array) -> tuple[Array, tuple[Array, Array]]:
             states = x + self.h[:, None] * np.tensordot(iteration.matrix, slopes, 1)
@@ -49,7 +54,7 @@ class _Step:
     def backward(
         self, costate: Array, states: Array, guess: Array, iteration: "_Iteration"
     ) -> tuple[Array, Factors]:
-        """The stages' pullbacks and theta-factors, for the costate at the end of the step."""
+        """Solve for the stages' pullbacks and theta-factors, from the costate at the end."""
 
         def pullback(pulled: Array) -> tuple[Array, Factors]:
             a = costate + self.h[:, None] * np.tensordot(iteration.matrix, pulled, 1)
@@ -63,14 +68,14 @@ class _Step:
         return iteration.solve(pullback, guess, costate, self, transposed)
 
     def ahead(self, values: Array, next_h: Array) -> Array:
-        """Values at the stages of a next step, guessed from those here, in the order of time."""
+        """Guess the values at the stages of a next step from those here, in the order of time."""
         # What is far ahead is out of the polynomial's reach.
         ratio = np.minimum(next_h, self.h) / np.maximum(self.h, np.finfo(float).tiny)
         guessed = extrapolation(self.stages, ratio) @ values.transpose(1, 0, 2)
         return guessed.transpose(1, 0, 2)
 
     def _rows(self, states: Array) -> tuple[Array, Array, Array]:
-        """Lane, time and state of each row of all stages, one stage after the other."""
+        """Return lane, time and state of each row of all stages, one stage after the other."""
         t = self.start + self.h * gauss(self.stages)[0][:, None]
         lane = np.tile(np.arange(states.shape[1]), self.stages)
         return lane, t.ravel(), states.reshape(-1, states.shape[2])
@@ -81,10 +86,10 @@ class _Step:
 
 @dataclass
 class _Iteration:
-    """Solves stage systems value = f(start + h matrix value) by iteration to rounding.
+    """An iteration that solves stage systems value = f(start + h matrix value) to rounding.
 
-    By fixed-point iteration up to the first step where that does not converge; from there on by
-    simplified Newton iteration, with the Jacobian of the last step where it was needed.
+    It is the fixed-point iteration up to the first step where that does not converge; from there on
+    it is simplified Newton iteration, with the Jacobian of the last step where one was needed.
     """
 
     matrix: Array
@@ -98,9 +103,10 @@ class _Iteration:
         step: _Step,
         jacobian: Callable[[], Array],
     ) -> tuple[Array, Byproduct]:
-        """The fixed point (stages, B, d) of `improve`, with its by-product.
+        """Return the fixed point (stages, B, d) of `improve`, with its by-product.
 
-        The iterate is a derivative: what it changes is measured where it is added, at `origin`.
+        The iterate is a derivative, so its change is measured where it is added, at `origin`.
+        Raises NotSolved if the iteration does not converge.
         """
         found = self._iterate(improve, guess, origin, step.h)
         if found is None:
@@ -139,9 +145,10 @@ class _Iteration:
 def gauss_legendre(
     problem: Problem, x0: Array, meshes: Sequence[Array], stages: int = STAGES
 ) -> LossAndGradient:
-    """Loss and gradient of x0 (B, state_dim) discretised on `meshes`, one a smooth segment.
+    """Compute the loss and gradient of x0 (B, state_dim), discretised on `meshes`.
 
-    A mesh holds the ends of its steps, (N + 1,), or (B, N + 1) for each lane its own.
+    Each smooth segment has a mesh. A mesh holds the ends of its steps, (N + 1,), or (B, N + 1) for
+    each lane its own.
 
     The method has order 2 `stages`. The adjoint is that of the discrete loss, exactly: with stage
     cotangents h b_i a_i it is a_i = l + h sum_j (b_j A_ji / b_i) g_j, where g_j is the pullback of
@@ -164,7 +171,7 @@ def gauss_legendre(
 
 
 def _forward(segments: list[list[_Step]], x0: Array) -> tuple[Array, list[Array], Array]:
-    """x(T), the states of each step's stages, and the integral of the running cost."""
+    """Return x(T), the states of each step's stages, and the integral of the running cost."""
     stages = segments[0][0].stages
     b, iteration = gauss(stages)[1], _Iteration(butcher(stages))
     x, loss, history = x0, np.zeros(len(x0)), []
@@ -183,7 +190,7 @@ def _forward(segments: list[list[_Step]], x0: Array) -> tuple[Array, list[Array]
 def _backward(
     segments: list[list[_Step]], terminal: Array, history: list[Array]
 ) -> tuple[Array, Array]:
-    """dL/dx0 (B, state_dim) and dL/dtheta (B, P); empties `history`."""
+    """Return dL/dx0 (B, state_dim) and dL/dtheta (B, P); this empties `history`."""
     problem, stages = segments[0][0].problem, segments[0][0].stages
     b = gauss(stages)[1]
     iteration = _Iteration(b * butcher(stages).T / b[:, None])

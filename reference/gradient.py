@@ -1,4 +1,4 @@
-"""What every method of this package returns."""
+"""A loss with its gradient, which every method of this package returns."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from gradpareto.systems import Array
 
 
 class NotSolved(ArithmeticError):  # noqa: N818
-    """A method could not solve the problem to rounding, so it cannot vouch for a gradient."""
+    """A method cannot solve the problem to rounding, so it cannot vouch for a gradient."""
 
 
 @dataclass(frozen=True)
 class LossAndGradient:
-    """loss (B,), dL/dx0 (B, state_dim) and dL/dtheta (B, P) of a batch of initial states."""
+    """The loss (B,), dL/dx0 (B, state_dim) and dL/dtheta (B, P) of a batch of initial states."""
 
     loss: Array
     grad_x0: Array
@@ -21,5 +21,5 @@ class LossAndGradient:
 
     @property
     def gradient(self) -> Array:
-        """(dL/dx0, dL/dtheta) stacked, (B, state_dim + P)."""
+        """The stacked gradient (dL/dx0, dL/dtheta) (B, state_dim + P)."""
         return np.concatenate([self.grad_x0, self.grad_theta], axis=1)

@@ -46,17 +46,17 @@ TIGHT = StepControl(rtol=2.3e-14, longest=1 / 64, attempts=60_000)
 """As tight as rounding allows."""
 
 Slope = Callable[[Array, Array, Array], Array]
-"""y' (R, n) of rows of lanes (R,), at times (R,), y (R, n)."""
+"""A function from lanes (R,), times (R,) and y (R, n) to the derivatives y' (R, n)."""
 
 
 @dataclass(frozen=True)
 class DenseOutput:
-    """A continuous extension of order 7. Its S steps are sorted by lane, then by time."""
+    """A dense output of order 7. Its S steps are sorted by lane, then by time."""
 
     starts: Array
     lengths: Array
     values: Array
-    """y (S, n) where the solver began each step: at its end in time, if it went backward."""
+    """y (S, n) where the solver began each step, which is its later end if it went backward."""
     coefficients: Array
     """(S, 7, n)"""
     first: Array
@@ -71,12 +71,12 @@ class DenseOutput:
         object.__setattr__(self, "_keys", self._key(lane, early))
 
     def mesh(self, lane: int) -> Array:
-        """The ends of a lane's steps (N + 1,), ascending."""
+        """Return the ends of a lane's steps (N + 1,), ascending."""
         own = slice(self.first[lane], self.first[lane + 1])
         return np.union1d(self.starts[own], self.interval)
 
     def __call__(self, lane: Array, t: Array) -> Array:
-        """y (R, n) of lanes (R,) at times (R,) inside the interval."""
+        """Return y (R, n) of lanes (R,) at times (R,) inside the interval."""
         found = np.searchsorted(self._keys, self._key(lane, t), side="right") - 1
         step = np.maximum(found, self.first[lane])
         x = ((t - self.starts[step]) / self.lengths[step])[:, None]
@@ -87,7 +87,7 @@ class DenseOutput:
         return y + self.values[step]
 
     def _key(self, lane: Array, t: Array) -> Array:
-        """Lanes one behind the other on one axis, so that one search finds the steps of any."""
+        """Put the lanes one behind the other on one axis, so that one search finds all steps."""
         start, end = self.interval
         return lane * 2 * (end - start) + (t - start)
 
@@ -131,7 +131,7 @@ class _Solve:
         self.lost: dict[int, str] = {}
 
     def attempt(self) -> _Steps:
-        """Try a step of every lane that is going; return the steps that were accepted."""
+        """Attempt a step of every lane that is going, and return the steps that were accepted."""
         going, step = self.going, self._next_steps()
         now, shortest = self.t[going], self._shortest(step)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -153,12 +153,12 @@ class _Solve:
         return steps
 
     def _next_steps(self) -> Array:
-        """The step of each lane that is going: what is left, if the step nearly gets there."""
+        """Return the step of each lane that is going: all that is left, if it nearly gets there."""
         left, h = self.end - self.t[self.going], self.h[self.going]
         return np.asarray(np.where(_SLIVER * np.abs(h) >= np.abs(left), left, h))
 
     def _shortest(self, step: Array) -> Array:
-        """Whether each step is down to the rounding of t, and not because it is the last."""
+        """Say whether each step is down to the rounding of t, though it is not the last."""
         now = self.t[self.going]
         tiny = np.abs(step) <= SHORTEST * np.spacing(np.abs(now))
         return np.asarray(tiny & (step != self.end - now))
@@ -176,7 +176,7 @@ class _Solve:
         self.grow[going] = np.where(accepted, _GROW, 1.0)
 
     def _give_up(self) -> None:
-        """Lose the lanes whose steps fall to rounding, and not only to step across a jump."""
+        """Give up the lanes whose steps stay down at rounding, or that are out of attempts."""
         step = self._next_steps()
         stuck = self._shortest(step) & (self.short[self.going] == MOST_SHORTEST)
         for lane, h in zip(self.going[stuck], step[stuck], strict=True):
@@ -190,7 +190,7 @@ class _Solve:
 
 
 def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array, DenseOutput]:
-    """y (B, n) at `end` and in between, from y at `start`, over one smooth segment.
+    """Solve from y (B, n) at `start` to `end`, with dense output, over one smooth segment.
 
     `start` may be the later of the two times. Raises NotSolved if steps fall to rounding, and not
     only to step across a jump, or never arrive.
@@ -214,7 +214,7 @@ def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array
 
 
 def solve_to(slope: Slope, start: float, end: float, y: Array, control: StepControl) -> Array:
-    """y (B, n) at `end`, from y at `start`, over one smooth segment.
+    """Solve from y (B, n) at `start` to `end` over one smooth segment.
 
     A lane that starts at a number that is not finite, or cannot be solved, ends as NaN.
     """
@@ -229,9 +229,9 @@ def solve_to(slope: Slope, start: float, end: float, y: Array, control: StepCont
 
 
 def solve_along(slope: Slope, mesh: Array, y: Array) -> Array:
-    """y (B, n) at the end of `mesh` (B, N + 1), the ends of each lane's own steps, real or complex.
+    """Solve from y (B, n) along `mesh` (B, N + 1), the ends of each lane's own steps.
 
-    The same method without its control.
+    This is the method without its control; y may be complex.
     """
     lanes, slope = np.arange(len(y)), _inside(slope, mesh[0, 0], mesh[0, -1])
     for start, h in zip(mesh.T, np.diff(mesh).T, strict=False):
@@ -242,7 +242,10 @@ def solve_along(slope: Slope, mesh: Array, y: Array) -> Array:
 def _stages(
     slope: Slope, lane: Array, t: Array, h: Array, y: Array, f: Array
 ) -> tuple[Array, Array]:
-    """Slopes of the 12 stages and room for 4 more (16, R, n), and the new y; f is the first."""
+    """Return the slopes of 12 stages, with room for 4 more (16, R, n), and the new y.
+
+    The first slope is f.
+    """
     k = np.empty((16, *y.shape), dtype=y.dtype)
     k[0] = f
     for i in range(1, 12):
@@ -252,7 +255,10 @@ def _stages(
 
 
 def _error(k: Array, h: Array, scale: Array) -> Array:
-    """The norm of a step's estimated error over its tolerance (R,); infinite where it overflows."""
+    """Return the norm of each step's estimated error over its tolerance (R,).
+
+    It is infinite where it overflows.
+    """
     fifth, third = (
         ((np.tensordot(weights[:12], k[:12], 1) / scale) ** 2).sum(axis=1)
         for weights in (scipy.integrate.DOP853.E5, scipy.integrate.DOP853.E3)
@@ -263,7 +269,7 @@ def _error(k: Array, h: Array, scale: Array) -> Array:
 
 
 def _coefficients(slope: Slope, steps: _Steps) -> Array:
-    """The dense output's coefficients of accepted steps (R, 7, n), after three more stages."""
+    """Compute the dense output of accepted steps (R, 7, n), by three more stages."""
     k, h = steps.k, steps.h[:, None]
     for i, (c, row) in enumerate(
         zip(scipy.integrate.DOP853.C_EXTRA, scipy.integrate.DOP853.A_EXTRA, strict=True), 13
@@ -276,6 +282,6 @@ def _coefficients(slope: Slope, steps: _Steps) -> Array:
 
 
 def _inside(slope: Slope, start: float, end: float) -> Slope:
-    """At a breakpoint the slope is that of the segment being solved, a hair inside it."""
+    """Take the slope at a breakpoint from inside the segment, one rounding away."""
     low, high = sorted((float(np.nextafter(start, end)), float(np.nextafter(end, start))))
     return lambda lane, t, y: slope(lane, np.clip(t, low, high), y)

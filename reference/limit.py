@@ -12,18 +12,18 @@ from gradpareto.systems import Array
 
 MAX_VJPS = 256
 LEAST_DEPTH, MOST_DEPTH = 4, 8
-"""How often a smooth segment is halved, whether it is resolved or not, and how often at most."""
+"""A smooth segment is halved LEAST_DEPTH times even if it is resolved, and MOST_DEPTH at most."""
 LEAF_NODES = 16
-"""The most nodes that a leaf's rule has."""
+"""The largest number of nodes that a leaf's rule has."""
 _RULES = (*range(1, LEAF_NODES + 1), 24)
-"""Nodes of the rules tried on a piece; the last is what the others are measured against."""
+"""The nodes of the rules tried on a piece; the others are measured against the last."""
 _FLOOR = 1e-14
-"""Error, relative to the gradient's size, at which a piece is resolved and halved no further."""
+"""The error, relative to the gradient's size, at which a piece is resolved."""
 
 
 @dataclass(frozen=True)
 class QuadratureLimit:
-    """vjps (K,) = 1 .. K, and for each the smallest abs_error (B, K) reached with at most as many.
+    """The numbers vjps (K,) = 1 .. K, and the smallest abs_error (B, K) within each number.
 
     The error is the 2-norm of dL/dtheta's error, in its units, x and alpha being given exactly.
     """
@@ -33,7 +33,7 @@ class QuadratureLimit:
 
 
 def quadrature_limit(paths: list[Trajectory]) -> QuadratureLimit:
-    """The limit of each sample, from its x(t) and alpha(t).
+    """Find the limit of each sample, from its x(t) and alpha(t).
 
     A mesh is a composite Gauss-Legendre rule whose leaves come from halving the smooth segments,
     each leaf with its own number of nodes (none where the integral is negligible). The best are
@@ -56,7 +56,7 @@ def quadrature_limit(paths: list[Trajectory]) -> QuadratureLimit:
 def _best_meshes(
     path: Trajectory, a: float, b: float, depth: int, floor: float
 ) -> tuple[Array, Array]:
-    """Error vectors (K + 1, P) of the best meshes of 0 .. K nodes on [a, b]; the integral (P,)."""
+    """Return error vectors (K + 1, P) of the best meshes of 0 .. K nodes, and the integral (P,)."""
     integrals = _integrals(path, a, b)
     resolved = depth >= LEAST_DEPTH and np.linalg.norm(integrals[-2] - integrals[-1]) <= floor
     if resolved or depth == MOST_DEPTH:
@@ -73,7 +73,7 @@ def _best_meshes(
 
 
 def _integrals(path: Trajectory, a: float, b: float) -> Array:
-    """The integral over [a, b] by no node (0) and by each rule of _RULES, (1 + rules, P)."""
+    """Integrate over [a, b] by no node (0) and by each rule of _RULES: (1 + rules, P)."""
     c = np.concatenate([gauss(nodes)[0] for nodes in _RULES])
     factors = path.pullback(a + (b - a) * c)
     nodes = list(zip(*(factor[:, None] for factor in factors), strict=True))
@@ -87,7 +87,7 @@ def _integrals(path: Trajectory, a: float, b: float) -> Array:
 
 
 def _share(left: Array, right: Array) -> Array:
-    """Error vectors of the best divisions of 0 .. K nodes between two neighbours."""
+    """Return the error vectors of the best divisions of 0 .. K nodes between two neighbours."""
     a, b = np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1)
     total = np.arange(min(len(a) + len(b) - 1, MAX_VJPS + 1))
     rest = total[:, None] - np.arange(len(a))

@@ -1,4 +1,4 @@
-"""Gauss-Legendre nodes on [0, 1], and what collocation needs of the polynomials through them."""
+"""Gauss-Legendre nodes on [0, 1], and the matrices of the polynomials through them."""
 
 from functools import cache
 
@@ -10,17 +10,18 @@ from gradpareto.systems import Array
 
 @cache
 def gauss(nodes: int) -> tuple[Array, Array]:
-    """Nodes c (nodes,) inside (0, 1) and weights b (nodes,), exact to degree 2 nodes - 1."""
+    """Return nodes c (nodes,) in (0, 1) and weights b (nodes,), exact to degree 2 nodes - 1."""
     x, w = legendre.leggauss(nodes)
     return 0.5 + 0.5 * x, 0.5 * w
 
 
 @cache
 def butcher(stages: int) -> Array:
-    """A (stages, stages): A[i, j] = int_0^c_i l_j, l_j the Lagrange polynomials of the Gauss nodes.
+    """Return the collocation method's matrix A (stages, stages).
 
-    Expanded in Legendre polynomials rather than solved for: every entry is then exact to rounding.
-    Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I (1993), II.7.
+    A[i, j] = int_0^c_i l_j, with the Lagrange polynomials l_j of the Gauss nodes. It is expanded in
+    Legendre polynomials and not solved for, so that every entry is exact to rounding. See Hairer,
+    Norsett and Wanner, Solving Ordinary Differential Equations I (1993), II.7.
     """
     c, b = gauss(stages)
     values = legendre.legvander(2 * c - 1, stages)
@@ -29,7 +30,7 @@ def butcher(stages: int) -> Array:
 
 
 def extrapolation(stages: int, ratio: Array) -> Array:
-    """E (B, stages, stages): values at the nodes of a step to values at those of the next.
+    """Return the matrices E (B, stages, stages) from values at a step's nodes to the next step's.
 
     `ratio` (B,) is the length of the next step over that of this one.
     """

@@ -1,4 +1,4 @@
-"""Simplified Newton iteration for collocation: one Jacobian for every stage of many steps."""
+"""Simplified Newton iteration for collocation, with one Jacobian for the stages of many steps."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from gradpareto.systems import Array, Problem
 class SimplifiedNewton:
     """The inverse of I - h M (x) J, for a stage matrix M (s, s) and Jacobians J (B, d, d).
 
-    Both are diagonalised, so that it is ready for steps of any length h: the complex scalars
-    1 - h mu_i lambda_j are all there is to divide by (after Butcher, BIT 16, 1976). M is real: of a
-    pair of conjugate eigenvalues, one is enough. J need not be exact, for it only speeds up an
-    iteration that converges to the same solution with any.
+    An iterate k of k = g(k) becomes k + (I - h M (x) J)^-1 (g(k) - k). M and J are diagonalised, so
+    that a step of any length h only divides by the complex scalars 1 - h mu_i lambda_j (after
+    Butcher, BIT 16, 1976). M is real, so one of each pair of conjugate eigenvalues is enough. J
+    need not be exact: the iteration converges to the same solution with any.
 
     Raises NotSolved if a Jacobian cannot be diagonalised.
     """
@@ -30,14 +30,14 @@ class SimplifiedNewton:
         self._from_modes = stage_vectors[:, kept] * np.where(self._stage_values.imag > 0, 2, 1)
 
     def __call__(self, residual: Array, h: Array) -> Array:
-        """(I - h M (x) J)^-1 of a residual (s, B, d), for steps h (B,)."""
+        """Multiply a residual (s, B, d) by (I - h M (x) J)^-1, for steps h (B,)."""
         modes = self._inverse @ np.tensordot(residual, self._to_modes, (0, 1))
         modes = modes / (1 - h[:, None, None] * self._values[:, :, None] * self._stage_values)
         return np.tensordot(self._from_modes, self._vectors @ modes, (1, 2)).real
 
 
 def jacobian(problem: Problem, t: Array, x: Array) -> Array:
-    """dx'/dx (B, d, d) of the closed loop at times t (B,) and states x (B, d), row by row."""
+    """Return dx'/dx (B, d, d) of the closed loop at times t (B,) and states x (B, d)."""
     lanes, d = x.shape
     lane = np.repeat(np.arange(lanes), d)
     a = np.tile(np.eye(d), (lanes, 1))

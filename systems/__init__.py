@@ -1,4 +1,4 @@
-"""What is controlled: systems, policies, and the problems they make. Register a system in TASKS."""
+"""Systems, policies, and the problems they make. A new system is registered in TASKS."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -31,8 +31,8 @@ TASKS: dict[str, Task] = {
 }
 
 OPTIONAL: dict[str, str] = {"mujoco_cartpole": "mujoco", "taichi_electric": "taichi"}
-"""Systems over a third party's simulator: the name of the system to that of its extra, which is the
-simulator's package."""
+"""Systems that need another project's simulator, each with the name of its extra, which is also the
+name of the simulator's package."""
 
 NEEDS: dict[str, str] = {}
 """Systems whose simulator is not installed, each with the command that installs it."""

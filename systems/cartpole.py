@@ -1,4 +1,11 @@
-"""The cart-pole swing-up of the DeepMind Control Suite (Tassa et al. 2018), in closed form."""
+"""The cart-pole swing-up of the DeepMind Control Suite (Tassa et al. 2018), in closed form.
+
+The mass matrix M, the moment m and the inertia I of the pole about its hinge give
+
+    M = [[cart + pole mass, m cos(angle)], [m cos(angle), I]],
+    M (position'', angle'') = (gear u - slider damping position' + m sin(angle) angle'^2,
+                               gravity m sin(angle) - hinge damping angle').
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +21,11 @@ from gradpareto.systems.task import Task, initial, trained
 
 @dataclass(frozen=True)
 class CartPole(System):
-    """States: cart position, hinge angle (0 upright), their velocities; control: force / gear.
+    """A cart with a pole; the states are cart position, hinge angle (0 upright) and velocities.
 
-    SI units. The pole is a uniform capsule, from the hinge to `pole_length` above it, whose
-    hemispherical ends lie beyond both. The cost is w = -cos(angle) + 0.01 position^2.
+    The control is the force over `gear`. Units are SI. The pole is a uniform capsule, from the
+    hinge to `pole_length` above it, whose hemispherical ends lie beyond both. The cost is
+    w = -cos(angle) + 0.01 position^2.
 
     The suite's rail ends at +-4.8, by a spring that is stiff and not smooth; here it has no end:
     the cost of the position keeps the cart inside. A policy that ends in tanh keeps the control
@@ -61,11 +69,11 @@ class CartPole(System):
         )
 
     def cost(self, x: Array) -> Array:
-        """w (R,)."""
+        """Return w (R,)."""
         return 0.01 * x[:, 0] * x[:, 0] - np.cos(x[:, 1])
 
     def cost_pullback(self, x: Array, c: Array) -> Array:
-        """Cotangent of x (R, 4) for c (R,) of w."""
+        """Return the cotangent of x (R, 4) for the cotangent c (R,) of w."""
         gx = np.zeros_like(x)
         gx[:, 0] = 0.02 * c * x[:, 0]
         gx[:, 1] = c * np.sin(x[:, 1])
@@ -88,7 +96,7 @@ class CartPole(System):
         return gx, self.gear * push[:, None]
 
     def _accelerations(self, x: Array, u: Array) -> Array:
-        """(R, 2): Lagrange's equations, M acceleration = force."""
+        """Solve Lagrange's equations, M acceleration = force, for the accelerations (R, 2)."""
         sin, spin = np.sin(x[:, 1]), x[:, 3]
         force = (
             self.gear * u[:, 0] - self.slider_damping * x[:, 2] + self.moment * sin * spin * spin
@@ -97,7 +105,7 @@ class CartPole(System):
         return self._solve(np.cos(x[:, 1]), force, torque)
 
     def _solve(self, cos: Array, force: Array, torque: Array) -> Array:
-        """M^-1 (force, torque): (R, 2)."""
+        """Return M^-1 (force, torque) (R, 2)."""
         total, turning = self.cart_mass + self.pole_mass, self.hinge_inertia
         coupling = self.moment * cos
         slide, turn = turning * force - coupling * torque, total * torque - coupling * force

@@ -11,10 +11,14 @@ from gradpareto.systems.task import Task, initial, trained
 
 @dataclass(frozen=True)
 class DifferentialDrive(System):
-    """States x, y, heading (rad), left and right wheel speed (rad/s); controls: their rates.
+    """A robot on two wheels; the states are x, y, heading (rad) and wheel speeds (rad/s).
 
-    The policy observes the state and the heading's sine and cosine; the heading is raw, where the
-    paper's code wraps it to [0, 2 pi), a jump that no adjoint sees.
+    The controls are the rates of the left and right wheel's speed. With r the wheels' radius and b
+    the wheelbase, speed = r (left + right) / 2, x' = speed cos(heading), y' = speed sin(heading),
+    heading' = r (right - left) / b, and w = x^2 + y^2 + 0.1 (left^2 + right^2 + |u|^2).
+
+    The policy observes the state and the heading's sine and cosine. The heading is raw; the paper's
+    code wraps it to [0, 2 pi), a jump that no adjoint sees.
     """
 
     wheelbase: float = 1.0

@@ -17,14 +17,15 @@ ELECTRODES = np.array(
         *[(0.5, 1 - PAD), (0.5, PAD), (PAD, 0.5), (1 - PAD, 0.5)],
     ]
 )
-"""Corners and middles of the sides of a square (8, 2)."""
+"""The corners of a square and the middles of its sides (8, 2)."""
 POSITION, VELOCITY = slice(0, 2), slice(2, 4)
 
 
 @dataclass(frozen=True, eq=False)
 class Electric(System):
-    """States: position and velocity in the plane; controls: the electrodes' charges u (8,).
+    """A charged particle; the states are its position and velocity in the plane.
 
+    The controls are the electrodes' charges u (8,):
     x'' = K sum_i u_i r_i / max(|r_i|, 0.1)^3 - damping x', r_i from electrode i to the particle, so
     that a positive charge repels it. The cost is the squared distance to a goal that moves through
     three points of the unit square, the context, at a constant velocity up to T/2 and another after
@@ -38,7 +39,7 @@ class Electric(System):
     """
 
     points: Array = field(default_factory=lambda: np.full((1, 6), np.nan))
-    """The goal's three points (R, 6), a row each; where there is no context, neither is a goal."""
+    """The goal's three points (R, 6), for each row; NaN, no goal, where there is no context."""
     strength: float = 1e-3
     nearest: float = 0.1
     damping: float = 0.029910179730323616
@@ -54,7 +55,7 @@ class Electric(System):
         return replace(self, points=context)
 
     def goal(self, t: Array) -> tuple[Array, Array]:
-        """Where the goal is (R, 2), and its displacement over the segment of t (R, 2)."""
+        """Return the goal (R, 2), and its displacement over the segment of t (R, 2)."""
         (turn,), (first, second, third) = self.breakpoints, np.split(self.points, 3, axis=1)
         displacement = np.where((t < turn)[:, None], second - first, third - second)
         return second + (t / turn - 1)[:, None] * displacement, displacement
@@ -90,18 +91,20 @@ class Electric(System):
         return o[:, :4]
 
     def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
-        """At rest where the goal starts."""
+        """Draw particles at rest, where the goal starts."""
         x0 = np.zeros((samples, 4))
         x0[:, POSITION] = _points(rng, samples, 1)
         return x0
 
     def sample_context(self, rng: np.random.Generator, x0: Array) -> Array:
-        """The particle's own position, and two points more."""
+        """Draw the goal's points: the particle's own position, and two more."""
         return np.concatenate([x0[:, POSITION], _points(rng, len(x0), 2)], axis=1)
 
     def _fields(self, x: Array) -> tuple[Array, Array, Array]:
-        """Of each electrode, r = |r_i| at least `nearest`: r_i (2, R, 8), 3 / r^2 where |r_i| is
-        more, else 0, and K / r^3 (R, 8)."""
+        """Return r_i (2, R, 8) of the electrodes, and their terms of the force (R, 8).
+
+        With r = max(|r_i|, `nearest`) these are 3 / r^2, or 0 where |r_i| is less, and K / r^3.
+        """
         place = x[:, POSITION].T[:, :, None]
         away = np.subtract(place, ELECTRODES.T[:, None], dtype=x.dtype)
         squares = np.einsum("prk,prk->rk", away, away)
@@ -111,7 +114,7 @@ class Electric(System):
 
 
 def _points(rng: np.random.Generator, samples: int, count: int) -> Array:
-    """Points in the middle of the square (samples, 2 count)."""
+    """Draw points in the middle of the square (samples, 2 count)."""
     return 0.2 + 0.6 * rng.random((samples, 2 * count))
 
 

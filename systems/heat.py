@@ -14,11 +14,13 @@ _MODES = np.arange(1, 5)
 
 @dataclass(frozen=True)
 class Heat(System):
-    """x_t = diffusivity x_zz on [0, 1] at `points` interior points; controls: the ends' x.
+    """A rod; the states are its temperatures at `points` interior points.
 
-    Central differences (method of lines), so that the fastest rate is 4 diffusivity (points + 1)^2:
-    218 at 32 points. The policy sees four sensors, interpolated, so that neither it nor the initial
-    profiles depend on the mesh. The cost is the distance to sin(pi z), squared and integrated.
+    x_t = diffusivity x_zz on [0, 1], and the controls are the temperatures of the two ends. Space
+    is discretised by central differences (the method of lines), so that the fastest rate is
+    4 diffusivity (points + 1)^2: 218 at 32 points. The policy sees four sensors, interpolated, so
+    that neither the policy nor the initial profiles depend on the mesh. The cost is the distance to
+    sin(pi z), squared and integrated, plus 0.01 |u|^2.
 
     Raises ValueError on fewer than 8 or more than 512 points.
     """
@@ -57,7 +59,7 @@ class Heat(System):
 
     def observe(self, t: Array, x: Array) -> Array:
         left, weight = self._sensors(x)
-        return (1 - weight) * x[:, left] + weight * x[:, left + 1]
+        return np.asarray((1 - weight) * x[:, left] + weight * x[:, left + 1])
 
     def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:
         left, weight = self._sensors(o)
@@ -67,9 +69,9 @@ class Heat(System):
         return gx
 
     def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
-        """Sums of the first four sines, the same functions whatever the mesh."""
+        """Draw sums of the first four sines, which are the same functions on every mesh."""
         amplitudes = rng.standard_normal((samples, len(_MODES))) / _MODES
-        return amplitudes @ np.sin(np.pi * _MODES[:, None] * self._places())
+        return np.asarray(amplitudes @ np.sin(np.pi * _MODES[:, None] * self._places()))
 
     @property
     def _spacing(self) -> float:
@@ -83,7 +85,7 @@ class Heat(System):
         return self._spacing * np.arange(1, self.points + 1)
 
     def _sensors(self, like: Array) -> tuple[Array, Array]:
-        """Index of the point at or left of each sensor, and the weight of the one after it."""
+        """Return the index of the point at or left of each sensor, and the next one's weight."""
         position = _SENSORS / self._spacing - 1
         left = position.astype(int)
         return left, (position - left).astype(like.dtype)

@@ -1,4 +1,4 @@
-"""A chaotic system: Lorenz (1963), pushed a little."""
+"""A chaotic system: that of Lorenz (1963), with a weak push as its control."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,11 @@ _ORBIT_STEPS, _ORBIT_STEP = 1000, 0.01
 
 @dataclass(frozen=True)
 class Lorenz(System):
-    """States x, y, z; one control in -1 .. 1 that pushes y with at most `strength`.
+    """The Lorenz system; the states are x, y, z, and one control in -1 .. 1 pushes y.
 
-    The policy sees the state, divided by 10. Neighbouring trajectories part like exp(0.9 t), and so
-    do a gradient and the rounding in it: no estimator in double precision keeps its last digits.
+    x' = sigma (y - x), y' = x (rho - z) - y + strength u, z' = x y - beta z. The policy sees the
+    state, divided by 10. Neighbouring trajectories part like exp(0.9 t), and a gradient and the
+    rounding in it grow alike: no estimator in double precision keeps its last digits.
     The cost is the squared distance to the unstable equilibrium with positive x, over 100.
     """
 
@@ -49,7 +50,7 @@ class Lorenz(System):
         return 0.1 * o
 
     def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
-        """Points of the attractor: where random points are after 10 units of time (RK4)."""
+        """Draw points of the attractor: random points after 10 units of time (RK4)."""
         x, h = self._equilibrium() + rng.uniform(-5, 5, (samples, 3)), _ORBIT_STEP
         for _ in range(_ORBIT_STEPS):
             k1 = self._drift(x)
@@ -77,4 +78,3 @@ TASK = Task(
     policy=Policy(sizes=(3, 16, 1), activations=("tanh", "tanh")),
     presets={"initial": initial(), "trained": trained("lorenz")},
 )
-"""Bounded by its last tanh."""

@@ -1,4 +1,4 @@
-"""The linear-quadratic regulator, any A, B, Q, R, Q_T and horizon, and the paper's instance."""
+"""The linear-quadratic regulator, with any matrices and horizon, and the paper's instance."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from gradpareto.systems.task import Task, trained
 
 
 def _times(rows: Array, matrix: Array) -> Array:
-    """rows @ matrix in the precision of the rows."""
-    return rows @ matrix.astype(rows.dtype, copy=False)
+    """Return rows @ matrix in the precision of the rows."""
+    return np.asarray(rows @ matrix.astype(rows.dtype, copy=False))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +40,15 @@ class LQR(System):
 
     @property
     def state_dim(self) -> int:  # type: ignore[override]
-        return self.B.shape[0]
+        return len(self.A)
 
     @property
     def control_dim(self) -> int:  # type: ignore[override]
-        return self.B.shape[1]
+        return len(self.R)
 
     @property
     def observation_dim(self) -> int:  # type: ignore[override]
-        return self.B.shape[0]
+        return len(self.A)
 
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
         cost = (_times(x, self.Q) * x).sum(axis=1) + (_times(u, self.R) * u).sum(axis=1)

@@ -1,4 +1,4 @@
-"""The cart-pole swing-up in MuJoCo, a black box: what it does is known only by calling it."""
+"""The cart-pole swing-up in MuJoCo, a black box whose derivatives are finite differences."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from gradpareto.systems.system import Array, System
 from gradpareto.systems.task import Task
 
 EPS = 1e-6
-"""Step of the central differences, the paper's."""
+"""The step of the central differences, which is the paper's."""
 
 # Without the rail's end and the control's range, as in systems/cartpole.py: a clipped control would
 # be differenced across the edge.
@@ -38,16 +38,16 @@ _TRUTH = cartpole.CartPole()
 
 
 class SimulatorWarning(ArithmeticError):  # noqa: N818 (a warning of MuJoCo's)
-    """What MuJoCo warns of: a position, velocity, control or acceleration not finite or huge."""
+    """MuJoCo warns of a position, velocity, control or acceleration that is huge or not finite."""
 
 
 @dataclass(frozen=True)
 class MujocoCartPole(System):
-    """States, control and cost of `CartPole`, whose gradients judge this one's.
+    """MuJoCo's cart-pole, with the states, control and cost of `CartPole`, which judges it.
 
-    Accelerations are MuJoCo's, which integrates nothing here; their derivatives are central
-    differences of it. That positions change by the velocities, and the cost, are known. Raises
-    SimulatorWarning wherever MuJoCo warns.
+    MuJoCo gives the accelerations and integrates nothing here; their derivatives are central
+    differences. The cost, and that positions change by the velocities, are known. Every method
+    raises SimulatorWarning where MuJoCo warns.
     """
 
     horizon: float = 3.0
@@ -76,9 +76,9 @@ class MujocoCartPole(System):
 
 
 def simulate(t: Array, xu: Array) -> Array:
-    """MuJoCo's accelerations (R, 2) at times t (R,), states and controls xu (R, 5): R calls.
+    """Ask MuJoCo for accelerations (R, 2) at times t (R,), states and controls xu (R, 5).
 
-    Raises SimulatorWarning.
+    That is one call for each row. Raises SimulatorWarning.
     """
     mujoco, model, data = _simulator()
     acceleration = np.empty((len(xu), 2))
@@ -98,7 +98,7 @@ def simulate(t: Array, xu: Array) -> Array:
 
 @cache
 def _simulator() -> tuple[Any, Any, Any]:
-    """MuJoCo, the model and its data: a process loads them on its first call."""
+    """Load MuJoCo, the model and its data, once in a process."""
     import mujoco  # noqa: PLC0415 (a quarter of a second)
 
     model = mujoco.MjModel.from_xml_string(_MODEL)
@@ -107,7 +107,7 @@ def _simulator() -> tuple[Any, Any, Any]:
 
 @contextmanager
 def _heard(mujoco: Any) -> Iterator[list[str]]:
-    """MuJoCo's warnings, as they come, which else go to standard output and MUJOCO_LOG.TXT."""
+    """Collect MuJoCo's warnings, which else go to standard output and MUJOCO_LOG.TXT."""
     warnings: list[str] = []
     before = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(warnings.append)

@@ -1,4 +1,4 @@
-"""Policies u = pi_theta(o): linear, and the multi-layer perceptron it is the smallest case of."""
+"""Policies u = pi_theta(o): multi-layer perceptrons, of which a linear policy is the smallest."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,14 @@ import numpy as np
 from gradpareto.systems.system import Array
 
 Layers = tuple[tuple[Array, Array], ...]
-"""(weight, bias) of each layer: (out, in) and (out,), or with a leading axis, one for each row."""
+"""The weight (out, in) and bias (out,) of each layer; a leading axis holds one for each row."""
 
 Factors = tuple[Array, ...]
-"""A theta-cotangent of R rows, unmultiplied: for each layer its output's cotangent (R, out) and its
-input (R, in). The cotangent of the weight is their outer product, of the bias the first alone."""
+"""The factors of a theta-cotangent of R rows, not yet multiplied.
+
+For each layer they are the cotangent of its output (R, out) and its input (R, in). The cotangent of
+the weight is their outer product; that of the bias is the first alone.
+"""
 
 
 def _elu(z: Array) -> Array:
@@ -25,15 +28,18 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]
     "tanh": (np.tanh, lambda y: 1 - y * y),
     "elu": (_elu, lambda y: np.where(y.real > 0, 1, y + 1)),
 }
-"""Each activation with its derivative, written as a function of the activation's value."""
+"""The activations, each with its derivative as a function of the activation's value."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A perceptron of the given layer sizes, activations[l] applied after layer l.
+    """A perceptron of layers h <- activation(weight h + bias), from the observation to the control.
 
-    `sizes` = (n_in, ..., n_out) and a single "identity" activation is the linear policy. Parameters
-    are one flat vector theta (P,): each layer's weight (out, in), row by row, then its bias.
+    `sizes` is (n_in, ..., n_out), and `activations` names one activation for each layer; a single
+    "identity" makes the linear policy. The parameters are one flat vector theta (P,): each layer's
+    weight (out, in), row by row, then its bias.
+
+    Raises ValueError on an unknown activation, or a wrong number of them.
     """
 
     sizes: tuple[int, ...]
@@ -50,11 +56,11 @@ class Policy:
 
     @property
     def size(self) -> int:
-        """P, the number of parameters."""
+        """The number P of parameters."""
         return sum(n_out * (n_in + 1) for n_in, n_out in self._shapes())
 
     def layers(self, theta: Array) -> Layers:
-        """Views into theta, (P,) shared by all rows or (R, P) one for each row."""
+        """Return views into theta: (P,) is shared by all rows, (R, P) has a vector for each."""
         views, start, lead = [], 0, theta.shape[:-1]
         for n_in, n_out in self._shapes():
             middle, end = start + n_out * n_in, start + n_out * (n_in + 1)
@@ -63,16 +69,8 @@ class Policy:
             start = end
         return tuple(views)
 
-    def views(self, theta: Array) -> dict[str, Array]:
-        """The same views by name: W1, b1, W2, b2, ..."""
-        return {
-            f"{kind}{number}": view
-            for number, layer in enumerate(self.layers(theta), 1)
-            for kind, view in zip("Wb", layer, strict=True)
-        }
-
     def glorot(self, rng: np.random.Generator, scale: float = 1.0) -> Array:
-        """Glorot-uniform weights times `scale`, biases zero: theta (P,)."""
+        """Draw theta (P,): Glorot-uniform weights times `scale`, and biases of zero."""
         theta = np.zeros(self.size)
         for weight, _ in self.layers(theta):
             bound = scale * np.sqrt(6 / sum(weight.shape))
@@ -80,7 +78,7 @@ class Policy:
         return theta
 
     def forward(self, layers: Layers, o: Array) -> list[Array]:
-        """Values after each layer, the observation (R, n_in) first, the control (R, n_out) last."""
+        """Return the values after each layer, from observation (R, n_in) to control (R, n_out)."""
         values = [o]
         for (weight, bias), name in zip(layers, self.activations, strict=True):
             h = values[-1]
@@ -90,7 +88,7 @@ class Policy:
         return values
 
     def pullback(self, layers: Layers, values: list[Array], gu: Array) -> tuple[Array, Factors]:
-        """Cotangent of the observation (R, n_in) and the factors of theta's, for gu (R, n_out)."""
+        """Return the cotangents of o (R, n_in) and, in factors, of theta, for gu (R, n_out)."""
         factors: list[Array] = []
         g = gu
         for number in reversed(range(len(layers))):
@@ -101,10 +99,10 @@ class Policy:
         return g, tuple(factors)
 
     def contract(self, nodes: Sequence[Factors], weights: Array, out: Array | None = None) -> Array:
-        """Weighted sums of S theta-cotangents: weights (K, S) or (K, S, R) -> (K, R, P).
+        """Make K weighted sums (K, R, P) of S theta-cotangents; weights are (K, S) or (K, S, R).
 
-        One batched matrix product a layer, whatever the number of nodes: (R, P) is formed once a
-        sum instead of once a node.
+        Each layer takes one batched matrix product, whatever the number of nodes: (R, P) is formed
+        once for each sum instead of once for each node.
         """
         if out is None:
             out = np.empty((len(weights), len(nodes[0][0]), self.size), dtype=nodes[0][0].dtype)

@@ -1,4 +1,4 @@
-"""A problem: system + policy + theta + horizon, composed into closed-loop oracles."""
+"""Problems: a system under a policy, composed into the closed-loop oracles that estimators call."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,14 +12,20 @@ from gradpareto.systems.system import Array, System
 
 @dataclass(frozen=True)
 class Problem:
-    """The gradient of L(x0, theta) = int_0^T w dt + J(x(T)) is what is asked for.
+    """A system, its policy, parameters theta, and the horizon T.
 
-    Its oracles, `flow` and `pullback`, take R rows: `lane` (R,) says which sample of the batch a
-    row belongs to (several rows may share one), `t` (R,) its time, `x` (R, state_dim) its state.
+    It asks for the gradient of L(x0, theta) = int_0^T w dt + J(x(T)), where x' = f(t, x, u) starts
+    at x0 and u = pi_theta(x).
 
-    theta is (P,), or (R, P) with one parameter vector for each row (for finite differences), or,
-    where `trial` (B,) says which of them controls each lane, (N, P). `context` (B, context_dim) is
-    each lane's, for systems that have one.
+    The oracles `flow`, `pullback` and `jacobian` take R rows: `lane` (R,) says which sample of the
+    batch a row belongs to (several rows may share one), `t` (R,) is its time, and `x`
+    (R, state_dim) its state.
+
+    theta is (P,); or (R, P), with one parameter vector for each row, for finite differences; or
+    (N, P), if `trial` (B,) says which of the N vectors controls each lane. `context`
+    (B, context_dim) holds each lane's context, for systems that have one.
+
+    Raises ValueError if theta does not fit the policy, or the horizon is not positive.
     """
 
     system: System
@@ -42,40 +48,40 @@ class Problem:
 
     @property
     def segments(self) -> tuple[float, ...]:
-        """0, the breakpoints inside the horizon, T: between two of them the flow is smooth."""
+        """The times 0, the breakpoints inside (0, T), and T; between them the flow is smooth."""
         inside = (t for t in self.system.breakpoints if 0 < t < self.horizon)
         return (0.0, *sorted(inside), float(self.horizon))
 
     @property
     def exact(self) -> Self:
-        """The problem whose gradient is the truth about this one's: over its system's `truth`."""
+        """The problem whose gradient judges this one's: over the system's `truth`, if any."""
         truth = self.system.truth
         return self if truth is None else replace(self, system=truth)
 
     def with_theta(self, theta: Array) -> Self:
-        """The same problem at other parameters."""
+        """Return this problem at other parameters."""
         return replace(self, theta=theta)
 
     def sample(self, rng: np.random.Generator, samples: int) -> tuple[Self, Array]:
-        """Draw x0 (samples, state_dim), and this problem with their contexts."""
+        """Draw x0 (samples, state_dim); return this problem with their contexts, and x0."""
         x0 = self.system.sample_x0(rng, samples)
         return self.with_context_of(rng, x0), x0
 
     def with_context_of(self, rng: np.random.Generator, x0: Array) -> Self:
-        """The same problem with a context drawn for each row of x0 (B, state_dim)."""
+        """Return this problem with a context drawn for each row of x0 (B, state_dim)."""
         if not self.system.context_dim:
             return self
         return replace(self, context=self.system.sample_context(rng, x0))
 
     def take(self, lanes: Array) -> Self:
-        """The problem of these lanes alone, numbered from 0 in the order given."""
+        """Return the problem of these lanes alone, numbered from 0 in the order given."""
         context = None if self.context is None else self.context[lanes]
         return replace(
             self, context=context, trial=None if self.trial is None else self.trial[lanes]
         )
 
     def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
-        """Closed-loop dynamics x' (R, state_dim) and running cost w (R,)."""
+        """Return the closed-loop dynamics x' (R, state_dim) and the running cost w (R,)."""
         system, layers = self._of(lane)
         values = self.policy.forward(layers, system.observe(t, x))
         return system.flow(t, x, values[-1])
@@ -83,17 +89,19 @@ class Problem:
     def pullback(
         self, lane: Array, t: Array, x: Array, a: Array, c: Array
     ) -> tuple[Array, Factors]:
-        """Vector-Jacobian product of `flow`, for cotangents a (R, state_dim) of x', c (R,) of w.
+        """Multiply cotangents a (R, state_dim) of x' and c (R,) of w by the Jacobian of `flow`.
 
-        Return the cotangent of x (R, state_dim) and the factors of theta's (see `contract`).
+        This vector-Jacobian product returns the cotangent of x (R, state_dim), and that of theta in
+        factors (see `contract`).
         """
         return self._pull(lane, t, x, a, c)
 
     def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
-        """The Jacobian of x' (R, state_dim, state_dim): [r, i, j] is that of x'_i in x_j.
+        """Return the Jacobian of x' (R, state_dim, state_dim): [r, i, j] is dx'_i / dx_j.
 
-        It is made of, and counts as, one vector-Jacobian product a state. Return too the factors of
-        the theta-cotangents of x', of R * state_dim rows, those of one row's states together.
+        It is made of one vector-Jacobian product for each state, and counts as that many. The
+        factors of the theta-cotangents of x' are returned too: R * state_dim rows, in which those
+        of one row's states are neighbours.
         """
         width = x.shape[1]
         ones = np.tile(np.eye(width, dtype=x.dtype), (len(x), 1))
@@ -109,21 +117,21 @@ class Problem:
         return gx + system.observe_pullback(t, x, go), factors
 
     def terminal(self, x: Array) -> Array:
-        """J (R,)."""
+        """Return the terminal cost J (R,)."""
         return self.system.terminal(x)
 
     def terminal_gradient(self, x: Array) -> Array:
-        """dJ/dx (R, state_dim)."""
+        """Return dJ/dx (R, state_dim)."""
         return self.system.terminal_gradient(x)
 
     def contract(self, nodes: Sequence[Factors], weights: Array, out: Array | None = None) -> Array:
-        """Weighted sums of S nodes' theta-cotangents: weights (K, S) or (K, S, R) -> (K, R, P)."""
+        """Make K weighted sums (K, R, P) of S theta-cotangents; weights: (K, S) or (K, S, R)."""
         return self.policy.contract(nodes, weights, out)
 
     def check_x0(self, x0: Array) -> Array:
-        """x0 (B, state_dim), float64 unless it is float32.
+        """Return x0 (B, state_dim) as an array of float64, or float32 if it is that.
 
-        Raises ValueError on another shape or what is not finite.
+        Raises ValueError if x0 has another shape, or holds a number that is not finite.
         """
         x0 = np.asarray(x0)
         x0 = x0 if x0.dtype == np.float32 else x0.astype(float)
@@ -136,7 +144,7 @@ class Problem:
         return x0
 
     def _of(self, lane: Array) -> tuple[System, Layers]:
-        """The system in each row's context, and the layers of the policy that controls it."""
+        """Return the system in each row's context, and the layers of the policy there."""
         system = self.system if self.context is None else self.system.within(self.context[lane])
         if self.trial is None or np.array_equal(lane, np.arange(len(self.trial))):
             return system, self._layers

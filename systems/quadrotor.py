@@ -12,34 +12,35 @@ POSITION, ANGLES, VELOCITY, RATES = slice(0, 3), slice(3, 6), slice(6, 9), slice
 
 
 def _turn(q: Array, r: Array, sin: Array, cos: Array) -> tuple[Array, Array]:
-    """q sin + r cos, and its derivative in the angle: the pair (q, r), turned."""
+    """Turn the pair (q, r): return q sin + r cos, and its derivative in the angle."""
     return q * sin + r * cos, q * cos - r * sin
 
 
 def _sin_cos(x: Array) -> tuple[Array, Array]:
-    """Of psi, theta and phi: (3, R) each."""
+    """Return the sines and the cosines of psi, theta and phi: (3, R) each."""
     angles = x.T[ANGLES]
     return np.sin(angles), np.cos(angles)
 
 
 def _halves(x: Array) -> tuple[Array, Array]:
-    """Views (R, 2, 3) of angles and rates, and of position and velocity."""
+    """Return views (R, 2, 3) of angles and rates, and of position and velocity."""
     blocks = x.reshape(-1, 4, 3)
     return blocks[:, 1::2], blocks[:, ::2]
 
 
 def _trigonometric(o: Array) -> Array:
-    """Views (3, R, 2, 3) of an observation's sines, cosines and tangents of angles and rates."""
+    """Return views (3, R, 2, 3) of the sines, cosines and tangents in an observation."""
     return o[:, :18].reshape(-1, 3, 2, 3).transpose(1, 0, 2, 3)
 
 
 @dataclass(frozen=True)
 class Quadrotor(System):
-    """States: position (z down), angles psi, theta, phi, linear velocity, body rates p, q, r.
+    """A quadrotor; the states are position (z down), angles, linear velocity and body rates.
 
-    Controls: thrust u1 and torques u2, u3, u4. SI units. The policy observes sine, cosine and
-    tangent of angles and rates, the squared norms of position and velocity, and the raw state,
-    where the paper's code wraps angles and rates to [0, 2 pi), a jump that no adjoint sees.
+    The angles are psi, theta and phi, the rates p, q and r; the controls are the thrust u1 and the
+    torques u2, u3 and u4. Units are SI. The policy observes the sine, cosine and tangent of angles
+    and rates, the squared norms of position and of velocity, and the raw state. The paper's code
+    wraps angles and rates to [0, 2 pi), a jump that no adjoint sees.
     """
 
     gravity: float = 9.8
@@ -132,7 +133,7 @@ TASK = Task(
     system=Quadrotor(),
     policy=Policy(sizes=(32, 64, 64, 4), activations=("tanh", "tanh", "identity")),
     presets={"initial": initial(0.1), "trained": trained("quadrotor")},
-    # That of its training. The cost does not hold the yaw: at t = 3 its rate comes to the pole of
-    # the tangent that the policy observes: there the control jumps, and there is no gradient.
+    # The horizon of its training. The cost does not hold the yaw: at t = 3 its rate comes to the
+    # pole of the tangent that the policy observes, the control jumps, and there is no gradient.
     horizons={"trained": 2.0},
 )

@@ -11,13 +11,14 @@ from gradpareto.systems.task import Task, initial, trained
 
 @dataclass(frozen=True)
 class Stiff(System):
-    """States: angle from upright (rad), speed (rad/s), current; control: voltage.
+    """A driven pendulum; the states are angle from upright (rad), speed (rad/s) and current.
 
-    angle'' = sin(angle) - damping speed + current, current' = rate (voltage - current - emf speed).
-    The policy sees angle and speed. Time scales of 1 and 1 / rate: a step of an explicit method is
-    bounded by stability, 2 to 6 over `rate`, long after the current has settled, and a backward
-    solve of the state grows by exp(rate T). The current starts off its slow manifold, as it does
-    when a motor is switched on: a transient as steep as the layer that every costate has at T.
+    angle'' = sin(angle) - damping speed + current, current' = rate (voltage - current - emf speed),
+    and the control is the voltage. The policy sees angle and speed. The time scales are 1 and
+    1 / rate: stability bounds a step of an explicit method by 2 to 6 over `rate`, long after the
+    current has settled, and a backward solve of the state grows by exp(rate T). The current starts
+    off its slow manifold, as it does when a motor is switched on: a transient as steep as the layer
+    that every costate has at T.
     """
 
     rate: float = 1e4

@@ -1,4 +1,4 @@
-"""What is controlled: the contract that every system keeps."""
+"""The contract that every system keeps, and the type of its arrays."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,28 +14,34 @@ Array = npt.NDArray[Any]
 class System(ABC):
     """A controlled ODE x' = f(t, x, u) with running cost w(t, x, u) and terminal cost J(x).
 
+    A system of your own is a frozen dataclass that sets the four numbers below and defines `flow`,
+    `pullback` and `sample_x0`; everything else has a default.
+
     Every method works on R rows at once: times t (R,), states x (R, state_dim), controls u
-    (R, control_dim), observations (R, observation_dim). They are pure, and analytic wherever they
-    are smooth, so that a complex step goes through `flow`, `observe` and `terminal`. They do not
-    validate: a state off the rails yields non-finite numbers, never an exception, unless it is a
-    simulator that warns.
+    (R, control_dim), observations (R, observation_dim). Methods are pure. They are analytic
+    wherever they are smooth, so that a complex step goes through `flow`, `observe` and `terminal`.
+    They do not validate their input: a state that is out of bounds gives numbers that are not
+    finite, and no exception, unless a simulator warns.
     """
 
     state_dim: int
+    """The number of states."""
     control_dim: int
+    """The number of controls."""
     observation_dim: int
+    """The number of values that the policy observes."""
     horizon: float
-    """T, in the system's unit of time."""
+    """The horizon T, in the system's unit of time."""
     breakpoints: ClassVar[tuple[float, ...]] = ()
-    """Times inside (0, T) at which f or w jumps; every solver steps onto them exactly."""
+    """The times inside (0, T) at which f or w jumps; every solver steps onto them exactly."""
     context_dim: int = 0
-    """Numbers that tell one sample's task from another's and do not change with time."""
+    """The length of a context: numbers that tell one sample's task from another's, at any time."""
     velocity_of: ClassVar[Mapping[int, int]] = MappingProxyType({})
-    """Where a state's derivative is another state: the index of each position to its velocity's."""
+    """The index of each position, mapped to the index of the velocity that is its derivative."""
     pullback_flows: ClassVar[int] = 0
-    """Simulator calls in one row of `pullback`, where it differences the simulator (else 0)."""
+    """The simulator calls in one row of `pullback`, if it differences a simulator (else 0)."""
     truth: "System | None" = None
-    """The system whose references judge this one, where its own derivatives are not exact."""
+    """The system whose references judge this one, if its own derivatives are not exact."""
 
     @abstractmethod
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
@@ -43,9 +49,10 @@ class System(ABC):
 
     @abstractmethod
     def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
-        """Vector-Jacobian product of `flow` for cotangents a (R, state_dim) of x' and c (R,) of w.
+        """Multiply cotangents a (R, state_dim) of x' and c (R,) of w by the Jacobian of `flow`.
 
-        Return the cotangents of x (R, state_dim) and of u (R, control_dim).
+        This vector-Jacobian product returns the cotangents of x (R, state_dim) and of u
+        (R, control_dim).
         """
 
     @abstractmethod
@@ -57,21 +64,21 @@ class System(ABC):
         return np.empty((len(x0), self.context_dim))
 
     def within(self, context: Array) -> Self:
-        """This system for rows in the given contexts (R, context_dim); without any, itself."""
+        """Return this system for rows in the given contexts (R, context_dim)."""
         return self
 
     def observe(self, t: Array, x: Array) -> Array:
-        """What the policy sees (R, observation_dim); the state itself unless overridden."""
+        """Return what the policy sees (R, observation_dim): the state itself unless overridden."""
         return x
 
     def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:
-        """Vector-Jacobian product of `observe` for a cotangent o (R, observation_dim)."""
+        """Multiply a cotangent o (R, observation_dim) by the Jacobian of `observe`."""
         return o
 
     def terminal(self, x: Array) -> Array:
-        """J(x) (R,); zero unless overridden."""
+        """Return the terminal cost J (R,): zero unless overridden."""
         return np.zeros(len(x), dtype=x.dtype)
 
     def terminal_gradient(self, x: Array) -> Array:
-        """dJ/dx (R, state_dim)."""
+        """Return dJ/dx (R, state_dim)."""
         return np.zeros_like(x)

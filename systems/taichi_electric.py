@@ -1,4 +1,4 @@
-"""The electric task again, in the real Taichi: its kernels, its differentiation, its float32."""
+"""The electric task in Taichi itself: its kernels, its differentiation, and its float32."""
 
 import os
 from collections.abc import Callable
@@ -14,17 +14,17 @@ from gradpareto.systems.electric import ELECTRODES, Electric
 from gradpareto.systems.system import Array
 
 ROWS = 1024
-"""Rows that the simulator's fields hold; more go through them in parts."""
+"""The rows that the simulator's fields hold; more rows go through them in parts."""
 INPUTS, OUTPUTS = 14, 5
-"""Columns of the fields: state, charges and goal; slope and running cost."""
+"""The columns of the fields: state, charges and goal; slope and running cost."""
 
 
 @dataclass(frozen=True, eq=False)
 class TaichiElectric(Electric):
-    """`Electric` with flow and pullback by Taichi (Hu et al. 2020), on one thread of the CPU.
+    """The electric task with flow and pullback by Taichi (Hu et al. 2020), on one CPU thread.
 
-    Arrays come and go in the caller's precision and are float32 inside, which is all that the
-    derivatives lack: they are those of Taichi's own reverse mode. It is not analytic, so a complex
+    Arrays come and go in the caller's precision and are float32 inside. The derivatives are those
+    of Taichi's own reverse mode, exact but for that rounding. They are not analytic, so a complex
     step raises TypeError. The first call in a process starts Taichi, which forgets what else was
     done with it there, and takes a second to compile. Nothing is written to disk, or asked of the
     network.
@@ -47,13 +47,13 @@ class TaichiElectric(Electric):
 
 @cache
 def _simulator() -> Callable[[list[Array], tuple[float, ...], bool], Array]:
-    """Taichi, started and compiled once a process: nothing of it can be pickled."""
+    """Start Taichi and compile, once in a process: nothing of it can be pickled."""
     ti = _started()
     inputs = ti.field(ti.f32, (ROWS, INPUTS), needs_grad=True)
     outputs = ti.field(ti.f32, (ROWS, OUTPUTS), needs_grad=True)
     advance = _advance(ti, inputs, outputs)
 
-    @ti.kernel
+    @ti.kernel  # type: ignore[untyped-decorator]
     def put(values: ti.types.ndarray(ti.f32, 2)):  # type: ignore[no-untyped-def, valid-type]
         for row in range(values.shape[0]):
             for k in range(values.shape[1]):
@@ -62,14 +62,14 @@ def _simulator() -> Callable[[list[Array], tuple[float, ...], bool], Array]:
                 else:
                     outputs.grad[row, k - INPUTS] = values[row, k]
 
-    @ti.kernel
+    @ti.kernel  # type: ignore[untyped-decorator]
     def get(field: ti.template(), values: ti.types.ndarray(ti.f32, 2)):  # type: ignore
         for row in range(values.shape[0]):
             for k in range(values.shape[1]):
                 values[row, k] = field[row, k]
 
     def run(given: list[Array], constants: tuple[float, ...], reverse: bool) -> Array:
-        """Outputs (R, 5) for inputs; for inputs and outputs' cotangents, the inputs' (R, 14)."""
+        """Return the outputs (R, 5), or in reverse the cotangents of the inputs (R, 14)."""
         kernel, field = (advance.grad, inputs.grad) if reverse else (advance, outputs)
         values = np.concatenate(given, axis=1, dtype=np.float32)
         found = np.empty((len(values), field.shape[1]), np.float32)
@@ -84,7 +84,7 @@ def _simulator() -> Callable[[list[Array], tuple[float, ...], bool], Array]:
 
 
 def _started() -> Any:
-    """The module taichi, initialised without a word."""
+    """Initialise the module taichi without a word."""
     os.environ |= {
         "ENABLE_TAICHI_HEADER_PRINT": "False",
         "TI_LOG_LEVEL": "error",
@@ -99,10 +99,10 @@ def _started() -> Any:
 
 
 def _advance(ti: Any, inputs: Any, outputs: Any) -> Any:
-    """The kernel from inputs to outputs."""
+    """Make the kernel from inputs to outputs."""
     electrodes = ELECTRODES.tolist()
 
-    @ti.kernel
+    @ti.kernel  # type: ignore[untyped-decorator]
     def advance(count: ti.i32, strength: ti.f32, nearest: ti.f32, damping: ti.f32):  # type: ignore[no-untyped-def]
         for row in range(count):
             place = ti.Vector([inputs[row, 0], inputs[row, 1]])

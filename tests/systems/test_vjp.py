@@ -107,13 +107,14 @@ def test_every_activation(activation: str) -> None:
     np.testing.assert_allclose(gtheta @ w, truth, rtol=1e-11, atol=1e-12)
 
 
-def test_views_are_views_and_cover_theta() -> None:
+def test_layers_are_views_and_cover_theta() -> None:
     policy = TASKS["quadrotor"].policy
     theta = np.zeros(policy.size)
-    views = policy.views(theta)
-    assert list(views) == ["W1", "b1", "W2", "b2", "W3", "b3"]
-    for name in views:
-        views[name] += 1
+    layers = policy.layers(theta)
+    assert len(layers) == 3
+    for layer in layers:
+        for view in layer:
+            view[...] = 1
     assert (theta == 1).all()
 
 

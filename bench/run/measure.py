@@ -185,7 +185,6 @@ def blank_record(cell: Cell, estimator: Estimator, seed: int) -> Record:
         knob=estimator.knob,
         sample=0,
         seed=seed,
-        dtype="float64",
         status="ok",
         reason="",
         loss=nothing,

@@ -223,7 +223,6 @@ class Plan:
         return {
             "samples": len(self.x0) if self.x0 is not None else self.samples or self.most_samples,
             "seed": self.seed or 0,
-            "dtype": "float64",
             "x0": drawn if self.x0 is None else hashlib.sha256(self.x0.tobytes()).hexdigest(),
         }
 

@@ -1,4 +1,4 @@
-"""What is recorded: the schema, and the folder in which a run keeps its cells."""
+"""The schema of records, and the folder in which a run keeps its cells."""
 
 import io
 import json
@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import pandas as pd
 
-SCHEMA = 2
-READABLE = (1, 2)
-"""Schema 1 had no ADDED columns: they are NaN in its records."""
+SCHEMA = 3
+READABLE = (1, 2, 3)
 ADDED = ("bias", "deviation")
+"""The columns that schema 1 lacks; they are NaN where its records are read."""
+REMOVED = ("dtype",)
+"""The columns that schemas 1 and 2 have besides; they are left out where records are read."""
 Status = Literal["ok", "raised", "diverged", "shape", "timeout", "memory", "died", "mutated"]
 
 
@@ -43,7 +45,6 @@ class Record:
     setting: float
     sample: int
     seed: int
-    dtype: str
     status: Status
     reason: str
     loss: float
@@ -164,8 +165,7 @@ class RunFolder:
         if schema not in READABLE:
             raise UnusableFolder(
                 f"{self.path} has records of schema {schema}, this version reads "
-                f"{' and '.join(map(str, READABLE))}: "
-                "name another folder"
+                f"{READABLE[0]} to {READABLE[-1]}: name another folder"
             )
         return dict(found)
 
@@ -176,7 +176,7 @@ class RunFolder:
         """Note in the provenance that a session measured here."""
         provenance = self.provenance()
         provenance["sessions"].append(session)
-        provenance["schema"] = SCHEMA  # what it measures is written so
+        provenance["schema"] = SCHEMA  # the session's records are written so
         self.write_provenance(provenance)
 
     def cell_path(self, cell: Cell) -> Path:
@@ -242,6 +242,7 @@ def read_records(path: Path) -> pd.DataFrame:
             raise UnusableFolder(f"{path} is cut short: delete it to measure it again")
         # As text first: Python's float() is exact whatever pandas' parser does.
         table = pd.read_csv(io.StringIO(text), dtype=object, keep_default_na=False)
+        table = table.drop(columns=list(REMOVED), errors="ignore")
         if list(table.columns) == [name for name in COLUMNS if name not in ADDED]:
             table = table.assign(**dict.fromkeys(ADDED, ""))[COLUMNS]
         if list(table.columns) != COLUMNS:

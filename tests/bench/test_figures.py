@@ -43,7 +43,7 @@ def record(**known: object) -> Record:
     """A record of `bptt` on `lqr` that did not fail, but for what is told."""
     blank: dict = dict.fromkeys(COLUMNS, 0)
     blank |= {"system": "lqr", "theta": "optimal", "estimator": "bptt", "knob": "step"}
-    blank |= {"dtype": "float64", "status": "ok", "reason": "", "setting": 1.0}
+    blank |= {"status": "ok", "reason": "", "setting": 1.0}
     blank |= {"reference_uncertainty": UNCERTAINTY, "peak_bytes": 1e4, "wall_ratio": 1.0}
     return Record(**(blank | known))
 

@@ -157,5 +157,5 @@ def test_a_schema_of_the_future_is_not_read(tmp_path: Path) -> None:
     folder.open({})
     held = folder.provenance() | {"schema": SCHEMA + 1}
     folder.provenance_path.write_text(json.dumps(held))
-    with pytest.raises(ValueError, match=f"schema {SCHEMA + 1}, this version reads 1 and 2"):
+    with pytest.raises(ValueError, match=f"schema {SCHEMA + 1}, this version reads 1 to 3"):
         folder.provenance()

@@ -24,7 +24,7 @@ from gradpareto.bench.run.plan import (
     problems_of,
 )
 from gradpareto.bench.run.sweep import Budget, sweep
-from gradpareto.bench.store.records import COLUMNS, RunFolder, UnusableFolder
+from gradpareto.bench.store.records import ADDED, COLUMNS, SCHEMA, RunFolder, UnusableFolder
 from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
 from gradpareto.estimators.estimate import Knob
 from gradpareto.systems import TASKS, Array, Problem
@@ -252,6 +252,26 @@ def test_an_unusable_folder_is_refused_and_left_alone(
     with pytest.raises(UnusableFolder, match=complaint):
         sweep(SMALL, folder, cache, Budget(workers=1))
     assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_folder_of_an_older_schema_is_read_and_gone_on_with(
+    schema: int, small_run: RunFolder, tmp_path: Path, cache: Path
+) -> None:
+    """Truth: a run whose records are as the older schema has them, all of a cell missing."""
+    folder, held = RunFolder(tmp_path / "run"), small_run.read_cells()
+    old = held.drop(columns=[] if schema == 2 else list(ADDED))
+    old.insert(old.columns.get_loc("seed") + 1, "dtype", "float64")
+    folder.path.mkdir()
+    old[(old.estimator == "bptt") | (old.setting == 0.5)].to_csv(folder.records_path, index=False)
+    shared = SMALL.shared() | {"dtype": "float64"}
+    folder.write_provenance({"schema": schema, "shared": shared, "sessions": []})
+    assert list(folder.read_cells().columns) == COLUMNS
+    records = sweep(SMALL, folder, cache, Budget(workers=1))
+    pd.testing.assert_frame_equal(without_times(records), without_times(held))
+    assert folder.provenance()["schema"] == SCHEMA
+    for path in (folder.records_path, *folder.path.glob("cells/*.csv")):
+        assert path.read_text().splitlines()[0].split(",") == COLUMNS
 
 
 def test_other_samples_do_not_mix_into_a_folder(small_run: RunFolder, cache: Path) -> None:

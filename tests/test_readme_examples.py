@@ -1,4 +1,7 @@
-"""The README's examples of plug-ins, taken from its code blocks and run as it says."""
+"""The examples of the README and of results/plug-ins.md run as they stand.
+
+A block of code begins with a comment that names its file.
+"""
 
 import json
 import os
@@ -6,36 +9,56 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text()
-BLOCKS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", TEXT, flags=re.DOTALL))
-"""File name to content: a block begins with a comment that names its file."""
-PLUG_INS = {
+README = (ROOT / "README.md").read_text()
+TEXT = README + (ROOT / "results" / "plug-ins.md").read_text()
+FILES = dict(re.findall(r"```(?:python|toml)\n# (\w+\.\w+)\n(.*?)```", TEXT, flags=re.DOTALL))
+"""File name to content."""
+LIBRARY = re.findall(r"```python\n(import .*?)```", README, flags=re.DOTALL)
+COMMANDS = list(
+    dict.fromkeys(
+        " ".join(shlex.split(line, comments=True))
+        for line in re.findall(r"^    gradpareto (.*(?:\.py:|tank).*)$", TEXT, flags=re.MULTILINE)
+    )
+)
+FORMS = {
     "my_estimator.py:my_euler": [""],
     "my_solver.py:MySolver": ["-ctpg", "-gauss_adjoint", "-backsolve"],
     "my_tableau.py:MyTableau": ["-bptt", "-ctpg", "-backsolve"],
 }
-COMMANDS = re.findall(r"^    gradpareto (.*\bmy_\w+\.py:.*)$", TEXT, flags=re.MULTILINE)
+"""The plug-ins, with some of the forms that each has."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Outside the repository, with the files of all blocks."""
-    for name, content in BLOCKS.items():
+    """Outside the repository, with the files of all blocks, and what `pip install -e .` adds."""
+    for name, content in FILES.items():
         (tmp_path / name).write_text(content)
+    project = tomllib.loads(FILES["pyproject.toml"])["project"]
+    info = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    named = f"Name: {project['name']}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\n{named}")
+    lines = []
+    for group, entries in project["entry-points"].items():
+        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines))
     return tmp_path
 
 
-def gradpareto(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command in a folder, with the repository importable as it is once installed."""
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python in a folder, with the repository and the folder importable as once installed."""
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
-        [sys.executable, "-m", "gradpareto", *arguments],
+        [sys.executable, *arguments],
         cwd=folder,
-        env=os.environ | {"GRADPARETO_CACHE": str(folder / "cache")},
+        env=os.environ
+        | {"GRADPARETO_CACHE": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
         timeout=300,
@@ -43,32 +66,58 @@ def gradpareto(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_the_readme_has_an_example_of_each_level() -> None:
-    assert set(BLOCKS) == {name.partition(":")[0] for name in PLUG_INS}
-    assert {shlex.split(line)[0] for line in COMMANDS} == {"check", "compare", "overhead"}
+def test_there_is_an_example_of_each_kind() -> None:
+    plug_ins = {name.partition(":")[0] for name in FORMS}
+    assert set(FILES) == plug_ins | {"my_system.py", "pyproject.toml"}
+    assert len(LIBRARY) == 1
+    checked = {shlex.split(line)[1] for line in COMMANDS if line.startswith("check ")}
+    assert checked == set(FORMS)
+    assert {shlex.split(line)[0] for line in COMMANDS} == {
+        "check",
+        "compare",
+        "overhead",
+        "reference",
+    }
 
 
-@pytest.mark.parametrize("name", PLUG_INS)
-def test_each_example_passes_the_conformance_kit_in_all_its_forms(folder: Path, name: str) -> None:
-    result = gradpareto(folder, "check", name, "--json", "--workers", "1")
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("check ")])
+def test_each_plug_in_passes_the_conformance_kit_in_all_its_forms(
+    folder: Path, command: str
+) -> None:
+    result = run(folder, "-m", "gradpareto", *shlex.split(command), "--json", "--workers", "1")
     assert result.returncode == 0, result.stdout + result.stderr
+    name = shlex.split(command)[1]
     found = [row["estimator"] for row in json.loads(result.stdout)]
-    own = name.partition(":")[2]
-    assert {own + form for form in PLUG_INS[name]} <= set(found)
+    assert {name.partition(":")[2] + form for form in FORMS[name]} <= set(found)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_runs_as_it_is_written(folder: Path, command: str) -> None:
-    words = shlex.split(command, comments=True)
-    if words[0] == "compare":
-        # As it stands it takes minutes: here it is on the smallest system, and fewer samples.
-        words[words.index("quadrotor")] = "lqr"
-        words += ["--samples", "2", "--theta", "optimal", "--json"]
-    result = gradpareto(folder, *words)
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("compare ")])
+def test_each_comparison_finds_that_the_new_one_dominates(folder: Path, command: str) -> None:
+    words = shlex.split(command)
+    # As they stand they take a minute: here they are on fewer samples, and on one preset.
+    theta = ["--theta", "optimal"] if "lqr" in words else []
+    result = run(folder, "-m", "gradpareto", *words, *theta, "--samples", "2", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
-    if words[0] == "compare":
-        verdicts = json.loads(result.stdout)
-        assert {verdict["new"] for verdict in verdicts} == {
-            "MySolver" + form for form in PLUG_INS["my_solver.py:MySolver"]
-        }
-        assert "dominates" in {verdict["answer"] for verdict in verdicts}
+    verdicts = json.loads(result.stdout)
+    new = words[1].partition(":")[2]
+    forms = {new + form for form in FORMS[words[1]]} if words[1] in FORMS else {words[1]}
+    assert {verdict["new"] for verdict in verdicts} == forms
+    assert "dominates" in {verdict["answer"] for verdict in verdicts}
+
+
+@pytest.mark.parametrize(
+    "command", [line for line in COMMANDS if line.split()[0] in ("overhead", "reference")]
+)
+def test_each_other_command_runs_as_it_stands(folder: Path, command: str) -> None:
+    result = run(folder, "-m", "gradpareto", *shlex.split(command))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.strip()
+
+
+def test_the_library_example_runs_as_it_would_in_a_notebook(folder: Path) -> None:
+    result = run(folder, "-c", LIBRARY[0])
+    assert result.returncode == 0, result.stderr
+    error, sentence = result.stdout.splitlines()
+    assert 0 < float(error) < 1e-2
+    assert sentence.startswith("lqr (optimal): ctpg dominates bptt")
+    assert (folder / "lqr.png").stat().st_size > 10_000

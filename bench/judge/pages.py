@@ -1,0 +1,206 @@
+"""The numbers of the README and of the pages in results/, filled in from the published records.
+
+A page is Markdown with blocks, each between `<!-- NAME: COMMAND -->` and `<!-- /NAME -->`. The text
+around the blocks is written by hand and has no measured number. At the root of the repository,
+`python -m gradpareto.bench.judge.pages` fills every block anew.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gradpareto.bench.judge.describe import describe
+from gradpareto.bench.judge.table import markdown, markdown_fewest, summarise
+from gradpareto.bench.judge.verdict import Verdict, judge_all
+from gradpareto.bench.store.records import RunFolder, read_records, write_whole
+from gradpareto.systems import TASKS
+
+BLOCK = re.compile(r"(<!-- ([^:>]+): [^>]*-->\n).*?(<!-- /\2 -->)", flags=re.DOTALL)
+PAGES = ("README.md", "results/verdicts.md", "results/field.md", "results/findings.md")
+FIGURES = range(2, 8)
+MATCHED = "evals_1e-06"
+"""The column of evaluations that sentences compare: those for a relative error of 1e-6."""
+PAIRS = (
+    ("ctpg", "bptt"),
+    ("bptt-dop853", "ctpg"),
+    ("multistep_adjoint", "ctpg"),
+    ("neural_ode", "ctpg"),
+)
+"""NEW and BASELINE of the verdicts that are shown."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two estimators on one problem of the field's run, and what their comparison shows."""
+
+    shows: str
+    system: str
+    theta: str
+    new: str
+    baseline: str
+
+    def sentence(self, table: pd.DataFrame) -> str:
+        """What it shows, and the evaluations that each of the two needs for MATCHED."""
+        rows = table[(table.system == self.system) & (table.theta == self.theta)]
+        needed = rows.set_index("estimator")[MATCHED]
+        new, baseline = (
+            f"`{name}` needs {needed[name]:,.0f} evaluations"
+            if np.isfinite(needed[name])
+            else f"`{name}` never gets there"
+            for name in (self.new, self.baseline)
+        )
+        return f"- {self.shows} On {self.system} ({self.theta}), {new} and {baseline}."
+
+
+ADVICE = (
+    Comparison(
+        "**Smooth trajectories**: `bptt-dop853`, fixed steps of high order.",
+        *("quadrotor", "trained", "bptt-dop853", "ctpg"),
+    ),
+    Comparison(
+        "**Fast and slow phases in one trajectory**: `multistep_adjoint`.",
+        *("quadrotor", "initial", "multistep_adjoint", "ctpg"),
+    ),
+    Comparison(
+        "**Stiff, linear or diffusive systems**: `gauss_legendre-2`, which is implicit.",
+        *("stiff", "initial", "gauss_legendre-2", "ctpg"),
+    ),
+    Comparison(
+        "**Little memory**: `revolve-rk4`, which solves parts of the trajectory again.",
+        *("quadrotor", "initial", "revolve-rk4", "bptt-rk4"),
+    ),
+)
+"""Which estimator to use where."""
+UNSURE = "ctpg-dop853"
+"""What the README recommends to those who do not know their problem."""
+
+FIELD = (
+    Comparison(
+        "Where time scales vary, steps that adapt win, and multistep methods most of all.",
+        *("quadrotor", "initial", "multistep_adjoint", "gauss_adjoint-uneven"),
+    ),
+    Comparison(
+        "Where a trajectory is smooth, fixed steps of order 5 to 9 are hard to beat.",
+        *("electric", "trained", "bptt-vern9", "ctpg"),
+    ),
+    Comparison(
+        "Implicit collocation wins on linear systems, where Newton's iteration converges at once.",
+        *("lqr", "optimal", "gauss_legendre-4", "bptt-dop853"),
+    ),
+    Comparison("It wins on diffusion as well.", *("heat", "initial", "gauss_legendre-4", "ctpg")),
+    Comparison(
+        "On a stiff system an explicit method pays for stability, whatever the accuracy.",
+        *("stiff", "initial", "radau-3", "bptt-rk4"),
+    ),
+    Comparison(
+        "A poor interpolant costs evaluations: here a natural spline replaces Tsit5's own.",
+        *("quadrotor", "initial", "ctpg-spline", "ctpg"),
+    ),
+    Comparison(
+        "Linear interpolation costs more than that.",
+        *("quadrotor", "initial", "ctpg-linear", "ctpg"),
+    ),
+    Comparison(
+        "Checkpoints save memory and cost evaluations.",
+        *("quadrotor", "initial", "revolve-rk4", "bptt-rk4"),
+    ),
+    Comparison(
+        "Reversible steps save memory too, and cost more.",
+        *("quadrotor", "initial", "reversible-rk4", "bptt-rk4"),
+    ),
+    Comparison("Stochastic estimators lose everywhere.", *("lqr", "optimal", "spsa", "bptt-rk4")),
+)
+"""The findings of the whole field."""
+
+
+def blocks(results: Path) -> dict[str, str]:
+    """{name: text} of every block, from the records published in a folder like results/."""
+    verdicts, table = published_verdicts(results / "default"), summary(results / "field")
+    said = {
+        "table": markdown(summary(results / "default")),
+        "result": result(verdicts, table),
+        "advice": advice(table),
+        "fewest": markdown_fewest(table),
+        "field": "\n".join(comparison.sentence(table) for comparison in FIELD),
+    }
+    for (new, baseline), found in verdicts.items():
+        said[f"{new} {baseline}"] = f"```\n{describe(found)}\n```"
+    for number in FIGURES:
+        lines = (results / f"figure{number}" / "findings.txt").read_text().splitlines()
+        said[f"figure {number}"] = "\n".join(f"- {line}" for line in lines)
+    return said
+
+
+def filled(page: str, texts: Mapping[str, str]) -> str:
+    """The page with each of its blocks filled. Raises KeyError on a block that has no text."""
+    return BLOCK.sub(lambda found: f"{found[1]}\n{texts[found[2]].strip()}\n\n{found[3]}", page)
+
+
+@cache
+def summary(run: Path) -> pd.DataFrame:
+    """The table of a published run."""
+    folder = RunFolder(run)
+    records = read_records(folder.records_path)
+    problems = zip(records.system, records.theta, strict=True)
+    return summarise(records, {problem: folder.read_limit(*problem) for problem in set(problems)})
+
+
+@cache
+def published_verdicts(run: Path) -> dict[tuple[str, str], dict[float, list[Verdict]]]:
+    """The verdicts on PAIRS, each by the weight of a vjp, problems in the order of `compare`."""
+    records = read_records(RunFolder(run).records_path)
+    measured = set(zip(records.system, records.theta, strict=True))
+    known = [(system, theta) for system, task in TASKS.items() for theta in task.presets]
+    problems = [problem for problem in known if problem in measured]
+    return {pair: judge_all(records, problems, *pair) for pair in PAIRS}
+
+
+def result(
+    verdicts: Mapping[tuple[str, str], Mapping[float, list[Verdict]]], table: pd.DataFrame
+) -> str:
+    """The three sentences of the README that say what was found."""
+    against_euler, against_order_8 = (verdicts[pair][1.0] for pair in PAIRS[:2])
+    won = sum(verdict.answer == "dominates" for verdict in against_euler)
+    fewer = sorted(1 / verdict.ratio for verdict in against_euler)
+    answers = [verdict.answer for verdict in against_order_8]
+    fewest = table.loc[table.groupby(["system", "theta"])[MATCHED].idxmin()]
+    best = fewest[np.isfinite(fewest[MATCHED])].estimator.value_counts()
+    problems = len(table.groupby(["system", "theta"]))
+    return (
+        f"Continuous-time gradients (`ctpg`) beat back-propagation through Euler's steps (`bptt`) "
+        f"on {won} of {len(against_euler)} problems: they need {fewer[0]:.0f} to {fewer[-1]:.0f} "
+        f"times fewer evaluations for the same accuracy.\n"
+        f"Back-propagation through steps of order 8 (`bptt-dop853`) beats `ctpg` on "
+        f"{answers.count('dominates')} of these problems and loses to it on "
+        f"{answers.count('is dominated')}: a high order is what wins, not continuous time.\n"
+        f"No estimator wins everywhere: of {table.estimator.nunique()} estimators on {problems} "
+        f"problems, `{best.idxmax()}` is most often the cheapest for a relative error of 1e-6, "
+        f"and that is on {best.max()} problems."
+    )
+
+
+def advice(table: pd.DataFrame) -> str:
+    """The five lines of the README that recommend an estimator."""
+    reached = np.isfinite(table[MATCHED]).groupby(table.estimator).sum()
+    unsure = (
+        f"- **You do not know**: `{UNSURE}`. It reaches that error on {reached[UNSURE]} of "
+        f"{len(table.groupby(['system', 'theta']))} problems, and no estimator does on more than "
+        f"{reached.max()}."
+    )
+    return "\n".join([*(comparison.sentence(table) for comparison in ADVICE), unsure])
+
+
+def main() -> None:
+    """Fill the pages of the repository whose root is the current folder."""
+    texts = blocks(Path("results"))
+    for path in map(Path, PAGES):
+        write_whole(path, filled(path.read_text(), texts))
+
+
+if __name__ == "__main__":
+    main()

@@ -94,7 +94,7 @@ def winners_markdown(table: pd.DataFrame) -> str:
         best = zip(row["winners"].split(), row["dominates"].split(), strict=True)
         shown = ", ".join(f"{name} ({count})" for name, count in best)
         rows.append((f"{row['system']} ({row['theta']})", str(row["estimators"]), shown))
-    heads = ["problem", "estimators", "dominated by nobody (dominates so many)"]
+    heads = ["problem", "estimators", "dominated by nobody (how many others it dominates)"]
     return pd.DataFrame(rows, columns=heads).to_markdown(index=False, disable_numparse=True) + "\n"
 
 

@@ -6,6 +6,7 @@ from gradpareto.estimators.checkpointing import Checkpointed
 from gradpareto.estimators.collocation import Collocation
 from gradpareto.estimators.ctpg import Ctpg
 from gradpareto.estimators.ctpg_checkpointed import CheckpointedCtpg
+from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.differences import (
     CENTRAL,
     COMPLEX_STEP,
@@ -20,7 +21,7 @@ from gradpareto.estimators.mali import Mali
 from gradpareto.estimators.mccallum_foster import McCallumFoster
 from gradpareto.estimators.multistep import Multistep
 from gradpareto.estimators.neural_ode import NeuralOde
-from gradpareto.estimators.per_lane import CtpgOver
+from gradpareto.estimators.per_lane import PerLaneCtpg
 from gradpareto.estimators.reversible_heun import ReversibleHeun
 from gradpareto.estimators.richardson import Richardson
 from gradpareto.estimators.rollouts import Rollouts, gaussian, signs
@@ -79,11 +80,11 @@ ESTIMATORS: dict[str, Estimator] = {
     "ctpg-dop853": Ctpg(DOP853),
     "ctpg-vern9": Ctpg(VERN9),
     "ctpg-rk4": Ctpg(RK4, tight=0.01),
-    "ctpg-scipy": CtpgOver(ScipySolver("RK45")),
-    "ctpg-scipy-dop853": CtpgOver(ScipySolver("DOP853")),
-    "ctpg-scipy-radau": CtpgOver(ScipySolver("Radau"), tight=1e-7),
-    "ctpg-scipy-bdf": CtpgOver(ScipySolver("BDF"), tight=1e-7),
-    "ctpg-scipy-lsoda": CtpgOver(ScipySolver("LSODA")),
+    "ctpg-scipy": PerLaneCtpg(ScipySolver("RK45")),
+    "ctpg-scipy-dop853": PerLaneCtpg(ScipySolver("DOP853")),
+    "ctpg-scipy-radau": PerLaneCtpg(ScipySolver("Radau"), tight=1e-7),
+    "ctpg-scipy-bdf": PerLaneCtpg(ScipySolver("BDF"), tight=1e-7),
+    "ctpg-scipy-lsoda": PerLaneCtpg(ScipySolver("LSODA")),
     "gauss_adjoint": GaussAdjoint(DOPRI5),
     "gauss_adjoint-dop853": GaussAdjoint(DOP853),
     "gauss_adjoint-5": GaussAdjoint(DOPRI5, nodes=5),
@@ -122,4 +123,4 @@ ESTIMATORS: dict[str, Estimator] = {
     "forward_backward_sweep": ForwardBackwardSweep(),
 }
 
-__all__ = ["ESTIMATORS", "Estimate", "Estimator"]
+__all__ = ["ESTIMATORS", "Declaration", "Estimate", "Estimator"]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import fixed_mesh, inside
@@ -26,24 +27,18 @@ class Bptt(Estimator):
     tableau: Tableau
     tight: float = 0.02
     semi_implicit: bool = False
-    knob: Knob = "step"
-    exact = True
 
     @property
-    def calls_per_step(self) -> int:  # type: ignore[override]
-        return 2 * self.tableau.stages
-
-    @property
-    def source(self) -> str:  # type: ignore[override]
-        if self.semi_implicit:
-            return "Hu et al. 2020 (DiffTaichi)"
-        if self.tableau.stages == 1:
-            return "Ainsworth et al. 2021, section 3.2"
-        return "Sandu 2006"
-
-    @property
-    def order(self) -> int:  # type: ignore[override]
-        return self.tableau.order
+    def declares(self) -> Declaration:
+        source = "Ainsworth et al. 2021, section 3.2" if self.tableau.stages == 1 else "Sandu 2006"
+        return Declaration(
+            knob="step",
+            tight=self.tight,
+            calls_per_step=2 * self.tableau.stages,
+            order=self.tableau.order,
+            exact=True,
+            source="Hu et al. 2020 (DiffTaichi)" if self.semi_implicit else source,
+        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         sweep = _Sweep(problem, self.tableau, np.arange(len(x0)), x0, setting, self.semi_implicit)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
@@ -31,22 +32,18 @@ class AdaptiveBptt(Estimator):
     replay: bool = False
     partner: bool = False
     tight: float = 1e-9
-    knob: Knob = "tolerance"
-    exact = True
 
     @property
-    def calls_per_step(self) -> int:  # type: ignore[override]
-        return (2 + self.replay) * self.tableau.stages
-
-    @property
-    def order(self) -> int:  # type: ignore[override]
-        return self.tableau.order
-
-    @property
-    def source(self) -> str:  # type: ignore[override]
-        if self.partner:
-            return "Matsubara et al. 2021; Sanz-Serna 2016"
-        return "Zhuang et al. 2020 (arXiv 2006.02493)" if self.replay else "Alexe and Sandu 2009"
+    def declares(self) -> Declaration:
+        source = "Zhuang et al. 2020 (arXiv 2006.02493)" if self.replay else "Alexe and Sandu 2009"
+        return Declaration(
+            knob="tolerance",
+            tight=self.tight,
+            calls_per_step=(2 + self.replay) * self.tableau.stages,
+            order=self.tableau.order,
+            exact=True,
+            source="Matsubara et al. 2021; Sanz-Serna 2016" if self.partner else source,
+        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)

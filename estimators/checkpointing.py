@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration, Knob
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
@@ -30,29 +31,30 @@ class Checkpointed(Estimator):
     checkpoints: int = 8
     online: bool = False
     tight: float = 0.02
-    exact = True
 
     @property
-    def knob(self) -> Knob:  # type: ignore[override]
-        return "tolerance" if self.online else "step"
+    def declares(self) -> Declaration:
+        """The memory of `online` is what a system of two states shows from 100 steps to 1000.
 
-    @property
-    def memory(self) -> float:  # type: ignore[override]
-        """Online, what a hundred steps to a thousand of a system of two states come to.
-
-        The states, of constant size, and 8 bytes a step: 0 for few steps or many states, 1 in the
-        limit, where a stored trajectory is larger by the number of states and more.
+        The states take a constant size, and the accepted steps 8 bytes each: the exponent is 0 for
+        few steps or many states, and 1 in the limit, where a stored trajectory is larger by a
+        factor of at least the number of states. The calls leave out the steps that are taken more
+        than twice, if there are more steps than checkpoints.
         """
-        return 0.5 if self.online else 0.0
-
-    @property
-    def order(self) -> int:  # type: ignore[override]
-        return self.tableau.order
-
-    @property
-    def calls_per_step(self) -> int:  # type: ignore[override]
-        """Without what is taken again and again where there are more steps than checkpoints."""
-        return 3 * self.tableau.without_estimate().stages - 1
+        knob: Knob
+        if self.online:
+            knob, memory, source = "tolerance", 0.5, "Wang, Moin and Iaccarino 2009, Alg. 1"
+        else:
+            knob, memory, source = "step", 0.0, "Griewank and Walther 2000"
+        return Declaration(
+            knob=knob,
+            tight=self.tight,
+            calls_per_step=3 * self.tableau.without_estimate().stages - 1,
+            order=self.tableau.order,
+            exact=True,
+            memory=memory,
+            source=source,
+        )
 
     def calls(self, problem: Problem, setting: float) -> float:
         if self.online:
@@ -63,12 +65,6 @@ class Checkpointed(Estimator):
         )
         again = Placement.whole(self.checkpoints, steps).taken_again()
         return float((3 * s - 1) * steps + s * again)
-
-    @property
-    def source(self) -> str:  # type: ignore[override]
-        return (
-            "Wang, Moin and Iaccarino 2009, Alg. 1" if self.online else "Griewank and Walther 2000"
-        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)

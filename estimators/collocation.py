@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.implicit.simplified_newton import simplified_newton
 from gradpareto.estimators.solvers.implicit.stages import AdjointStageEquations, StageEquations
 from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau, Family
@@ -42,29 +43,26 @@ class Collocation(Estimator):
     stages: int | None = None
     pieces: int = 1
     tight: float = 0.1
-    knob: Knob = "step"
-    exact: bool = True
-    iterative: bool = True
     source: str = "Hager 2000; Sandu 2006"
 
     @property
-    def order(self) -> int | None:  # type: ignore[override]
-        return self.family(self.stages).order if self.stages else None
+    def declares(self) -> Declaration:
+        """Five iterations each way are a rough figure for the calls of a step.
 
-    @property
-    def stiff(self) -> bool:  # type: ignore[override]
-        """A polynomial over a whole segment resolves a fast mode, or else it oscillates."""
-        return self.stages is not None
-
-    @property
-    def memory(self) -> float:  # type: ignore[override]
-        """The matrices of one polynomial grow with the square of its nodes."""
-        return 1.0 if self.stages or self.pieces > 1 else 2.0
-
-    @property
-    def calls_per_step(self) -> int:  # type: ignore[override]
-        """Five iterations each way, about: it depends on the problem."""
-        return 10 * (self.stages or 1)
+        One polynomial over a whole segment has to resolve a fast mode, or else it oscillates; the
+        matrices of one polynomial grow with the square of its nodes.
+        """
+        return Declaration(
+            knob="step",
+            tight=self.tight,
+            calls_per_step=10 * (self.stages or 1),
+            order=self.family(self.stages).order if self.stages else None,
+            exact=True,
+            memory=1.0 if self.stages or self.pieces > 1 else 2.0,
+            iterative=True,
+            stiff=self.stages is not None,
+            source=self.source,
+        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         loss, x, steps = self.forward(problem, x0, setting)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
 from gradpareto.estimators.solvers.explicit.interpolants import INTERPOLANTS
 from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
@@ -31,33 +32,27 @@ class Ctpg(Estimator):
     interpolant: str = "native"
 
     @property
-    def knob(self) -> Knob:  # type: ignore[override]
-        return "step" if self.tableau.error is None else "tolerance"
+    def declares(self) -> Declaration:
+        """A dense output of one order less than the tableau does not lower the gradient's.
 
-    @property
-    def calls_per_step(self) -> int:  # type: ignore[override]
-        return 2 * self.tableau.stages
-
-    @property
-    def source(self) -> str:  # type: ignore[override]
+        A pair's local error is of order error_order + 1 in the step.
+        """
+        tableau = self.tableau
+        reached = INTERPOLANTS[self.interpolant].order or tableau.dense_order + 1
+        order = min(tableau.order, reached)
+        unseen = 1.0 if self.interpolant == "native" else order / (tableau.error_order + 1)
         seminorm = "; Kidger, Chen and Lyons 2021" if self.seminorm else ""
-        return "Ainsworth et al. 2021, Alg. 1" + seminorm
-
-    @property
-    def order(self) -> int:  # type: ignore[override]
-        """A dense output may be of one order less without lowering it."""
-        native = self.tableau.dense_order + 1
-        return min(self.tableau.order, INTERPOLANTS[self.interpolant].order or native)
-
-    @property
-    def tolerance_exponent(self) -> float:  # type: ignore[override]
-        """A pair's local error is of order error_order + 1 in the step."""
-        if self.interpolant == "native":
-            return 1.0
-        return min(1.0, self.order / (self.tableau.error_order + 1))
+        return Declaration(
+            knob="step" if tableau.error is None else "tolerance",
+            tight=self.tight,
+            calls_per_step=2 * tableau.stages,
+            order=order,
+            tolerance_exponent=min(1.0, unseen),
+            source="Ainsworth et al. 2021, Alg. 1" + seminorm,
+        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        control = Fixed(setting) if self.knob == "step" else Adaptive.from_tolerance(setting)
+        control = Fixed(setting) if self.tableau.error is None else Adaptive.from_tolerance(setting)
         times, interpolant = problem.segments, INTERPOLANTS[self.interpolant]
         kept = interpolant.keeping(self.tableau)
         forward = solve_forward(problem, x0, times, kept, control, dense=True)

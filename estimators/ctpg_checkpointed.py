@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.ctpg import Ctpg
-from gradpareto.estimators.estimate import Estimate
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
 from gradpareto.estimators.solvers.explicit.dense_output import DenseOutput
 from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
@@ -16,7 +16,7 @@ from gradpareto.systems import Array, Problem
 
 
 @dataclass(frozen=True)
-class CheckpointedCtpg(Ctpg):
+class CheckpointedCtpg(Estimator):
     """Dense output of one stretch of the horizon at a time, as in CVODES.
 
     The state is stored at so many equally spaced `checkpoints`; each stretch between two of them is
@@ -25,15 +25,23 @@ class CheckpointedCtpg(Ctpg):
     than a whole trajectory's by a factor and not by an order.
     """
 
+    tableau: Tableau
+    tight: float = 1e-10
     checkpoints: int = 10
-    memory: float = 0.0
 
     @property
-    def source(self) -> str:  # type: ignore[override]
-        return "Serban and Hindmarsh 2005 (CVODES), adjoint checkpointing"
+    def declares(self) -> Declaration:
+        return Declaration(
+            knob="step" if self.tableau.error is None else "tolerance",
+            tight=self.tight,
+            calls_per_step=2 * self.tableau.stages,
+            order=min(self.tableau.order, self.tableau.dense_order + 1),
+            memory=0.0,
+            source="Serban and Hindmarsh 2005 (CVODES), adjoint checkpointing",
+        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        control = Fixed(setting) if self.knob == "step" else Adaptive.from_tolerance(setting)
+        control = Fixed(setting) if self.tableau.error is None else Adaptive.from_tolerance(setting)
         knots = np.linspace(0, problem.horizon, self.checkpoints + 1)
         times = tuple(np.union1d(problem.segments, knots).tolist())
         forward = solve_forward(problem, x0, times, self.tableau, control)
@@ -46,9 +54,7 @@ class CheckpointedCtpg(Ctpg):
             times,
             self.tableau,
             control,
-            QuadratureVariables(
-                problem.policy.size, problem.contract, controlled=not self.seminorm
-            ),
+            QuadratureVariables(problem.policy.size, problem.contract, controlled=True),
             path=stretch,
             at_stop=stretch.arrive,
             lost=forward.failed,

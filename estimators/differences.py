@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradpareto.estimators.bptt import discretised_loss
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import fixed_mesh
 from gradpareto.systems import Array, Problem
@@ -59,34 +60,26 @@ class Differences(Estimator):
     tableau: Tableau
     scheme: Scheme
     tight: float = 0.02
-    knob: Knob = "step"
     source: str = "Nocedal and Wright 2006, 8.1"
-    follows_dtype = False
-    forward_only = True
-    cost_grows_with_parameters = True
-    memory = 0.0
 
     @property
-    def order(self) -> int:  # type: ignore[override]
-        return self.tableau.order
-
-    @property
-    def floor(self) -> float:  # type: ignore[override]
-        """Of a gradient no smaller than a 25th of the loss."""
-        return 0.0 if self.scheme.is_complex else 25 * self.scheme.floor
-
-    @property
-    def exact(self) -> bool:  # type: ignore[override]
-        return self.scheme.is_complex
-
-    @property
-    def black_box(self) -> bool:  # type: ignore[override]
-        return not self.scheme.is_complex
-
-    @property
-    def calls_per_step(self) -> int:  # type: ignore[override]
-        """Of one solve."""
-        return self.tableau.stages
+    def declares(self) -> Declaration:
+        """The calls are those of one solve; the floor is that of a gradient no smaller than a 25th
+        of the loss."""
+        return Declaration(
+            knob="step",
+            tight=self.tight,
+            follows_dtype=False,
+            per_lane=True,
+            calls_per_step=self.tableau.stages,
+            order=self.tableau.order,
+            exact=self.scheme.is_complex,
+            floor=0.0 if self.scheme.is_complex else 25 * self.scheme.floor,
+            memory=0.0,
+            forward_only=True,
+            cost_grows_with_parameters=True,
+            source=self.source,
+        )
 
     def solves(self, problem: Problem) -> int:
         return 1 + len(self.scheme.shifts) * (problem.system.state_dim + problem.policy.size)

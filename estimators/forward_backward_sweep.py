@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
 from gradpareto.estimators.solvers.explicit.tableaus import RK4
 from gradpareto.estimators.solvers.mesh import fixed_mesh, inside
@@ -28,10 +29,16 @@ class ForwardBackwardSweep(Estimator):
     """
 
     tight: float = 1e-3
-    knob: Knob = "step"
-    calls_per_step: int = 8
-    order: int | None = 2
-    source: str = "Lenhart and Workman 2007"
+
+    @property
+    def declares(self) -> Declaration:
+        return Declaration(
+            knob="step",
+            tight=self.tight,
+            calls_per_step=8,
+            order=2,
+            source="Lenhart and Workman 2007",
+        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         precision = np.result_type(x0, problem.theta)

@@ -1,10 +1,12 @@
 """The adjoint alone is solved; the theta-gradient is a quadrature along it afterwards."""
 
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
 from gradpareto.estimators.solvers.explicit.dense_output import DenseOutput
 from gradpareto.estimators.solvers.explicit.quadrature_variables import NO_QUADRATURE
@@ -20,11 +22,8 @@ from gradpareto.systems import Array, Problem
 
 
 @dataclass(frozen=True)
-class GaussAdjoint(Estimator):
-    """Gauss nodes in each step of an adjoint solve that does not know of theta.
-
-    floor((order + 1) / 2) of them unless told otherwise, as many as the tableau's order needs;
-    nothing controls what they miss. SciMLSensitivity's GaussAdjoint.
+class AdjointThenQuadrature(Estimator):
+    """x forward, alpha backward along x's dense output, then a quadrature along both of them.
 
     The setting is the tolerance of the adjoint solve, and `forward` times that the forward solve's:
     an error of x is one of every alpha behind it.
@@ -32,30 +31,20 @@ class GaussAdjoint(Estimator):
 
     tableau: Tableau
     tight: float = 1e-10
-    nodes: int = 0
     forward: float = 1.0
-    source: str = "Norcliffe and Deisenroth 2023; SciMLSensitivity, GaussAdjoint"
 
     @property
-    def knob(self) -> Knob:  # type: ignore[override]
-        return "step" if self.tableau.error is None else "tolerance"
-
-    @property
-    def nodes_per_step(self) -> int:
-        return self.nodes or (self.tableau.order + 1) // 2
-
-    @property
-    def calls_per_step(self) -> int:  # type: ignore[override]
-        return 2 * self.tableau.stages + self.nodes_per_step
-
-    @property
-    def order(self) -> int:  # type: ignore[override]
-        """A dense output may be of one order less without lowering it."""
-        return min(self.tableau.order, self.tableau.dense_order + 1)
+    def declares(self) -> Declaration:
+        return Declaration(
+            knob="step" if self.tableau.error is None else "tolerance",
+            tight=self.tight,
+            calls_per_step=2 * self.tableau.stages,
+            order=min(self.tableau.order, self.tableau.dense_order + 1),
+        )
 
     def controls(self, setting: float) -> tuple[Control, Control]:
-        """Of the steps forward, and of those back."""
-        if self.knob == "step":
+        """The step control of the forward solve, and that of the adjoint solve."""
+        if self.tableau.error is None:
             return Fixed(setting), Fixed(setting)
         return Adaptive.from_tolerance(self.forward * setting), Adaptive.from_tolerance(setting)
 
@@ -89,21 +78,51 @@ class GaussAdjoint(Estimator):
             failed=backward.failed,
         )
 
+    @abstractmethod
     def collect(
         self, problem: Problem, path: DenseOutput, alpha: DenseOutput, lanes: int, setting: float
     ) -> Array:
         """The theta-gradient (lanes, P) along x's and alpha's dense outputs."""
+
+
+@dataclass(frozen=True)
+class GaussAdjoint(AdjointThenQuadrature):
+    """The quadrature has `nodes` Gauss nodes in each step of the adjoint solve.
+
+    They are floor((order + 1) / 2) unless told otherwise, as many as the tableau's order needs;
+    nothing controls the error that they leave. This is SciMLSensitivity's GaussAdjoint.
+    """
+
+    nodes: int = 0
+
+    @property
+    def nodes_per_step(self) -> int:
+        return self.nodes or (self.tableau.order + 1) // 2
+
+    @property
+    def declares(self) -> Declaration:
+        return replace(
+            super().declares,
+            calls_per_step=2 * self.tableau.stages + self.nodes_per_step,
+            source="Norcliffe and Deisenroth 2023; SciMLSensitivity, GaussAdjoint",
+        )
+
+    def collect(
+        self, problem: Problem, path: DenseOutput, alpha: DenseOutput, lanes: int, setting: float
+    ) -> Array:
         return gauss_on_steps(problem, path, alpha, lanes, self.nodes_per_step)
 
 
 @dataclass(frozen=True)
-class QuadratureAdjoint(GaussAdjoint):
-    """Gauss-Kronrod quadrature of G7-K15, to the tolerance of the two solves before it.
+class QuadratureAdjoint(AdjointThenQuadrature):
+    """The quadrature is the adaptive G7-K15 rule of Gauss and Kronrod, to the solves' tolerance.
 
-    SciMLSensitivity's QuadratureAdjoint. It does not know where the steps of the solves are.
+    It does not know where the steps of the solves are. In SciMLSensitivity it has the same name.
     """
 
-    source: str = "SciMLSensitivity, QuadratureAdjoint"
+    @property
+    def declares(self) -> Declaration:
+        return replace(super().declares, source="SciMLSensitivity, QuadratureAdjoint")
 
     def collect(
         self, problem: Problem, path: DenseOutput, alpha: DenseOutput, lanes: int, setting: float

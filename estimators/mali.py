@@ -1,7 +1,8 @@
 """MALI: the asynchronous leapfrog method, undone step by step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.reversible import Reversible, Segment, State
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
 from gradpareto.systems import Array
@@ -17,9 +18,14 @@ class Mali(Reversible):
     by exp(-rate T) is multiplied by exp(rate T).
     """
 
-    order = 2
-    calls_per_step = 3
-    source = "Zhuang et al. 2021 (arXiv 2102.04668), Algorithms 2 and 3"
+    @property
+    def declares(self) -> Declaration:
+        return replace(
+            super().declares,
+            calls_per_step=3,
+            order=2,
+            source="Zhuang et al. 2021 (arXiv 2102.04668), Algorithms 2 and 3",
+        )
 
     def start(self, segment: Segment, x: Array) -> State:
         return x, segment.flow(0, x)[0]

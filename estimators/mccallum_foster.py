@@ -1,9 +1,10 @@
 """Any explicit one-step method made reversible."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.reversible import Reversible, Segment, State
 from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
@@ -27,19 +28,18 @@ class McCallumFoster(Reversible):
     tableau: Tableau
     coupling: float = 0.999
 
-    source = "McCallum and Foster 2024 (arXiv 2410.11648), forward and backward step"
-
     def __post_init__(self) -> None:
         if not 0 < self.coupling <= 1:
             raise ValueError(f"a coupling lies in (0, 1], not at {self.coupling}")
 
     @property
-    def calls_per_step(self) -> int:  # type: ignore[override]
-        return 6 * self.tableau.stages
-
-    @property
-    def order(self) -> int:  # type: ignore[override]
-        return self.tableau.order
+    def declares(self) -> Declaration:
+        return replace(
+            super().declares,
+            calls_per_step=6 * self.tableau.stages,
+            order=self.tableau.order,
+            source="McCallum and Foster 2024 (arXiv 2410.11648), forward and backward step",
+        )
 
     def start(self, segment: Segment, x: Array) -> State:
         return x, x

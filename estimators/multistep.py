@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.multistep.adams import AdamsSolution, solve
 from gradpareto.estimators.solvers.multistep.sketch import SIZE, sketch
@@ -30,9 +31,14 @@ class Multistep(Estimator):
     refined: bool = False
     corrected: bool = False
     tight: float = 1e-10
-    knob: Knob = "tolerance"
-    method = "Adams"
-    source: str = "Hairer, Norsett, Wanner 1993, III.5-7; Ainsworth et al. 2021, Alg. 1"
+
+    @property
+    def declares(self) -> Declaration:
+        return Declaration(
+            knob="tolerance",
+            tight=self.tight,
+            source="Hairer, Norsett, Wanner 1993, III.5-7; Ainsworth et al. 2021, Alg. 1",
+        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)

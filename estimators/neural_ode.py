@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
 from gradpareto.estimators.solvers.explicit.runge_kutta import solve
@@ -25,16 +26,17 @@ class NeuralOde(Estimator):
     tableau: Tableau
     checkpoints: int = 1
     tight: float = 1e-11
-    knob: Knob = "tolerance"
-    memory = 0.0
 
     @property
-    def source(self) -> str:  # type: ignore[override]
-        return "Chen et al. 2018" + ("; Gholami et al. 2019" if self.checkpoints > 1 else "")
-
-    @property
-    def order(self) -> int:  # type: ignore[override]
-        return self.tableau.order
+    def declares(self) -> Declaration:
+        return Declaration(
+            knob="tolerance",
+            tight=self.tight,
+            order=self.tableau.order,
+            memory=0.0,
+            reconstructs=True,
+            source="Chen et al. 2018" + ("; Gholami et al. 2019" if self.checkpoints > 1 else ""),
+        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         control, width = Adaptive.from_tolerance(setting), x0.shape[1]

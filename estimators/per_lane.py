@@ -2,12 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.per_lane.adaptive_quadrature import integrate
 from gradpareto.estimators.solvers.per_lane.solver import (
     LaneRightHandSide,
@@ -22,22 +23,21 @@ Segment = tuple[float, float, SegmentSolution]
 
 
 @dataclass(frozen=True)
-class OverSolver(Estimator):
+class PerLaneEstimator(Estimator):
     """The parts that estimators over a solver share. In float64, whatever x0 and theta are."""
 
     solver: LaneSolver
     tight: float = 1e-9
-    knob: Knob = "tolerance"
-    follows_dtype = False
 
     @property
-    def method(self) -> str:
-        """What the solver is called."""
-        return self.solver.name
-
-    @property
-    def stiff(self) -> bool:  # type: ignore[override]
-        return self.solver.stiff
+    def declares(self) -> Declaration:
+        return Declaration(
+            knob="tolerance",
+            tight=self.tight,
+            follows_dtype=False,
+            per_lane=True,
+            stiff=self.solver.stiff,
+        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         if not 0 < setting < np.inf:
@@ -47,7 +47,7 @@ class OverSolver(Estimator):
         loss, grad_x0, grad_theta, start = (np.stack(part) for part in zip(*rows, strict=True))
         failed = {lane.index: lane.failure for lane in lanes if lane.failure}
         steps = np.array([lane.steps for lane in lanes])
-        found = start if self.memory == 0 else None
+        found = start if self.declares.reconstructs else None
         return Estimate(loss, grad_x0, grad_theta, steps, failed, found)
 
     def _attempt(self, lane: "_Lane", x0: Array) -> tuple[Array, Array, Array, Array]:
@@ -63,14 +63,18 @@ class OverSolver(Estimator):
         """Loss (), dL/dx0 (d,), dL/dtheta (P,), x(0) as it was found going backward (d,)."""
 
 
-class CtpgOver(OverSolver):
+class PerLaneCtpg(PerLaneEstimator):
     """The paper's Algorithm 1: the parameter gradient is part of the backward solve's state.
 
     The running cost is a component of the forward state. Over SciPy's solvers it is an independent
     check of this project's engine.
     """
 
-    source = "Ainsworth et al. 2021, Alg. 1, over a solver of one lane"
+    @property
+    def declares(self) -> Declaration:
+        return replace(
+            super().declares, source="Ainsworth et al. 2021, Alg. 1, over a solver of one lane"
+        )
 
     def _gradient(self, lane: "_Lane", x0: Array) -> tuple[Array, Array, Array, Array]:
         x_end, loss, legs = lane.forward(x0, dense=True)
@@ -88,12 +92,16 @@ class CtpgOver(OverSolver):
         return loss, adjoint[:width], adjoint[width:], x0
 
 
-class GaussAdjointOver(OverSolver):
+class PerLaneGaussAdjoint(PerLaneEstimator):
     """The adjoint alone is solved backward; the parameter gradient is summed at Gauss nodes of its
     steps, along both dense outputs, and where three nodes a step do not do, at more.
     """
 
-    source = "Norcliffe and Deisenroth 2023, Gauss-Legendre adjoint"
+    @property
+    def declares(self) -> Declaration:
+        return replace(
+            super().declares, source="Norcliffe and Deisenroth 2023, Gauss-Legendre adjoint"
+        )
 
     def _gradient(self, lane: "_Lane", x0: Array) -> tuple[Array, Array, Array, Array]:
         x_end, loss, legs = lane.forward(x0, dense=True)
@@ -114,14 +122,20 @@ class GaussAdjointOver(OverSolver):
         return loss, adjoint, total, x0
 
 
-class BacksolveOver(OverSolver):
+class PerLaneBacksolve(PerLaneEstimator):
     """The state is integrated again, backward, beside the adjoint and the parameter gradient.
 
     Nothing is stored; errors grow as they do in `neural_ode`.
     """
 
-    source = "Chen et al. 2018, Algorithm 1"
-    memory = 0.0
+    @property
+    def declares(self) -> Declaration:
+        return replace(
+            super().declares,
+            memory=0.0,
+            reconstructs=True,
+            source="Chen et al. 2018, Algorithm 1",
+        )
 
     def _gradient(self, lane: "_Lane", x0: Array) -> tuple[Array, Array, Array, Array]:
         x_end, loss, _ = lane.forward(x0, dense=False)

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.mesh import inside, step_count
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
 from gradpareto.systems import Array, Problem
@@ -55,9 +56,10 @@ class Reversible(Estimator):
     """
 
     tight: float
-    knob: Knob = "step"
-    exact = True
-    memory = 0.0
+
+    @property
+    def declares(self) -> Declaration:
+        return Declaration(knob="step", tight=self.tight, exact=True, memory=0.0, reconstructs=True)
 
     @abstractmethod
     def start(self, segment: Segment, x: Array) -> State:

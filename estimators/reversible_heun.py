@@ -1,7 +1,8 @@
 """The reversible Heun method, undone step by step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.reversible import Reversible, Segment, State
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
 from gradpareto.systems import Array
@@ -15,9 +16,14 @@ class ReversibleHeun(Reversible):
     w(z). Stable on the imaginary axis alone, like MALI.
     """
 
-    order = 2
-    calls_per_step = 3
-    source = "Kidger et al. 2021 (arXiv 2105.13493), Algorithms 1 and 2"
+    @property
+    def declares(self) -> Declaration:
+        return replace(
+            super().declares,
+            calls_per_step=3,
+            order=2,
+            source="Kidger et al. 2021 (arXiv 2105.13493), Algorithms 1 and 2",
+        )
 
     def start(self, segment: Segment, x: Array) -> State:
         return (x, x, *segment.flow(0, x))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradpareto.estimators.bptt import Bptt
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.systems import Array, Problem
 
 
@@ -21,18 +22,17 @@ class Richardson(Estimator):
     base: Bptt
     levels: int = 2
     tight: float = 0.02
-    knob: Knob = "step"
-
-    exact = True
-    source = "Richardson 1911; Hairer, Norsett and Wanner 1993, II.8 and II.9"
 
     @property
-    def calls_per_step(self) -> int:  # type: ignore[override]
-        return self.base.calls_per_step * (2**self.levels - 1)
-
-    @property
-    def order(self) -> int:  # type: ignore[override]
-        return self.base.tableau.order + self.levels - 1
+    def declares(self) -> Declaration:
+        return Declaration(
+            knob="step",
+            tight=self.tight,
+            calls_per_step=self.base.declares.calls_per_step * (2**self.levels - 1),
+            order=self.base.tableau.order + self.levels - 1,
+            exact=True,
+            source="Richardson 1911; Hairer, Norsett and Wanner 1993, II.8 and II.9",
+        )
 
     @property
     def weights(self) -> Array:

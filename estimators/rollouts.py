@@ -6,8 +6,9 @@ from hashlib import sha256
 
 import numpy as np
 
+from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.differences import ROWS_AT_ONCE, losses_at, point_of
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import fixed_mesh
 from gradpareto.systems import Array, Problem
@@ -54,10 +55,18 @@ class Rollouts(Estimator):
     steps: int = 64
     seed: int = 0
     tight: float = 1024.0
-    knob: Knob = "rollouts"
-    follows_dtype = False
-    stochastic = True
-    memory = 0.0
+
+    @property
+    def declares(self) -> Declaration:
+        return Declaration(
+            knob="rollouts",
+            tight=self.tight,
+            follows_dtype=False,
+            per_lane=True,
+            memory=0.0,
+            stochastic=True,
+            source=self.source,
+        )
 
     def calls(self, problem: Problem, setting: float) -> float:
         return setting * self.tableau.stages * self.steps

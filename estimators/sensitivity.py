@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import each_step, inside
@@ -24,20 +25,20 @@ class Sensitivity(Estimator):
 
     tableau: Tableau
     tight: float = 0.02
-    knob: Knob = "step"
-    source: str = "Serban and Hindmarsh 2005"
-    forward_only = True
-    exact = True
-    memory = 0.0
 
     @property
-    def order(self) -> int:  # type: ignore[override]
-        return self.tableau.order
-
-    @property
-    def calls_per_step(self) -> int:  # type: ignore[override]
-        """For one state; see `solves`."""
-        return self.tableau.stages
+    def declares(self) -> Declaration:
+        """The calls of a step are those for one state; see `solves`."""
+        return Declaration(
+            knob="step",
+            tight=self.tight,
+            calls_per_step=self.tableau.stages,
+            order=self.tableau.order,
+            exact=True,
+            memory=0.0,
+            forward_only=True,
+            source="Serban and Hindmarsh 2005",
+        )
 
     def solves(self, problem: Problem) -> int:
         """A flow, a Jacobian of d products, and one product more."""

@@ -7,7 +7,8 @@ import numpy as np
 import scipy
 
 from gradpareto.estimators.collocation import Collocation, backward
-from gradpareto.estimators.estimate import Estimate, Estimator, Knob
+from gradpareto.estimators.declaration import Declaration
+from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.implicit.tableaus import gauss, radau
 from gradpareto.estimators.solvers.mesh import inside
 from gradpareto.systems import Array, Factors, Problem
@@ -32,11 +33,18 @@ class SolveBvp(Estimator):
     """
 
     tight: float = 1e-8
-    knob: Knob = "tolerance"
-    follows_dtype = False
-    memory: float = 0.0
-    iterative: bool = True
-    source: str = "Kierzenka and Shampine 2001; SciPy's solve_bvp"
+
+    @property
+    def declares(self) -> Declaration:
+        return Declaration(
+            knob="tolerance",
+            tight=self.tight,
+            follows_dtype=False,
+            per_lane=True,
+            memory=0.0,
+            iterative=True,
+            source="Kierzenka and Shampine 2001; SciPy's solve_bvp",
+        )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         if not 0 < setting < np.inf:

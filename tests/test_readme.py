@@ -99,7 +99,9 @@ def test_what_the_readme_advises_needs_fewer_evaluations(tables: dict[str, pd.Da
             needed[advice.system, advice.theta, name] for name in (advice.new, advice.baseline)
         )
         # What saves memory is not cheaper, and is advised for its memory.
-        saves = ESTIMATORS[advice.new].memory != ESTIMATORS[advice.baseline].memory
+        saves = (
+            ESTIMATORS[advice.new].declares.memory != ESTIMATORS[advice.baseline].declares.memory
+        )
         assert new < baseline or (saves and np.isfinite(new)), advice
     reached = np.isfinite(needed).groupby("estimator").sum()
     assert reached[UNSURE] == reached.max()
@@ -131,7 +133,7 @@ def test_the_table_of_estimators_is_what_they_declare() -> None:
     told = told_how("estimators")
     assert set(held.index) <= set(ESTIMATORS), told
     for name, row in held.iterrows():
-        own = ESTIMATORS[str(name)]
+        own = ESTIMATORS[str(name)].declares
         assert (row.source, row.exact, row.stiff) == (own.source, own.exact, own.stiff), told
         assert row.memory == own.memory, told
         assert row.order == own.order or (own.order is None and pd.isna(row.order)), told

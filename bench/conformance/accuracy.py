@@ -51,22 +51,24 @@ def error_of(estimator: Estimator, name: str, setting: float) -> float:
 
 def allowed(estimator: Estimator) -> float:
     """The relative error that is let pass at the tight setting."""
-    if estimator.knob not in ("step", "tolerance"):
+    if estimator.declares.knob not in ("step", "tolerance"):
         return DRAWN
-    if estimator.knob == "tolerance":
-        return float(MARGIN * estimator.tight**estimator.tolerance_exponent + ROUNDING)
-    order = estimator.order or UNDECLARED_ORDER
-    return MARGIN * (RATE * estimator.tight) ** order / factorial(order + 1) + ROUNDING
+    if estimator.declares.knob == "tolerance":
+        return float(
+            MARGIN * estimator.declares.tight**estimator.declares.tolerance_exponent + ROUNDING
+        )
+    order = estimator.declares.order or UNDECLARED_ORDER
+    return MARGIN * (RATE * estimator.declares.tight) ** order / factorial(order + 1) + ROUNDING
 
 
 def gradient(estimator: Estimator) -> Finding:
     """Against certified references, at the tight setting."""
-    most = allowed(estimator)
-    found = {name: error_of(estimator, name, estimator.tight) for name in SMOOTH}
+    most, tight = allowed(estimator), estimator.declares.tight
+    found = {name: error_of(estimator, name, tight) for name in SMOOTH}
     return judged(
         "gradient",
         max(found.values()) <= most,
-        f"gradient and loss within {most:.1e} of the reference at {estimator.tight:g} (its tight)",
+        f"gradient and loss within {most:.1e} of the reference at {tight:g} (its tight)",
         ", ".join(f"{name} {error:.1e}" for name, error in found.items()),
         "an error near 1 is a missing term (dJ/dx, the running cost, a sign or a factor); one that "
         "is smaller but stays is a quadrature or an interpolant of too low an order, or a `tight` "
@@ -76,21 +78,23 @@ def gradient(estimator: Estimator) -> Finding:
 
 def order(estimator: Estimator) -> Finding:
     """How the error goes with the knob."""
-    by = {"step": _order_by_step, "tolerance": _error_by_tolerance}.get(estimator.knob)
+    by = {"step": _order_by_step, "tolerance": _error_by_tolerance}.get(estimator.declares.knob)
     if by is None:
-        return Finding("order", "noted", "nothing of this knob", f"its knob is {estimator.knob}")
+        return Finding(
+            "order", "noted", "nothing of this knob", f"its knob is {estimator.declares.knob}"
+        )
     return by(estimator)
 
 
 def _order_by_step(estimator: Estimator) -> Finding:
     observed = observed_order(estimator)
-    if estimator.order is None or np.isnan(observed):
+    if estimator.declares.order is None or np.isnan(observed):
         seen = "no two step sizes above rounding" if np.isnan(observed) else f"{observed:.1f}"
         return Finding("order", "noted", "an order, if it declares one", seen)
     return judged(
         "order",
-        observed >= estimator.order - 0.5,
-        f"errors that fall with the power {estimator.order} of the step, as it declares",
+        observed >= estimator.declares.order - 0.5,
+        f"errors that fall with the power {estimator.declares.order} of the step, as it declares",
         f"{observed:.1f}",
         "either `order` is not what it says, or one of its parts (stages, adjoint, quadrature, "
         "interpolant) has a lower one than the rest",
@@ -98,9 +102,9 @@ def _order_by_step(estimator: Estimator) -> Finding:
 
 
 def _error_by_tolerance(estimator: Estimator) -> Finding:
-    ladder = [estimator.tight * factor for factor in (1e4, 1e2, 1.0)]
+    ladder = [estimator.declares.tight * factor for factor in (1e4, 1e2, 1.0)]
     errors = [error_of(estimator, "pendulum", tolerance) for tolerance in ladder]
-    wanted = FALL**estimator.tolerance_exponent
+    wanted = FALL**estimator.declares.tolerance_exponent
     falls = errors[-1] <= max(errors[0] / wanted, ROUNDING)
     pairs = zip(errors, ladder, strict=True)
     return judged(
@@ -115,14 +119,14 @@ def _error_by_tolerance(estimator: Estimator) -> Finding:
 
 def _seen_order(estimator: Estimator) -> str:
     """Not of one of low order, which takes millions of steps at the tolerances of a fit."""
-    if estimator.tight > 1e-7:
+    if estimator.declares.tight > 1e-7:
         return ""
     return f"; order {observed_order(estimator):.1f} in its calls"
 
 
 def breakpoints(estimator: Estimator) -> Finding:
     """Across a jump of the right-hand side that the system declares."""
-    most, found = allowed(estimator), error_of(estimator, "jump", estimator.tight)
+    most, found = allowed(estimator), error_of(estimator, "jump", estimator.declares.tight)
     return judged(
         "breakpoints",
         found <= most,
@@ -147,7 +151,7 @@ def lanes(estimator: Estimator) -> Finding:
         counts.append((int(single.meter.evals[0]), int(batch.meter.evals[lane])))
     same = all(one == other for one, other in counts)
     # Steps that rounding moves leave as much of what a poor interpolant misses.
-    exponent = estimator.tolerance_exponent
+    exponent = estimator.declares.tolerance_exponent
     most = 1e-9 if exponent == 1 else 0.1 * setting**exponent
     return judged(
         "lanes",
@@ -173,9 +177,13 @@ def call(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> E
 
 def coarse(estimator: Estimator, problem: Problem) -> float:
     """A setting at which a call is cheap."""
-    if estimator.knob == "step":
+    if estimator.declares.knob == "step":
         return problem.horizon / 7
-    return max(1e-5, estimator.tight) if estimator.knob == "tolerance" else estimator.tight
+    return (
+        max(1e-5, estimator.declares.tight)
+        if estimator.declares.knob == "tolerance"
+        else estimator.declares.tight
+    )
 
 
 def sampled(problem: Problem, samples: int = SAMPLES) -> tuple[Problem, Array]:

@@ -75,12 +75,12 @@ def memory(estimator: Estimator) -> Finding:
     problem, x0 = sampled(regulator())
     if not (call(estimator, problem, x0, coarse(estimator, problem)).steps > 0).all():
         return Finding("memory", "noted", "steps, to hold memory against", "it tells none")
-    found = memory_exponent(estimator)
+    found, declared = memory_exponent(estimator), estimator.declares.memory
     return judged(
         "memory",
-        not found > estimator.memory + 0.3,
-        f"bytes held for the backward pass that grow no faster than steps^{estimator.memory:g}, as "
-        "it declares",
+        not found > declared + 0.3,
+        f"bytes held for the backward pass that grow no faster than steps^{declared:g}, as it "
+        "declares",
         f"steps^{found:.2f}",
         "either `memory` is not what it says, or something is kept that is not needed",
     )
@@ -90,15 +90,19 @@ def precision(estimator: Estimator) -> Finding:
     """float32 in: float32 out, or float64 where it says that it does not follow."""
     problem, x0 = sampled(rotorcraft())
     problem = problem.with_theta(problem.theta.astype(np.float32))
-    setting = problem.horizon / 7 if estimator.knob == "step" else max(1e-3, estimator.tight)
+    setting = (
+        problem.horizon / 7
+        if estimator.declares.knob == "step"
+        else max(1e-3, estimator.declares.tight)
+    )
     with np.errstate(all="ignore"):
         estimate = call(estimator, problem, x0.astype(np.float32), setting)
     found = {name: getattr(estimate, name).dtype for name in EXPECTED if name != "steps"}
-    wanted = np.dtype(np.float32 if estimator.follows_dtype else np.float64)
+    wanted = np.dtype(np.float32 if estimator.declares.follows_dtype else np.float64)
     return judged(
         "precision",
         set(found.values()) == {wanted},
-        f"{wanted} from float32, since follows_dtype is {estimator.follows_dtype}",
+        f"{wanted} from float32, since follows_dtype is {estimator.declares.follows_dtype}",
         ", ".join(f"{name} {dtype}" for name, dtype in found.items()),
         "make arrays in np.result_type(x0, problem.theta), or declare follows_dtype = False and "
         "work in float64",

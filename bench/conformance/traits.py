@@ -112,15 +112,15 @@ def observed_order(estimator: Estimator) -> float:
 
     NaN where fewer than two steps, or four tolerances, are above rounding, or with another knob.
     """
-    of = {"step": _order_by_step, "tolerance": _order_by_tolerance}.get(estimator.knob)
+    of = {"step": _order_by_step, "tolerance": _order_by_tolerance}.get(estimator.declares.knob)
     return of(estimator) if of else np.nan
 
 
 def _order_by_step(estimator: Estimator) -> float:
     # What a reversible method carries beside the state grows where the state decays: over the whole
     # horizon, that and the rounding it magnifies hide the order.
-    problem, x0, truth = smooth(1.0) if estimator.exact and not estimator.memory else smooth()
-    floor = max(ROUNDING, estimator.floor)
+    problem, x0, truth = smooth(1.0) if estimator.declares.reconstructs else smooth()
+    floor = max(ROUNDING, estimator.declares.floor)
     usable: list[tuple[int, float]] = []
     for count in COUNTS:
         error = _relative(estimator(problem, x0, problem.horizon / count), truth)
@@ -141,7 +141,7 @@ def _order_by_tolerance(estimator: Estimator) -> float:
         estimate = estimator(counted, x0, tolerance)
         # An exact one steps forward alone, and may take steps again, the more often the more.
         steps, calls = estimate.steps[0], counted.meter.f_evals[0]
-        row[:] = steps if estimator.exact else calls, _relative(estimate, truth)
+        row[:] = steps if estimator.declares.exact else calls, _relative(estimate, truth)
     points = points[points[:, 1] > ROUNDING]
     if len(points) < 4 or np.ptp(points[:, 0]) == 0:
         return np.nan
@@ -158,10 +158,10 @@ def gradient_gap(estimator: Estimator) -> float:
     and with another knob. Differences are central, extrapolated (Romberg) from four widths: to
     about 1e-13.
     """
-    if estimator.knob not in COARSE:
+    if estimator.declares.knob not in COARSE:
         return np.nan
     problem, x0, _ = smooth()
-    problem, setting = replace(problem, horizon=1.0), COARSE[estimator.knob]
+    problem, setting = replace(problem, horizon=1.0), COARSE[estimator.declares.knob]
     rng = np.random.default_rng(8)
     along_x0, along_theta = rng.standard_normal(x0.shape), rng.standard_normal(problem.theta.shape)
     centre = estimator(problem, x0, setting)
@@ -188,10 +188,10 @@ def memory_exponent(estimator: Estimator) -> float:
     0 if there is no turn: nothing was stored for a backward pass. Unless the knob is the step, a
     horizon is what makes the steps many.
     """
-    if estimator.knob == "step":
+    if estimator.declares.knob == "step":
         turns = [_stored(estimator, 4.0, 4.0 / count, 8) for count in MEMORY_STEPS]
     else:
-        setting = MODERATE[estimator.knob]
+        setting = MODERATE[estimator.declares.knob]
         pace = 16.0 / float(estimator(orbit(16.0), np.array([[1.0, -0.5]]), setting).steps[0])
         turns = [_stored(estimator, pace * count, setting, 2) for count in LONG_STEPS]
     (few, short), (many, long) = turns
@@ -206,7 +206,7 @@ def _stored(
     """Bytes a sample, and calls of f a sample."""
     x0 = np.random.default_rng(0).standard_normal((samples, 2))
     for _ in range(WARM_UPS):
-        estimator(orbit(1.0), x0, MODERATE[estimator.knob])
+        estimator(orbit(1.0), x0, MODERATE[estimator.declares.knob])
     tracemalloc.start()
     try:
         counted = metered(orbit(horizon), samples)
@@ -225,16 +225,16 @@ def calls_per_step(estimator: Estimator) -> float:
         steps = estimator(counted, x0, setting).steps
         return float(counted.meter.evals[0]), float(steps[0])
 
-    if estimator.knob == "step":
+    if estimator.declares.knob == "step":
         return (spent(4.0 / 16)[0] - spent(4.0 / 8)[0]) / 8
-    evals, steps = spent(MODERATE[estimator.knob])
+    evals, steps = spent(MODERATE[estimator.declares.knob])
     return evals / steps
 
 
 def suits_stiff(estimator: Estimator) -> bool:
     """Whether any setting of STIFF_LADDER reaches STIFF_ERROR within STIFF_EVALS."""
     problem, x0, truth = stiff()
-    settings = STIFF_LADDER[estimator.knob]
+    settings = STIFF_LADDER[estimator.declares.knob]
     return any(_reaches(partial(estimator, setting=s), problem, x0, truth) for s in settings)
 
 

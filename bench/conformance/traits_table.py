@@ -50,24 +50,24 @@ def traits_table(names: Iterable[str], report: Report = silent) -> pd.DataFrame:
 def _row(estimator: Estimator) -> dict[str, Any]:
     found = measure_traits(estimator)
     return {
-        "knob": estimator.knob,
-        "order": estimator.order,
+        "knob": estimator.declares.knob,
+        "order": estimator.declares.order,
         "observed_order": found.order,
-        "exact": estimator.exact,
+        "exact": estimator.declares.exact,
         "gap": found.gap,
-        "memory": estimator.memory,
+        "memory": estimator.declares.memory,
         "observed_memory": found.memory,
         "calls_per_step": _calls(estimator),
         "observed_calls": found.calls_per_step,
-        "stiff": estimator.stiff,
-        "source": estimator.source,
+        "stiff": estimator.declares.stiff,
+        "source": estimator.declares.source,
     }
 
 
 def _calls(estimator: Estimator) -> float:
     """The calls of a fixed step that the estimator declares, for the LQR."""
-    declared = estimator.calls_per_step * estimator.solves(orbit(1.0))
-    return declared if estimator.knob == "step" else float("nan")
+    declared = estimator.declares.calls_per_step * estimator.solves(orbit(1.0))
+    return declared if estimator.declares.knob == "step" else float("nan")
 
 
 def traits_markdown(table: pd.DataFrame) -> str:

@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 
-from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.estimators import ESTIMATORS, Declaration
 
 STORES = 0.75
 """The exponent of memory from which on it counts as a stored trajectory."""
 
-FAMILIES: dict[str, Callable[[Estimator], bool]] = {
-    "stochastic": lambda e: e.stochastic,
-    "forward": lambda e: e.forward_only,
-    "discretise first, implicit": lambda e: e.exact and e.iterative,
-    "discretise first": lambda e: e.exact and e.memory >= STORES,
-    "discretise first, less memory": lambda e: e.exact,
-    "adjoint first, implicit": lambda e: e.stiff or e.iterative,
-    "adjoint first": lambda e: e.memory >= STORES,
-    "adjoint first, less memory": lambda e: True,
+FAMILIES: dict[str, Callable[[Declaration], bool]] = {
+    "stochastic": lambda d: d.stochastic,
+    "forward": lambda d: d.forward_only,
+    "discretise first, implicit": lambda d: d.exact and d.iterative,
+    "discretise first": lambda d: d.exact and d.memory >= STORES,
+    "discretise first, less memory": lambda d: d.exact,
+    "adjoint first, implicit": lambda d: d.stiff or d.iterative,
+    "adjoint first": lambda d: d.memory >= STORES,
+    "adjoint first, less memory": lambda d: True,
 }
 """The first that holds is the family."""
 UNKNOWN = "not registered"
@@ -26,4 +26,4 @@ def family_of(name: str) -> str:
     estimator = ESTIMATORS.get(name)
     if estimator is None:
         return UNKNOWN
-    return next(family for family, holds in FAMILIES.items() if holds(estimator))
+    return next(family for family, holds in FAMILIES.items() if holds(estimator.declares))

@@ -139,4 +139,4 @@ def setting_of(setup: Setup, estimator: str) -> float:
     """Return the set-up's setting, or the paper's tolerance, a hundredth of T, or 64 rollouts."""
     horizon = setup.horizon or setup.system.horizon
     usual = {"tolerance": PAPER_RTOL, "step": horizon / 100, "rollouts": 64.0}
-    return setup.settings.get(estimator, usual[ESTIMATORS[estimator].knob])
+    return setup.settings.get(estimator, usual[ESTIMATORS[estimator].declares.knob])

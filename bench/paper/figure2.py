@@ -81,8 +81,8 @@ def _measure(
 ) -> pd.DataFrame:
     """A row a sample: its evaluations and its absolute error."""
     estimator, own = ESTIMATORS[name], x0
-    if estimator.knob == "step":
-        calls = problem.horizon / setting * estimator.calls_per_step / 2
+    if estimator.declares.knob == "step":
+        calls = problem.horizon / setting * estimator.declares.calls_per_step / 2
         own = x0[: max(1, int(LANE_STEPS / calls))]
     cast = problem.with_theta(problem.theta.astype(precision))
     with np.errstate(all="ignore"):

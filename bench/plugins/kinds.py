@@ -1,15 +1,16 @@
 """What a plug-in's object is, an estimator, a solver or a tableau, and the estimators it makes."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any
 
 import scipy
 
 from gradpareto.bench.plugins.source import Unusable
-from gradpareto.estimators import Estimate, Estimator
-from gradpareto.estimators.estimate import Knob
-from gradpareto.estimators.per_lane import BacksolveOver, CtpgOver, GaussAdjointOver
+from gradpareto.estimators import Declaration, Estimate, Estimator
+from gradpareto.estimators.per_lane import PerLaneBacksolve, PerLaneCtpg, PerLaneGaussAdjoint
 from gradpareto.estimators.solvers.explicit.order_conditions import check
 from gradpareto.estimators.solvers.per_lane.scipy_solver import ScipySolver
 from gradpareto.estimators.solvers.per_lane.solver import LaneSolver
@@ -18,30 +19,26 @@ from gradpareto.estimators.tableau_forms import as_tableau, forms
 from gradpareto.systems import Array, Problem
 
 TIGHT = {"tolerance": 1e-8, "step": 0.01}
-"""Where whoever brings an estimator does not say."""
+"""The tight setting of a plug-in that declares none, by its knob."""
 KINDS = (
     "an Estimator, or a function (problem, x0, setting); a solver (rhs, span, y0, tolerance) or an "
     "OdeSolver; or a tableau with a, b and c"
 )
 
 
+@dataclass(frozen=True)
 class FunctionEstimator(Estimator):
-    """A function (problem, x0, setting) -> Estimate; its attributes are the declarations."""
+    """A function (problem, x0, setting) -> Estimate, and what its attributes declare."""
 
-    def __init__(self, function: Callable[[Problem, Array, float], Estimate]) -> None:
-        self.function = function
-        self.knob = getattr(function, "knob", "tolerance")
-        for name in declarations():
-            if hasattr(function, name):
-                setattr(self, name, getattr(function, name))
+    function: Callable[[Problem, Array, float], Estimate]
+    declared: Declaration
+
+    @property
+    def declares(self) -> Declaration:
+        return self.declared
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         return self.function(problem, x0, setting)
-
-
-def declarations() -> list[str]:
-    """The names of what an estimator declares."""
-    return list(inspect.get_annotations(Estimator))
 
 
 def estimators_of(given: object, name: str) -> dict[str, Estimator]:
@@ -62,7 +59,7 @@ def estimators_of(given: object, name: str) -> dict[str, Estimator]:
 def _estimators_of(given: Any, name: str) -> dict[str, Estimator]:
     if isinstance(given, Estimator) or _is_subclass(given, Estimator):
         whole = _instance(given, name) if isinstance(given, type) else given
-        return {"": _declared(whole, name)}
+        return {"": _whole(whole, name)}
     if _is_subclass(given, scipy.integrate.OdeSolver):
         return over(ScipySolver(given))
     _refuse_ambiguity(given, name)
@@ -80,7 +77,7 @@ def _estimators_of(given: Any, name: str) -> dict[str, Estimator]:
         raise Unusable(f"{name} is {_article(type(given).__name__)}, not {KINDS}")
     if _takes_four(given, name):
         return over(UserSolver(given, name, bool(getattr(given, "stiff", False))))
-    return {"": _declared(FunctionEstimator(given), name)}
+    return {"": FunctionEstimator(given, _declared(given, name))}
 
 
 def _has_coefficients(given: object) -> bool:
@@ -113,9 +110,9 @@ def _refuse_ambiguity(given: Any, name: str) -> None:
 def over(solver: LaneSolver) -> dict[str, Estimator]:
     """The estimators that a solver alone becomes."""
     return {
-        "ctpg": CtpgOver(solver, TIGHT["tolerance"]),
-        "gauss_adjoint": GaussAdjointOver(solver, TIGHT["tolerance"]),
-        "backsolve": BacksolveOver(solver, TIGHT["tolerance"]),
+        "ctpg": PerLaneCtpg(solver, TIGHT["tolerance"]),
+        "gauss_adjoint": PerLaneGaussAdjoint(solver, TIGHT["tolerance"]),
+        "backsolve": PerLaneBacksolve(solver, TIGHT["tolerance"]),
     }
 
 
@@ -153,23 +150,37 @@ def _takes_four(function: Callable[..., Any], name: str) -> bool:
     return fits == [4] or (len(fits) == 2 and "tolerance" in signature.parameters)
 
 
-def _declared(estimator: Estimator, name: str) -> Estimator:
-    """The estimator, with a `tight` if it has none. Raises Unusable on declarations of no sense."""
-    knob = getattr(estimator, "knob", None)
-    if knob not in get_args(Knob):
-        known = " or ".join(map(repr, get_args(Knob)))
-        raise Unusable(f"{name}: its knob is {knob!r}, not {known}")
-    if getattr(estimator, "tight", None) is None:
-        object.__setattr__(estimator, "tight", TIGHT.get(str(knob)))
-    if not isinstance(estimator.tight, (int, float)) or not 0 < estimator.tight < float("inf"):
-        raise Unusable(f"{name}: its tight setting is {estimator.tight!r}, not a positive number")
+def _whole(estimator: Estimator, name: str) -> Estimator:
+    """The estimator itself, if it gives the record. Raises Unusable."""
+    try:
+        declared = estimator.declares
+    except ValueError as error:
+        raise Unusable(f"{name}: {error}") from error
+    if not isinstance(declared, Declaration):
+        raise Unusable(f"{name}: its `declares` is {declared!r}, not a Declaration")
     return estimator
+
+
+def _declared(given: Callable[..., Any], name: str) -> Declaration:
+    """The record of a function's, or an object's, plain attributes; nothing is written into it.
+
+    Raises Unusable on a value that makes no sense, and on a function's attribute that is almost the
+    name of a declaration.
+    """
+    known = [field.name for field in fields(Declaration)]
+    for attribute in vars(given) if inspect.isfunction(given) else ():
+        near = get_close_matches(attribute, known, n=1, cutoff=0.8)
+        if near and attribute not in known:
+            raise Unusable(f"{name}: it declares {attribute!r}: did you mean {near[0]!r}?")
+    found = {part: getattr(given, part) for part in known if hasattr(given, part)}
+    knob = found.setdefault("knob", "tolerance")
+    if knob in TIGHT:
+        found.setdefault("tight", TIGHT[knob])
+    try:
+        return Declaration(**{"tight": None} | found)
+    except ValueError as error:
+        raise Unusable(f"{name}: {error}") from error
 
 
 def _article(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
-
-
-def declared_by(estimator: Estimator) -> Mapping[str, Any]:
-    """What it declares, by name."""
-    return {name: getattr(estimator, name) for name in declarations()}

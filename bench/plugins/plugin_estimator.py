@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from gradpareto.bench.plugins.kinds import declared_by, estimators_of
+from gradpareto.bench.plugins.kinds import estimators_of
 from gradpareto.bench.plugins.source import Source, Unusable, digest, load, quiet
-from gradpareto.estimators import Estimate, Estimator
+from gradpareto.estimators import Declaration, Estimate, Estimator
 from gradpareto.systems import Array, Problem
 
 
@@ -20,9 +20,11 @@ class Plugged(Estimator):
     def __init__(self, source: Source, name: str, form: str, code: str, made: Estimator) -> None:
         self.plugin, self.name, self.form, self.code = source, name, form, code
         self.shift = 0
-        # Instance attributes, so that what the class has by default is out of the way.
-        for declaration, value in declared_by(made).items():
-            setattr(self, declaration, value)
+        self.declared = made.declares
+
+    @property
+    def declares(self) -> Declaration:
+        return self.declared
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         made = made_of(self.plugin, self.name)

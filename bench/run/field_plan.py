@@ -5,7 +5,7 @@ from gradpareto.systems import Problem
 
 SAMPLES = 4
 FEWER = 2
-"""Samples of an estimator that is dear: by its parameters, or lane by lane."""
+"""Samples of an estimator that is expensive: by its parameters, or lane by lane."""
 CELL_SECONDS = 10.0
 TOLERANCES = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
 TIGHTEST = {"mujoco_cartpole": 1e-6, "cartpole": 1e-8, "taichi_electric": 1e-4}
@@ -25,25 +25,25 @@ MOST_SOLVED_CALLS = 2**18
 def field_settings(system: str, estimator: str, problem: Problem) -> tuple[tuple[float, ...], int]:
     """Settings, loose to tight, and samples, of an estimator on a problem; none if all are dear."""
     method = ESTIMATORS[estimator]
-    settings = {"step": _steps, "tolerance": _tolerances}.get(method.knob, _rollouts)
+    settings = {"step": _steps, "tolerance": _tolerances}.get(method.declares.knob, _rollouts)
     return settings(system, method, problem), samples_of(method)
 
 
 def samples_of(method: Estimator) -> int:
-    """A solver that does not follow the precision is SciPy's, and goes lane by lane."""
-    dear = method.cost_grows_with_parameters or not method.follows_dtype
-    return FEWER if dear else SAMPLES
+    """The number of samples: FEWER if each of them is solved by itself, or in many solves."""
+    expensive = method.declares.cost_grows_with_parameters or method.declares.per_lane
+    return FEWER if expensive else SAMPLES
 
 
 def _steps(system: str, method: Estimator, problem: Problem) -> tuple[float, ...]:
     """T/N, N the powers of two from 4 on, as far as the calls of the dearest may go."""
     stiff = system in STIFF_CALLS
     most = STIFF_CALLS.get(system, CALLS)
-    if method.cost_grows_with_parameters:
+    if method.declares.cost_grows_with_parameters:
         most = MOST_SOLVED_CALLS
     steps = [problem.horizon / 2**k for k in range(2, 18)]
     steps = [step for step in steps if method.calls(problem, step) <= most]
-    return tuple(steps if not stiff or method.stiff else steps[-STABLE_RUNGS:])
+    return tuple(steps if not stiff or method.declares.stiff else steps[-STABLE_RUNGS:])
 
 
 def _tolerances(system: str, method: Estimator, problem: Problem) -> tuple[float, ...]:

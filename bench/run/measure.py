@@ -73,7 +73,7 @@ def measure(
             outcome = replace(outcome, times=_wall_time(outcome, own, before, baseline))
         if outcome.status == "ok" and sum(outcome.meter.batches.values()) <= TRACED_CALLS:
             outcome = _traced(outcome, own, cell_bytes)
-        if outcome.status == "ok" and estimator.stochastic:
+        if outcome.status == "ok" and estimator.declares.stochastic:
             outcome = _replicated(outcome, own)
     blank = blank_record(cell, estimator, seed)
     return [_record(blank, outcome, reference, sample) for sample in range(len(x0))]
@@ -182,7 +182,7 @@ def blank_record(cell: Cell, estimator: Estimator, seed: int) -> Record:
     nothing = np.nan
     return Record(
         **{name: getattr(cell, name) for name in ("system", "theta", "estimator", "setting")},
-        knob=estimator.knob,
+        knob=estimator.declares.knob,
         sample=0,
         seed=seed,
         status="ok",

@@ -134,21 +134,25 @@ def settings_up_to(estimator: str, problem: Problem, calls: int) -> tuple[float,
     rollouts, powers of two as far as ROLLOUT_CALLS.
     """
     method = ESTIMATORS[estimator]
-    if method.knob == "tolerance":
+    if method.declares.knob == "tolerance":
         return TOLERANCES
-    if method.knob == "rollouts":
+    if method.declares.knob == "rollouts":
         most = int(ROLLOUT_CALLS / method.calls(problem, 1))
         return tuple(2.0**k for k in range(1, most.bit_length()))
-    affordable = DEAR * calls if method.cost_grows_with_parameters else calls
+    affordable = DEAR * calls if method.declares.cost_grows_with_parameters else calls
     a_step = method.calls(problem, problem.horizon)
-    most = min(calls // method.calls_per_step, int(affordable / a_step))
+    most = min(calls // method.declares.calls_per_step, int(affordable / a_step))
     return _steps(problem.horizon, [2**k for k in range(most.bit_length())])
 
 
 def affordable_samples(system: str, estimator: str, settings: Sequence[float]) -> int:
     """As many as 2 DEAR allows, of an estimator that pays for each parameter; of others, any."""
     method = ESTIMATORS.get(estimator)
-    if method is None or method.knob != "step" or not method.cost_grows_with_parameters:
+    if (
+        method is None
+        or method.declares.knob != "step"
+        or not method.declares.cost_grows_with_parameters
+    ):
         return sys.maxsize
     dearest = method.calls(_any_problem(system), min(settings))
     return max(1, int(2 * DEAR * DEAREST.get(system, 2**13) / dearest))

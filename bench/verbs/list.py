@@ -31,7 +31,8 @@ def verb(as_json: bool) -> None:
         for name, task in TASKS.items()
     }
     estimators = {
-        name: {"knob": method.knob, "order": method.order} for name, method in ESTIMATORS.items()
+        name: {"knob": method.declares.knob, "order": method.declares.order}
+        for name, method in ESTIMATORS.items()
     }
     if as_json:
         print_json({"systems": systems, "needs": NEEDS, "estimators": estimators, "broken": BROKEN})

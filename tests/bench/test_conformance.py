@@ -10,8 +10,7 @@ import pytest
 
 from gradpareto.bench.conformance.kit import CHECKS, passes, run_check
 from gradpareto.bench.verbs.check import report
-from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
-from gradpareto.estimators.estimate import Knob
+from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import Array, Problem
 
 REPRESENTATIVE = [
@@ -32,10 +31,11 @@ class Faulty(Estimator):
     """Does one thing wrong."""
 
     how: str
-    knob: Knob = "step"
-    tight: float = 0.01
-    order: int | None = 4
     memory: float = 1.0
+
+    @property
+    def declares(self) -> Declaration:
+        return Declaration(knob="step", tight=0.01, order=4, memory=self.memory)
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:  # noqa: PLR0911, PLR0912
         own = ESTIMATORS["bptt-rk4"]

@@ -27,27 +27,29 @@ def test_every_estimator_is_measured_and_on_every_problem_unless_it_is_dear(
         for name in set(ESTIMATORS) - {c.estimator for c in cells if c.problem == problem}
     }
     assert {c.estimator for c in cells} == set(ESTIMATORS)
-    assert all(ESTIMATORS[name].cost_grows_with_parameters for _, name in missing)
+    assert all(ESTIMATORS[name].declares.cost_grows_with_parameters for _, name in missing)
 
 
 def test_no_step_costs_more_than_it_may(cells: list[Cell]) -> None:
     for cell in cells:
         method, problem = ESTIMATORS[cell.estimator], TASKS[cell.system].problem(cell.theta)
-        if method.knob == "step":
-            dear = method.cost_grows_with_parameters
+        if method.declares.knob == "step":
+            dear = method.declares.cost_grows_with_parameters
             most = (
                 field_plan.MOST_SOLVED_CALLS
                 if dear
                 else field_plan.STIFF_CALLS.get(cell.system, 2**12)
             )
             assert method.calls(problem, cell.setting) <= most, cell
-        assert cell.samples == (2 if not method.follows_dtype else field_plan.samples_of(method))
+        assert cell.samples == (
+            2 if not method.declares.follows_dtype else field_plan.samples_of(method)
+        )
 
 
 def test_settings_go_from_loose_to_tight(cells: list[Cell]) -> None:
     """A timeout gives up those behind it."""
     for name in ESTIMATORS:
-        if ESTIMATORS[name].knob == "rollouts":
+        if ESTIMATORS[name].declares.knob == "rollouts":
             continue
         for problem in problems_of((), ()):
             own = [c.setting for c in cells if c.estimator == name and c.problem == problem]

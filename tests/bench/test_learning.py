@@ -15,7 +15,7 @@ from gradpareto.bench.learning.optimiser import Adam, Momentum
 from gradpareto.bench.learning.setups import Setup, setup_of
 from gradpareto.bench.learning.train import Run, heldout_loss, train
 from gradpareto.bench.store.records import UnusableFolder
-from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
+from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import LQR, TASKS, Array, Policy, Problem
 
 _I = np.eye(2)
@@ -203,8 +203,7 @@ def test_a_folder_keeps_one_comparison(tmp_path: Path) -> None:
 class Failing(Estimator):
     """CTPG, but some gradients are lost: lane 0 at odd calls, every lane at the third."""
 
-    knob = "tolerance"
-    tight = 1e-4
+    declares = Declaration(knob="tolerance", tight=1e-4)
 
     def __init__(self) -> None:
         self.calls = 0

@@ -23,7 +23,7 @@ from tests.bench.conftest import assert_refused
 SOLVER = '''
 from scipy.integrate import solve_ivp, RK23, RK45
 from gradpareto.systems import TASKS
-from gradpareto.estimators import Estimator, ESTIMATORS, Estimate
+from gradpareto.estimators import Declaration, Estimator, ESTIMATORS, Estimate
 from gradpareto.estimators.neural_ode import NeuralOde
 from gradpareto.estimators.solvers.explicit.tableaus import TSIT5
 
@@ -41,8 +41,7 @@ nameless.knob, nameless.tight, nameless.order = "step", 1e-3, 1
 
 class Whole(Estimator):
     """Not a dataclass, and not picklable."""
-    knob = "tolerance"
-    tight = 1e-7
+    declares = Declaration(knob="tolerance", tight=1e-7)
     def __init__(self):
         self.inner = lambda *given: ESTIMATORS["ctpg"](*given)
     def __call__(self, problem, x0, setting):
@@ -53,10 +52,10 @@ class Scipys(RK23):
     """An OdeSolver as it is."""
 
 class Abstract(Estimator):
-    knob, tight = "step", 0.1
+    declares = Declaration(knob="step", tight=0.1)
 
 class Greedy(Estimator):
-    knob, tight = "step", 0.1
+    declares = Declaration(knob="step", tight=0.1)
     def __init__(self, steps): ...
     def __call__(self, problem, x0, setting): ...
 
@@ -171,10 +170,13 @@ def test_declarations_are_those_of_what_was_brought(solver: Path) -> None:
     resolve(f"{solver}:nameless")
     resolve(f"{solver}:Whole")
     resolve(f"{solver}:MySolver")
-    assert (ESTIMATORS["nameless"].knob, ESTIMATORS["nameless"].order) == ("step", 1)
-    assert ESTIMATORS["Whole"].tight == 1e-7
-    assert ESTIMATORS["MySolver-backsolve"].memory == 0
-    assert not ESTIMATORS["MySolver-ctpg"].follows_dtype
+    assert (ESTIMATORS["nameless"].declares.knob, ESTIMATORS["nameless"].declares.order) == (
+        "step",
+        1,
+    )
+    assert ESTIMATORS["Whole"].declares.tight == 1e-7
+    assert ESTIMATORS["MySolver-backsolve"].declares.memory == 0
+    assert not ESTIMATORS["MySolver-ctpg"].declares.follows_dtype
 
 
 def test_a_path_may_be_relative(solver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,8 +332,8 @@ def test_a_tableau_as_books_print_it_is_the_registered_one(tmp_path: Path) -> No
     for name, tableau in (("OwnBS3", BS3), ("OwnDOPRI5", DOPRI5)):
         names = resolve(f"{tmp_path / 'mine.py'}:{name}")
         assert {f"{name}-{form}" for form in ("bptt", "ctpg", "backsolve")} <= set(names)
-        assert ESTIMATORS[f"{name}-bptt"].order == tableau.order
-        assert ESTIMATORS[f"{name}-bptt"].calls_per_step == 2 * tableau.stages
+        assert ESTIMATORS[f"{name}-bptt"].declares.order == tableau.order
+        assert ESTIMATORS[f"{name}-bptt"].declares.calls_per_step == 2 * tableau.stages
         registered = {"OwnBS3": "bptt-bs3", "OwnDOPRI5": "bptt-dopri5"}[name]
         for own, other in ((f"{name}-bptt", registered), (f"{name}-ctpg", f"ctpg{registered[4:]}")):
             found = ESTIMATORS[own](problem, x0, 0.01)

@@ -19,8 +19,7 @@ from gradpareto.bench.store.records import (
     RunFolder,
     read_records,
 )
-from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
-from gradpareto.estimators.estimate import Knob
+from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.reference import Reference, load_or_certify
 from gradpareto.systems import TASKS, Array, Problem
 
@@ -35,9 +34,7 @@ class Noisy(Estimator):
     truth: Reference
     how: str = ""
     seed: int = 0
-    knob: Knob = "rollouts"
-    tight: float = 4.0
-    stochastic = True
+    declares = Declaration(knob="rollouts", tight=4.0, stochastic=True)
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         called = ESTIMATORS["bptt"](problem, x0, 1.0)
@@ -118,7 +115,7 @@ def test_a_replicate_without_a_number_fails_its_own_sample(truth: Reference) -> 
     assert np.isnan(other.bias)
 
 
-@pytest.mark.parametrize("name", [n for n, e in ESTIMATORS.items() if e.stochastic])
+@pytest.mark.parametrize("name", [n for n, e in ESTIMATORS.items() if e.declares.stochastic])
 def test_more_rollouts_deviate_less(name: str, truth: Reference) -> None:
     """Truth: variance as 1 / n, within what 16 replicates of 2 samples tell; timed and traced."""
     found = []

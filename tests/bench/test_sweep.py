@@ -25,8 +25,7 @@ from gradpareto.bench.run.plan import (
 )
 from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.records import ADDED, COLUMNS, SCHEMA, RunFolder, UnusableFolder
-from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
-from gradpareto.estimators.estimate import Knob
+from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import TASKS, Array, Problem
 from tests.bench.conftest import SMALL
 
@@ -46,8 +45,7 @@ class Misbehaving(Estimator):
     """Does one wrong thing."""
 
     how: str
-    knob: Knob = "step"
-    tight: float = 0.1
+    declares = Declaration(knob="step", tight=0.1)
 
     def __call__(  # noqa: PLR0912
         self, problem: Problem, x0: Array, setting: float
@@ -287,7 +285,7 @@ def test_the_default_plan_covers_every_system_and_pairs_its_samples() -> None:
     }
     assert {c.estimator for c in cells} == set(DEFAULT_ESTIMATORS)
     fewer = {(c.system, c.estimator) for c in cells if c.samples < SAMPLES} - set(EXCEPTIONS)
-    assert all(ESTIMATORS[estimator].cost_grows_with_parameters for _, estimator in fewer)
+    assert all(ESTIMATORS[estimator].declares.cost_grows_with_parameters for _, estimator in fewer)
     assert len({c.name for c in cells}) == len(cells)
 
 
@@ -296,12 +294,14 @@ def test_every_estimator_has_default_settings(estimator: str) -> None:
     method = ESTIMATORS[estimator]
     for system, task in TASKS.items():
         settings = default_settings(system, estimator)
-        assert len(settings) >= (1 if method.cost_grows_with_parameters else 5)
-        largest = np.inf if method.knob == "rollouts" else task.system.horizon
+        assert len(settings) >= (1 if method.declares.cost_grows_with_parameters else 5)
+        largest = np.inf if method.declares.knob == "rollouts" else task.system.horizon
         assert all(0 < s <= largest for s in settings)
 
 
-@pytest.mark.parametrize("estimator", [n for n, e in ESTIMATORS.items() if e.knob != "tolerance"])
+@pytest.mark.parametrize(
+    "estimator", [n for n, e in ESTIMATORS.items() if e.declares.knob != "tolerance"]
+)
 def test_calls_are_about_those_that_are_metered(estimator: str) -> None:
     """Truth: the meter, at 64 steps; less than one of them may go or come at either end.
 
@@ -312,7 +312,7 @@ def test_calls_are_about_those_that_are_metered(estimator: str) -> None:
     counted = metered(problem, 1)
     method(counted, np.ones((1, 2)), setting)
     declared, found = method.calls(problem, setting), counted.meter.evals[0]
-    if method.iterative:
+    if method.declares.iterative:
         assert declared / 3 <= found <= declared
     else:
         assert found == pytest.approx(declared, rel=1 / 64)
@@ -320,7 +320,7 @@ def test_calls_are_about_those_that_are_metered(estimator: str) -> None:
 
 def test_what_pays_for_each_parameter_is_held_to_a_price() -> None:
     """Truth: calls of a whole cell, by multiplication: 1 + d + P solves of 4 stages a step."""
-    dear = [n for n, e in ESTIMATORS.items() if e.cost_grows_with_parameters]
+    dear = [n for n, e in ESTIMATORS.items() if e.declares.cost_grows_with_parameters]
     assert "complex_step" in dear
     for cell in Plan(problems_of((), ()), ("complex_step",)).cells():
         task = TASKS[cell.system]

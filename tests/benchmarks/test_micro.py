@@ -53,7 +53,7 @@ def test_one_engine_step(benchmark: BenchmarkFixture, name: str) -> None:
 def test_one_gradient(benchmark: BenchmarkFixture, estimator: str) -> None:
     problem, _, _, x0 = rows("quadrotor")
     method = ESTIMATORS[estimator]
-    setting = 0.05 if method.knob == "step" else 1e-3
+    setting = 0.05 if method.declares.knob == "step" else 1e-3
     benchmark.pedantic(method, (problem, x0, setting), rounds=5, warmup_rounds=1)
 
 

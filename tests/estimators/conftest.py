@@ -47,7 +47,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=[name for name, e in ESTIMATORS.items() if not e.stochastic])
+@pytest.fixture(params=[name for name, e in ESTIMATORS.items() if not e.declares.stochastic])
 def deterministic(request: pytest.FixtureRequest) -> Estimator:
     """Every registered estimator that draws nothing; `test_rollouts` is about those that do."""
     return ESTIMATORS[request.param]
@@ -77,12 +77,12 @@ def short() -> Callable[..., Problem]:
         whole = TASKS[preset[0]].problem(preset[1])
         smooth = ("tanh" if name == "elu" else name for name in whole.policy.activations)
         policy, theta = Policy(whole.policy.sizes, tuple(smooth)), whole.theta
-        dear = estimator is not None and estimator.cost_grows_with_parameters
+        dear = estimator is not None and estimator.declares.cost_grows_with_parameters
         if dear and policy.size > MOST_PARAMETERS:
             policy = Policy((policy.sizes[0], 4, policy.sizes[-1]), ("tanh", "identity"))
             theta = policy.glorot(np.random.default_rng(4), 0.3)
         horizon *= UNITS.get(preset[0], pace(preset[0]))
-        adaptive = estimator and estimator.knob == "tolerance"
+        adaptive = estimator and estimator.declares.knob == "tolerance"
         if settled and adaptive and not isinstance(estimator, NeuralOde):
             horizon *= SETTLING.get(preset[0], 1.0)
         return Problem(whole.system, policy, theta, min(horizon, whole.horizon))
@@ -98,7 +98,7 @@ def pace(system: str) -> float:
 @pytest.fixture
 def paced(preset: tuple[str, str]) -> Callable[[Estimator, float], float]:
     """An estimator's setting for the preset's system: a step goes by its rate, a tolerance not."""
-    return lambda e, setting: setting * pace(preset[0]) if e.knob == "step" else setting
+    return lambda e, setting: setting * pace(preset[0]) if e.declares.knob == "step" else setting
 
 
 @pytest.fixture(scope="session")
@@ -142,13 +142,15 @@ def required() -> Callable[..., float]:
     """
 
     def bound(estimator: Estimator, setting: float, system: str = "") -> float:
-        if estimator.knob == "tolerance":
+        if estimator.declares.knob == "tolerance":
             method = getattr(estimator, "method", "")
             accumulation = OWN_ACCUMULATION.get((method, system), ACCUMULATION)
-            return accumulation * setting**estimator.tolerance_exponent
-        if estimator.order is None:
+            return accumulation * setting**estimator.declares.tolerance_exponent
+        if estimator.declares.order is None:
             nodes = 1 / (estimator.pieces * setting)
             return (RATE * setting) ** nodes + 1e-12
-        return (RATE * setting) ** estimator.order / factorial(estimator.order + 1) + 1e-12
+        return (RATE * setting) ** estimator.declares.order / factorial(
+            estimator.declares.order + 1
+        ) + 1e-12
 
     return bound

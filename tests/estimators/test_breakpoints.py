@@ -29,13 +29,15 @@ def test_every_estimator_is_as_accurate_across_a_declared_jump(
     """Truth: the certified reference, to the same bound as on smooth problems."""
     declared = problem(Gear())
     reference = reference_of(declared, X0)
-    estimate = deterministic(declared, X0, deterministic.tight)
-    bound = required(deterministic, deterministic.tight)
+    estimate = deterministic(declared, X0, deterministic.declares.tight)
+    bound = required(deterministic, deterministic.declares.tight)
     assert (relative_error(estimate, reference) <= bound).all()
     np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
 
 
-HIGH_ORDER = [n for n, e in ESTIMATORS.items() if e.knob == "step" and (e.order or 0) > 1]
+HIGH_ORDER = [
+    n for n, e in ESTIMATORS.items() if e.declares.knob == "step" and (e.declares.order or 0) > 1
+]
 
 
 @pytest.mark.parametrize("name", HIGH_ORDER)
@@ -46,11 +48,11 @@ def test_order_survives_a_declared_jump_and_only_a_declared_one(
     estimator = ESTIMATORS[name]
     reference = reference_of(problem(Gear()), X0)
     # On both sides of the jump, half the step is twice as many steps, or nearly.
-    order = estimator.order or 0
+    order = estimator.declares.order or 0
     steps = (0.7, 0.35) if order > 8 else (0.4, 0.2) if order > 4 else (0.05, 0.025)
     declared, undeclared = (
         [relative_error(estimator(problem(s), X0, h), reference).max() for h in steps]
         for s in (Gear(), Undeclared())
     )
-    assert np.log2(declared[0] / declared[1]) > (estimator.order or 0) - 0.5
+    assert np.log2(declared[0] / declared[1]) > (estimator.declares.order or 0) - 0.5
     assert undeclared[1] > 10 * declared[1]

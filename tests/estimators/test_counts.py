@@ -71,7 +71,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
 def setting_of(estimator: Estimator) -> float:
     settings = {"step": PROBLEM.horizon / N, "tolerance": 1e-3, "rollouts": 5}
-    return settings[estimator.knob]
+    return settings[estimator.declares.knob]
 
 
 def test_every_estimator_is_counted_by_hand() -> None:
@@ -104,7 +104,7 @@ def test_counts_are_those_made_by_hand(name: str, samples: int, log: Log) -> Non
         assert (once == (2, 1, 0)).all()
     counts = meter.f_evals.sum(), meter.vjp_evals.sum(), meter.jac_evals.sum()
     assert counts == tuple(expected)
-    if estimator.knob == "tolerance":
+    if estimator.declares.knob == "tolerance":
         assert estimate.steps.sum() == sum(log.accepted)
         assert sum(log.attempts) > 0
     assert not meter.jvp_evals.any()

@@ -25,7 +25,7 @@ from tests.estimators.presets import on_presets
 EXACT = {
     name: e
     for name, e in ESTIMATORS.items()
-    if isinstance(e, Sensitivity | Differences) and e.exact
+    if isinstance(e, Sensitivity | Differences) and e.declares.exact
 }
 
 
@@ -86,7 +86,7 @@ def test_lanes_that_parameters_of_their_own_control(name: str) -> None:
     problem = TASKS["lqr"].problem("perturbed")
     thetas, trial = np.stack([problem.theta, 0.9 * problem.theta]), np.array([1, 0, 1])
     x0 = np.array([[1.0, 0.5], [0.2, -0.3], [-0.4, 0.1]])
-    setting = 4 if ESTIMATORS[name].knob == "rollouts" else problem.horizon / 40
+    setting = 4 if ESTIMATORS[name].declares.knob == "rollouts" else problem.horizon / 40
     found = ESTIMATORS[name](replace(problem, theta=thetas, trial=trial), x0, setting)
     for lane, which in enumerate(trial):
         own = ESTIMATORS[name](problem.with_theta(thetas[which]), x0[lane : lane + 1], setting)

@@ -13,7 +13,7 @@ HORIZON = 1.0
 SAMPLES = 1  # batches are what test_lanes is about
 
 
-@on_presets("name", {name: e for name, e in ESTIMATORS.items() if not e.stochastic})
+@on_presets("name", {name: e for name, e in ESTIMATORS.items() if not e.declares.stochastic})
 def test_gradient_each_half_of_it_and_loss_at_the_tight_setting(
     estimator: Estimator,
     preset: tuple[str, str],
@@ -30,8 +30,8 @@ def test_gradient_each_half_of_it_and_loss_at_the_tight_setting(
     problem = short(preset, HORIZON, estimator, settled=True)
     problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
-    estimate = estimator(problem, x0, paced(estimator, estimator.tight))
-    bound = required(estimator, estimator.tight, preset[0])
+    estimate = estimator(problem, x0, paced(estimator, estimator.declares.tight))
+    bound = required(estimator, estimator.declares.tight, preset[0])
     assert (relative_error(estimate, reference) <= bound).all()
     np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
     for half in ("grad_x0", "grad_theta"):

@@ -35,7 +35,7 @@ def test_the_interpolant_caps_the_order(
     steps = np.array([8, 16, 32, 64])
     errors = [relative_error(estimator(whole, x0, whole.horizon / n), reference)[0] for n in steps]
     observed = -np.polyfit(np.log(steps), np.log(errors), 1)[0]
-    assert estimator.order == ORDERS[interpolant]
+    assert estimator.declares.order == ORDERS[interpolant]
     assert observed == pytest.approx(ORDERS[interpolant], abs=0.35), errors
 
 

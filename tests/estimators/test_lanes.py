@@ -28,8 +28,8 @@ def test_a_lane_alone_is_the_lane_in_the_batch(
     problem, x0 = problem.sample(np.random.default_rng(8), len(DIFFICULTY))
     x0 = DIFFICULTY * x0
     settings = {"step": problem.horizon / 7, "tolerance": TOLERANCE, "rollouts": 4}
-    setting = settings[estimator.knob]
-    exponent = estimator.tolerance_exponent
+    setting = settings[estimator.declares.knob]
+    exponent = estimator.declares.tolerance_exponent
     bound = 1e-9 if exponent == 1 else SAME_MESH * setting**exponent
     batch = metered(problem, len(x0))
     together = estimator(batch, x0, setting)
@@ -57,6 +57,6 @@ def test_x0_and_theta_are_left_alone(estimator: Estimator, short: Callable) -> N
     problem = short(("lqr", "perturbed"), 1.0)
     problem, x0 = problem.sample(np.random.default_rng(8), 2)
     before, theta = x0.copy(), problem.theta.copy()
-    estimator(problem, x0, {"step": 0.1, "tolerance": 1e-4, "rollouts": 4}[estimator.knob])
+    estimator(problem, x0, {"step": 0.1, "tolerance": 1e-4, "rollouts": 4}[estimator.declares.knob])
     np.testing.assert_array_equal(x0, before)
     np.testing.assert_array_equal(problem.theta, theta)

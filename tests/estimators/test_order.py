@@ -7,8 +7,12 @@ import pytest
 
 from gradpareto.estimators import ESTIMATORS, Estimator
 
-BY_STEP = [name for name, e in ESTIMATORS.items() if e.knob == "step" and e.order is not None]
-BY_TOLERANCE = [name for name, e in ESTIMATORS.items() if e.knob == "tolerance"]
+BY_STEP = [
+    name
+    for name, e in ESTIMATORS.items()
+    if e.declares.knob == "step" and e.declares.order is not None
+]
+BY_TOLERANCE = [name for name, e in ESTIMATORS.items() if e.declares.knob == "tolerance"]
 SMOOTH = [("lqr", "perturbed"), ("quadrotor", "initial")]
 ROUNDING = 2e-14
 MOST_STEPS = 128
@@ -16,7 +20,7 @@ MOST_STEPS = 128
 
 def floor(estimator: Estimator) -> float:
     """Relative error above which neither rounding nor differencing shows."""
-    return max(ROUNDING, 4 * estimator.floor)
+    return max(ROUNDING, 4 * estimator.declares.floor)
 
 
 @pytest.mark.parametrize("preset", SMOOTH, ids="-".join)
@@ -45,10 +49,10 @@ def test_observed_order_is_the_nominal_one(
         steps *= 2
     usable = [error for error in errors if error > floor(estimator)]
     observed = np.log2(usable[-3] / usable[-1]) / 2
-    assert estimator.order is not None
-    assert estimator.order - 0.3 <= observed, errors
-    if estimator.order <= 8:
-        assert observed <= estimator.order + 0.6, errors
+    assert estimator.declares.order is not None
+    assert estimator.declares.order - 0.3 <= observed, errors
+    if estimator.declares.order <= 8:
+        assert observed <= estimator.declares.order + 0.6, errors
 
 
 @pytest.mark.parametrize("preset", SMOOTH, ids="-".join)
@@ -70,6 +74,6 @@ def test_error_follows_the_tolerance(
     reference = reference_of(problem, x0)
     loose, tight = (
         relative_error(estimator(problem, x0, setting), reference)[0]
-        for setting in (1e4 * estimator.tight, 10 * estimator.tight)
+        for setting in (1e4 * estimator.declares.tight, 10 * estimator.declares.tight)
     )
-    assert tight <= loose / 100**estimator.tolerance_exponent
+    assert tight <= loose / 100**estimator.declares.tolerance_exponent

@@ -17,7 +17,7 @@ from tests.estimators.presets import on_presets
 EPS = float(np.finfo(np.float32).eps)
 ACCUMULATION = 10.0
 """Roundings, each of a last place, that a step adds: of its state, its adjoint and its stages."""
-FOLLOWING = {name: e for name, e in ESTIMATORS.items() if e.follows_dtype}
+FOLLOWING = {name: e for name, e in ESTIMATORS.items() if e.declares.follows_dtype}
 
 
 class SinglePrecision(Meter):
@@ -60,7 +60,7 @@ def test_single_precision_throughout(
     """
     problem, x0 = short(preset, 0.6, estimator).sample(np.random.default_rng(8), 3)
     problem, x0 = in_single(problem), x0.astype(np.float32)
-    setting = problem.horizon / 12 if estimator.knob == "step" else 1e-5
+    setting = problem.horizon / 12 if estimator.declares.knob == "step" else 1e-5
     found = estimator(problem, x0, setting)
     for part in (found.loss, found.grad_x0, found.grad_theta):
         assert part.dtype == np.float32
@@ -69,8 +69,10 @@ def test_single_precision_throughout(
     truth = estimator(double, x0.astype(float), setting)
     size = np.linalg.norm(gradient(truth), axis=1)
     missed = np.linalg.norm(gradient(found) - gradient(truth), axis=1) / size
-    adapts = estimator.knob == "tolerance"
-    allowed = EPS * found.steps.max() + (setting**estimator.tolerance_exponent if adapts else 0)
+    adapts = estimator.declares.knob == "tolerance"
+    allowed = EPS * found.steps.max() + (
+        setting**estimator.declares.tolerance_exponent if adapts else 0
+    )
     assert (missed <= ACCUMULATION * allowed).all()
     assert (missed > 1e-9).all()
     moved = np.linalg.norm(truth.grad_x0, axis=1) * np.linalg.norm(x0, axis=1)
@@ -86,7 +88,7 @@ def test_those_exempt_work_in_double_precision(estimator: Estimator, short: Call
     """
     problem = short(("lqr", "perturbed"), 0.6)
     theta, x0 = problem.theta.astype(np.float32), np.array([[0.4, -0.3]], np.float32)
-    setting = {"step": 0.1, "tolerance": 1e-5, "rollouts": 4}[estimator.knob]
+    setting = {"step": 0.1, "tolerance": 1e-5, "rollouts": 4}[estimator.declares.knob]
     found = estimator(problem.with_theta(theta), x0, setting)
     truth = estimator(problem.with_theta(theta.astype(float)), x0.astype(float), setting)
     assert gradient(found).dtype == np.float64

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradpareto.estimators import ESTIMATORS, Estimator
-from gradpareto.estimators.per_lane import CtpgOver
+from gradpareto.estimators.per_lane import PerLaneCtpg
 from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
 from gradpareto.estimators.solvers.explicit.runge_kutta import RungeKuttaSolution, solve
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Fixed
@@ -285,7 +285,9 @@ def test_lost_lanes_stay_out() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("name", [n for n, e in ESTIMATORS.items() if not isinstance(e, CtpgOver)])
+@pytest.mark.parametrize(
+    "name", [n for n, e in ESTIMATORS.items() if not isinstance(e, PerLaneCtpg)]
+)
 def test_a_diverging_sample_does_not_take_the_batch_with_it(
     estimator: Estimator, short: Callable
 ) -> None:
@@ -295,7 +297,7 @@ def test_a_diverging_sample_does_not_take_the_batch_with_it(
     """
     problem = short(("lqr", "perturbed"), 2.0)  # a longer backsolve multiplies rounding too
     x0 = np.array([[0.5, -0.3], [1e200, 1e200]])
-    setting = {"step": 0.5, "tolerance": 1e-3, "rollouts": 4}[estimator.knob]
+    setting = {"step": 0.5, "tolerance": 1e-3, "rollouts": 4}[estimator.declares.knob]
     both, one = estimator(problem, x0, setting), estimator(problem, x0[:1], setting)
     np.testing.assert_allclose(both.grad_x0[0], one.grad_x0[0], rtol=1e-9)
     np.testing.assert_allclose(both.grad_theta[0], one.grad_theta[0], rtol=1e-9)

@@ -113,7 +113,7 @@ def test_gradients_agree_to_float32(estimator: str) -> None:
     problem, x0 = TASKS["taichi_electric"].problem("initial").sample(np.random.default_rng(0), 2)
     assert isinstance(problem.exact.system, Electric)
     assert problem.exact.context is problem.context
-    setting = 0.25 if ESTIMATORS[estimator].knob == "step" else 1e-3
+    setting = 0.25 if ESTIMATORS[estimator].declares.knob == "step" else 1e-3
     found, truth = (ESTIMATORS[estimator](p, x0, setting) for p in (problem, problem.exact))
     for part in ("loss", "grad_x0", "grad_theta"):
         one, other = getattr(found, part), getattr(truth, part)

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from scipy.integrate import RK23, solve_ivp
 
-from gradpareto.estimators.per_lane import BacksolveOver, CtpgOver, GaussAdjointOver, OverSolver
+from gradpareto.estimators.per_lane import (
+    PerLaneBacksolve,
+    PerLaneCtpg,
+    PerLaneEstimator,
+    PerLaneGaussAdjoint,
+)
 from gradpareto.estimators.solvers.per_lane.scipy_solver import ScipySolver
 from gradpareto.estimators.solvers.per_lane.solver import LaneSolver
 from gradpareto.estimators.solvers.per_lane.user_solver import UserSolver
@@ -15,7 +20,7 @@ from gradpareto.systems import Array, Problem
 from tests.estimators.test_breakpoints import X0, Gear
 from tests.estimators.test_breakpoints import problem as jumping
 
-FORMS = [CtpgOver, GaussAdjointOver, BacksolveOver]
+FORMS = [PerLaneCtpg, PerLaneGaussAdjoint, PerLaneBacksolve]
 
 
 def dop853(rhs: Any, span: tuple[float, float], y0: Array, tolerance: float) -> Any:
@@ -41,7 +46,7 @@ SOLVERS = {
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("which", ["jumping", "quadrotor"])
 def test_every_form_is_right_over_every_solver(
-    form: type[OverSolver],
+    form: type[PerLaneEstimator],
     solver: str,
     which: str,
     short: Callable[..., Problem],
@@ -79,7 +84,7 @@ def test_the_quadrature_refines_where_the_solver_s_steps_are_too_long(
     problem, solver = jumping(Gear()), UserSolver(one_step, "one step")
     reference = reference_of(problem, X0)
     for tolerance in (1e-3, 1e-6, 1e-9):
-        estimate = GaussAdjointOver(solver)(problem, X0, tolerance)
+        estimate = PerLaneGaussAdjoint(solver)(problem, X0, tolerance)
         assert (relative_error(estimate, reference) < tolerance).all()
         assert estimate.steps.tolist() == [4, 4]  # two segments, there and back
 
@@ -91,8 +96,8 @@ def test_what_the_brought_solver_gives_up_is_its_lane_s_failure() -> None:
         return dop853(rhs, span, y0, tolerance)
 
     x0 = np.array([[1.0], [1.8]])
-    both = CtpgOver(UserSolver(gives_up, "mine"))(jumping(Gear()), x0, 1e-6)
-    one = CtpgOver(UserSolver(gives_up, "mine"))(jumping(Gear()), x0[:1], 1e-6)
+    both = PerLaneCtpg(UserSolver(gives_up, "mine"))(jumping(Gear()), x0, 1e-6)
+    one = PerLaneCtpg(UserSolver(gives_up, "mine"))(jumping(Gear()), x0[:1], 1e-6)
     assert both.failed == {1: "mine: too far"}
     assert np.isnan(both.gradient[1]).all()
     np.testing.assert_array_equal(both.gradient[0], one.gradient[0])
@@ -102,6 +107,6 @@ def test_only_the_backsolve_reconstructs() -> None:
     solver: LaneSolver = ScipySolver("DOP853")
     for form in FORMS:
         found = form(solver)(jumping(Gear()), X0, 1e-9).reconstructed
-        assert (found is None) == (form is not BacksolveOver)
+        assert (found is None) == (form is not PerLaneBacksolve)
         if found is not None:
             np.testing.assert_allclose(found, X0, rtol=1e-6)

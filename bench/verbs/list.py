@@ -39,7 +39,7 @@ def verb(as_json: bool) -> None:
         return
     for kind, table in (("system", systems), ("estimator", estimators)):
         frame = pd.DataFrame.from_dict(table, orient="index").rename_axis(kind).reset_index()
-        click.echo(frame.fillna("-").to_string(index=False), nl=True)
+        click.echo(frame.astype(object).fillna("-").to_string(index=False))
         click.echo()
     for name, command in NEEDS.items():
         click.echo(f"{name} needs: {command}")

@@ -1,13 +1,17 @@
-"""The command line through its entry point, as a person uses it."""
+"""The command line: most of it in this process, its exit status as a person meets it."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
 from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.verbs import cli
+from gradpareto.bench.verbs.cli import VERBS
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS
 from tests.bench.conftest import assert_refused
@@ -44,26 +48,26 @@ def folder(small_run: RunFolder, tmp_path: Path) -> Path:
         (("overhead", "--system", "lqr", "--theta", "initial"), ("optimal, perturbed",)),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(run, arguments: tuple, words: tuple) -> None:  # type: ignore[no-untyped-def]
-    assert_refused(run(*arguments), *words)
+def test_bad_input_is_one_line_and_status_2(call, arguments: tuple, words: tuple) -> None:  # type: ignore[no-untyped-def]
+    assert_refused(call(*arguments), *words)
 
 
 @pytest.mark.parametrize(
     ("x0", "word"), [([[1.0, np.nan]], "finite"), ([[1.0, 2.0, 3.0]], "(1, 3)")]
 )
-def test_unusable_initial_states(run, tmp_path: Path, x0: list, word: str) -> None:  # type: ignore[no-untyped-def]
+def test_unusable_initial_states(call, tmp_path: Path, x0: list, word: str) -> None:  # type: ignore[no-untyped-def]
     np.save(tmp_path / "x0.npy", np.array(x0))
     out = tmp_path / "run"
-    result = run("sweep", "--system", "lqr", "--x0", tmp_path / "x0.npy", "--out", out)
+    result = call("sweep", "--system", "lqr", "--x0", tmp_path / "x0.npy", "--out", out)
     assert_refused(result, word)
     assert not out.exists()
 
 
-def test_initial_states_of_one_s_own(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_initial_states_of_one_s_own(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "x0.csv").write_text("1,2\n3,4\n5,6\n")
     out = tmp_path / "run"
     options = ("--system", "lqr", "--theta", "optimal", "--x0", tmp_path / "x0.csv", "--out", out)
-    result = run("sweep", *options, "--estimator", "ctpg", "--setting", "1e-9", "--json")
+    result = call("sweep", *options, "--estimator", "ctpg", "--setting", "1e-9", "--json")
     assert result.returncode == 0, result.stderr
     records = RunFolder(out).read_cells()
     # L = |x0|^2 at the optimal gain, up to exp(-2 T).
@@ -71,16 +75,16 @@ def test_initial_states_of_one_s_own(run, tmp_path: Path) -> None:  # type: igno
     assert json.loads(result.stdout)["rows"] == 3
 
 
-def test_an_unwritable_folder(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_an_unwritable_folder(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "file").write_text("")
-    assert_refused(run("sweep", "--out", tmp_path / "file" / "run"), "run")
+    assert_refused(call("sweep", "--out", tmp_path / "file" / "run"), "run")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("precious")
-    assert_refused(run("sweep", "--out", tmp_path / "other"), "no provenance.json")
+    assert_refused(call("sweep", "--out", tmp_path / "other"), "no provenance.json")
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.tex"]
 
 
-def test_a_tampered_reference(run, folder: Path, cache: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_tampered_reference(call, folder: Path, cache: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     own = tmp_path / "cache"
     shutil.copytree(cache, own)
     for path in own.glob("*.npz"):
@@ -89,66 +93,93 @@ def test_a_tampered_reference(run, folder: Path, cache: Path, tmp_path: Path) ->
         path.write_bytes(content)
     before = {path: path.read_bytes() for path in own.iterdir()}
     options = ("--system", "lqr", "--theta", "optimal", "--samples", 2, "--out", tmp_path / "new")
-    assert_refused(run("sweep", *options, "--cache", own), ".npz", "delete")
+    assert_refused(call("sweep", *options, "--cache", own), ".npz", "delete")
     assert {path: path.read_bytes() for path in own.iterdir()} == before
 
 
-def test_compare_judges_from_the_records_that_are_there(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
+def test_compare_judges_from_the_records_that_are_there(call, folder: Path) -> None:  # type: ignore[no-untyped-def]
     options = ("--system", "lqr", "--theta", "optimal", "--out", folder)
-    result = run("compare", "ctpg", "bptt", *options, "--json")
+    result = call("compare", "ctpg", "bptt", *options, "--json")
     assert result.returncode == 0, result.stderr
     verdicts = json.loads(result.stdout)
     assert [verdict["weight"] for verdict in verdicts] == [1.0, 2.0, 3.0]
     assert verdicts[0]["answer"] == "dominates"
     assert verdicts[0]["samples"] == 2
-    again = run("compare", "bptt", "ctpg", *options)
+    again = call("compare", "bptt", "ctpg", *options)
     assert again.returncode == 1
     assert "bptt is dominated by ctpg" in again.stdout
     assert again.stderr == ""  # nothing was left to measure
 
 
-def test_a_published_run_is_read_and_never_cut_down(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_published_run_is_read_and_never_cut_down(call, folder: Path) -> None:  # type: ignore[no-untyped-def]
     """Published runs have records, but no cells."""
     options = ("--system", "lqr", "--theta", "optimal", "--estimator", "ctpg", "--out", folder)
     shutil.rmtree(folder / "cells")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert run("sweep", *options, "--setting", 0.5).returncode == 0  # nothing is missing
+    assert call("sweep", *options, "--setting", 0.5).returncode == 0  # nothing is missing
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     rows = (folder / "records.csv").read_text().splitlines()
-    assert run("sweep", *options, "--setting", 0.125).returncode == 0
+    assert call("sweep", *options, "--setting", 0.125).returncode == 0
     assert set(rows) < set((folder / "records.csv").read_text().splitlines())
 
 
-def test_pareto_prints_the_table_and_draws(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
+def test_pareto_prints_the_table_and_draws(call, folder: Path) -> None:  # type: ignore[no-untyped-def]
     options = ("--system", "lqr", "--theta", "optimal", "--samples", 2, "--out", folder)
-    result = run("pareto", "--estimator", "bptt", "--estimator", "ctpg", *options)
+    result = call("pareto", "--estimator", "bptt", "--estimator", "ctpg", *options)
     assert result.returncode == 0, result.stderr
     assert "lqr (optimal), dominated by nobody: ctpg dominates" in result.stdout
     assert {path.suffix for path in (folder / "figures").iterdir()} == {".png", ".svg"}
     assert (folder / "table.csv").is_file()
 
 
-def test_reference_prints_the_certificate(run) -> None:  # type: ignore[no-untyped-def]
-    result = run("reference", "lqr", "--samples", 2, "--json")
+def test_reference_prints_the_certificate(call) -> None:  # type: ignore[no-untyped-def]
+    result = call("reference", "lqr", "--samples", 2, "--json")
     assert result.returncode == 0, result.stderr
     for certificate in json.loads(result.stdout):
         assert certificate["rel_uncertainty"] <= 1e-13
         assert "closed form / continuous adjoint" in certificate["disagreements"]
 
 
-VERBS = ("list", "sweep", "pareto", "compare", "reference", "overhead", "check")
-
-
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help_with_an_example(run, verb: str) -> None:  # type: ignore[no-untyped-def]
-    result = run(verb, "--help")
+def test_every_verb_has_help_with_an_example(call, verb: str) -> None:  # type: ignore[no-untyped-def]
+    result = call(verb, "--help")
     assert result.returncode == 0
     assert f"Example: gradpareto {verb}" in result.stdout
 
 
-def test_list_names_everything_registered(run) -> None:  # type: ignore[no-untyped-def]
-    found = json.loads(run("list", "--json").stdout)
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_s_help_is_in_plain_english(verb: str) -> None:
+    """Its first sentence is the one in the list of verbs, and every option tells what it is."""
+    with click.Context(cli.cli) as context:
+        command = cli.cli.get_command(context, verb)
+    assert command.name == verb
+    assert (command.help or "").splitlines()[0] == VERBS[verb]
+    options = [part for part in command.params if isinstance(part, click.Option)]
+    assert "--json" in {name for option in options for name in option.opts}
+    for option in options:
+        assert option.help, option.opts
+        assert option.help[0].isupper(), option.help
+        assert not option.help.startswith(("Of ", "The same", "For a ")), option.help
+
+
+def test_the_help_of_the_whole_lists_the_verbs(call) -> None:  # type: ignore[no-untyped-def]
+    shown = call("--help").stdout
+    found = re.findall(r"^  ([a-z]+)  +[A-Z]", shown.partition("Verbs:")[2], re.MULTILINE)
+    assert found == list(VERBS)
+    assert {path.stem for path in Path(cli.__file__).parent.glob("*.py")} >= set(VERBS)
+
+
+def test_the_program_itself_ends_with_its_status(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
+    """As everywhere else in this module, but as a process of its own."""
+    options = ("--system", "lqr", "--theta", "optimal", "--out", folder)
+    assert run("compare", "ctpg", "bptt", *options).returncode == 0
+    assert run("compare", "bptt", "ctpg", *options).returncode == 1
+    assert_refused(run("compare", "ctgp", "bptt"), "'ctgp'", "'ctpg'")
+
+
+def test_list_names_everything_registered(call) -> None:  # type: ignore[no-untyped-def]
+    found = json.loads(call("list", "--json").stdout)
     assert set(found["systems"]) == set(TASKS)
     assert set(found["estimators"]) == set(ESTIMATORS)
-    shown = run("list").stdout
+    shown = call("list").stdout
     assert all(name in shown for name in [*TASKS, *ESTIMATORS])

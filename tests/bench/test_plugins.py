@@ -14,7 +14,6 @@ from gradpareto.bench.plugins import PLUGINS, Unusable, plugin_estimator, regist
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.records import RunFolder, UnusableFolder
-from gradpareto.bench.verbs import cli
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.estimators.solvers.explicit.tableaus import BS3, DOPRI5
 from gradpareto.systems import TASKS
@@ -124,21 +123,15 @@ def solver(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., str]:
+def refused(call: Callable) -> Callable[..., str]:
     """What the command line says on standard error before it exits with status 2."""
 
-    def call(*arguments: object) -> str:
-        monkeypatch.setattr("sys.argv", ["gradpareto", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        assert ended.value.code == 2
-        assert said.out == ""
-        assert said.err.count("\n") == 1
-        assert said.err.startswith("gradpareto: ")
-        return said.err
+    def refuse(*arguments: object) -> str:
+        result = call(*arguments)
+        assert_refused(result)
+        return str(result.stderr)
 
-    return call
+    return refuse
 
 
 FORMS = ("ctpg", "gauss_adjoint", "backsolve")

@@ -93,14 +93,14 @@ def test_learn_prints_and_keeps(run, tmp_path: Path) -> None:  # type: ignore[no
         (("reproduce", "2", "--trials", "x"), ("--trials",)),
     ],
 )
-def test_mistakes_are_one_line(run, arguments: tuple, words: tuple) -> None:  # type: ignore[no-untyped-def]
-    assert_refused(run(*arguments), *words)
+def test_mistakes_are_one_line(call, arguments: tuple, words: tuple) -> None:  # type: ignore[no-untyped-def]
+    assert_refused(call(*arguments), *words)
 
 
-def test_another_comparison_s_folder_is_refused(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_another_comparison_s_folder_is_refused(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path / "run"
-    assert run(*LEARN, "--estimator", "bptt=1", "--out", folder).returncode == 0
+    assert call(*LEARN, "--estimator", "bptt=1", "--out", folder).returncode == 0
     before = (folder / "bptt.npz").read_bytes()
-    assert_refused(run(*LEARN, "--estimator", "bptt=2", "--out", folder), "bptt.npz", "another")
-    assert_refused(run(*LEARN, "--trials", "2", "--out", folder), "trials")
+    assert_refused(call(*LEARN, "--estimator", "bptt=2", "--out", folder), "bptt.npz", "another")
+    assert_refused(call(*LEARN, "--trials", "2", "--out", folder), "trials")
     assert (folder / "bptt.npz").read_bytes() == before

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from gradpareto.bench.draw.figures import ERROR, EVALS, sheet
 from gradpareto.bench.draw.styles import style_of
@@ -27,16 +28,19 @@ SETTINGS = {
     "neural_ode-checkpointed": TOLERANCES,
     "ctpg": TOLERANCES,
 }
-"""The paper's four and its settings, and the rival that it left out."""
+"""The paper's four estimators at its settings, and a rival that it left out."""
 LANE_STEPS = 4_000_000
-"""Of a fixed-step estimator: a step of 1e-5 sees as many samples as that allows, the first ones."""
+"""The most steps of all samples together; at a small step, only the first samples are measured."""
 LEAST_IN_EPS = 10.0
-"""Settings below so many roundings are left out: adaptive steps fall to nothing over rounding."""
+"""Settings of fewer roundings than this are left out: adaptive steps would fall to nothing."""
 PRECISIONS = ("float32", "float64")
 
 
 def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
-    """`scale` counts samples instead of trials."""
+    """Measure every estimator at its settings, and draw the errors of a sample.
+
+    The `scale` counts samples where other figures have trials.
+    """
     samples = scale.trials or (32 if scale.quick else SAMPLES)
     problem, x0 = TASKS["lqr"].problem("optimal").sample(np.random.default_rng(0), samples)
     # Drawn in float32, so that both precisions start from the same states.
@@ -64,22 +68,13 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
     medians = table.groupby(["precision", "estimator", "setting"]).median().reset_index()
     medians["samples"] = table.groupby(["precision", "estimator", "setting"]).size().to_numpy()
     write_whole(held.records_path, medians.to_csv(index=False))
-    with sheet(13, 5) as figure:
-        axes: list[Axes] = list(figure.subplots(1, 2, sharey=True, sharex=True))
-        for panel, precision in zip(axes, PRECISIONS, strict=True):
-            _draw(
-                panel, table[table.precision == precision], medians[medians.precision == precision]
-            )
-            panel.set(xscale="log", yscale="log", xlabel=EVALS.label, title=precision)
-        axes[0].set_ylabel(ERROR.replace("relative", "absolute"))
-        axes[1].legend()
-    return Found(figure, _sentences(medians))
+    return Found(_figure(table, medians), _sentences(medians))
 
 
 def _measure(
     problem: Problem, x0: Array, truth: Array, precision: str, name: str, setting: float
 ) -> pd.DataFrame:
-    """A row a sample: its evaluations and its absolute error."""
+    """Measure each sample's evaluations and absolute error, in a row of its own."""
     estimator, own = ESTIMATORS[name], x0
     if estimator.declares.knob == "step":
         calls = problem.horizon / setting * estimator.declares.calls_per_step / 2
@@ -102,7 +97,22 @@ def _measure(
     )
 
 
+def _figure(table: pd.DataFrame, medians: pd.DataFrame) -> Figure:
+    """Draw a panel for each precision."""
+    with sheet(13, 5) as figure:
+        axes: list[Axes] = list(figure.subplots(1, 2, sharey=True, sharex=True))
+        for panel, precision in zip(axes, PRECISIONS, strict=True):
+            _draw(
+                panel, table[table.precision == precision], medians[medians.precision == precision]
+            )
+            panel.set(xscale="log", yscale="log", xlabel=EVALS.label, title=precision)
+        axes[0].set_ylabel(ERROR.replace("relative", "absolute"))
+        axes[1].legend()
+    return figure
+
+
 def _draw(axes: Axes, table: pd.DataFrame, medians: pd.DataFrame) -> None:
+    """Draw the first hundred samples of each setting as dots, and a line of medians."""
     for name in SETTINGS:
         style, own = style_of(name), table[table.estimator == name]
         shown = own.groupby("setting").head(100)
@@ -112,7 +122,7 @@ def _draw(axes: Axes, table: pd.DataFrame, medians: pd.DataFrame) -> None:
 
 
 def _sentences(medians: pd.DataFrame) -> list[str]:
-    """The least median error of each estimator, and what it cost."""
+    """Say the least median error of each estimator, and what it cost."""
     lines = []
     for (precision, name), own in medians.groupby(["precision", "estimator"], sort=False):
         best = own.sort_values("abs_error").iloc[0]

@@ -19,7 +19,7 @@ BLUE, RED, GREY = "#1b4189", "#c92300", "#6b6b6b"
 
 @dataclass(frozen=True, eq=False)
 class FromOneOne(LQR):
-    """The paper's LQR, always from x(0) = (1, 1)."""
+    """The paper's LQR, which always starts at x(0) = (1, 1)."""
 
     def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
         return np.ones((samples, 2))
@@ -34,10 +34,11 @@ SETUP = Setup(
     iterations=1000,
 )
 OPTIMAL = 2 * np.tanh(HORIZON)
-"""x'Px with P = tanh(T - t) I, the Riccati equation's solution."""
+"""The optimal loss x'Px, where P = tanh(T - t) I solves the Riccati equation."""
 
 
 def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
+    """Train with a Neural ODE and with CTPG, and draw loss and reconstruction error."""
     iterations, trials = scale.of(SETUP.iterations, 1, quick=(30, 1))
     experiment = Experiment("lqr", SETUP, ESTIMATORS, iterations, trials, budget="iterations")
     histories = experiment.learn(folder, report)

@@ -13,11 +13,12 @@ from gradpareto.bench.run.report import Report
 
 ESTIMATORS = ("ctpg", "bptt")
 STAGES = (0.0, 0.1, 0.4, 1.0)
-"""Parts of the whole training."""
+"""The parts of the whole training after which paths are drawn."""
 SHOWN = 16
 
 
 def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
+    """Train with CTPG and with BPTT, and draw their paths stage by stage, and the curves."""
     experiment = Experiment.registered("differential_drive", ESTIMATORS, scale, 1, quick=(30, 1))
     histories = experiment.learn(folder, report)
     with sheet(15.5, 6.4) as figure:

@@ -20,6 +20,7 @@ WINDOW, BAND = 64, (0.05, 0.95)
 
 
 def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
+    """Train with CTPG and with semi-implicit BPTT, and draw the curves and one task."""
     experiment = Experiment.registered("electric", ESTIMATORS, scale, 32, quick=(6, 2))
     histories = experiment.learn(folder, report)
     with sheet(15.5, 4.6) as figure:
@@ -33,7 +34,7 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
 
 
 def _draw_task(axes: Axes, setup: Setup, history: History) -> None:
-    """One held-out task: electrodes, the goal's path, and where the learned policy goes."""
+    """Draw one held-out task: the electrodes, the goal's path, and the learned policy's."""
     problem, x0 = setup.heldout(history.state.theta[:1])
     assert problem.context is not None
     _, states = paths(problem.take(np.zeros(1, dtype=int)), x0[:1])

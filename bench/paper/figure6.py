@@ -1,4 +1,4 @@
-"""Figure 6: the cartpole's swing-up, states asked for while learning, and learning curves."""
+"""Figure 6: the cart-pole's swing-up, with the states that learning asks for, and the curves."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +18,16 @@ from gradpareto.systems import NEEDS
 
 ESTIMATORS = ("ctpg", "bptt-semi-implicit")
 SYSTEMS = {"cartpole": 5, "mujoco_cartpole": 2}
-"""Trials in each."""
+"""The number of trials on each system."""
 
 
 def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
+    """Train on each cart-pole, and draw the states that were asked for, and the curves."""
     here = {name: trials for name, trials in SYSTEMS.items() if name not in NEEDS}
     sentences = [f"{name} needs: {NEEDS[name]}" for name in SYSTEMS if name in NEEDS]
     with sheet(14.5, 4.4 * len(here)) as figure:
         for row, (name, seeds) in enumerate(here.items()):
-            # Each takes a minute: ELU's kinks.
+            # A reference takes a minute here, because of ELU's kinks.
             references = 0 if scale.quick else 2
             experiment = Experiment.registered(name, ESTIMATORS, scale, seeds, quick=(4, 1))
             experiment = replace(experiment, references=references)
@@ -43,6 +44,7 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
 
 
 def _draw_visited(axes: Axes, setup: Setup, estimator: str, history: History) -> None:
+    """Draw the states at which the snapshots' iterations asked for dynamics."""
     setting = setting_of(setup, estimator)
     seen = [
         visited(setup, estimator, setting, theta, 0, iteration)

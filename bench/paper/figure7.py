@@ -18,7 +18,8 @@ ESTIMATORS = ("ctpg", "bptt")
 
 
 def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
-    # Solved tight, a spinning quadrotor takes minutes, and has no reference.
+    """Train with CTPG and with Euler BPTT, and draw the distances of their best policies."""
+    # A spinning quadrotor takes minutes to solve tight, and has no reference.
     experiment = Experiment.registered("quadrotor", ESTIMATORS, scale, 1, quick=(2, 1))
     experiment = replace(experiment, heldouts=0, references=0)
     histories = experiment.learn(folder, report)
@@ -48,6 +49,6 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
 
 
 def _best(history: History) -> int:
-    """The iteration whose batch has the smallest loss, among those whose parameters are kept."""
+    """Return the iteration whose batch has the least loss, of those whose parameters are kept."""
     losses = history.column("loss")[:, 0]
     return min((k for k in history.snapshots if k < len(losses)), key=lambda k: losses[k])

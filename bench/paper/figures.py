@@ -1,4 +1,4 @@
-"""The paper's figures by number: what makes each."""
+"""The paper's figures by number, each with the function that makes it."""
 
 from gradpareto.bench.paper import figure2, figure3, figure4, figure5, figure6, figure7
 from gradpareto.bench.paper.reproduction import Reproduce

@@ -22,6 +22,8 @@ ROUNDING = 50.0
 """The error estimate of an integral says nothing below this number of roundings of it (QUADPACK).
 """
 
+KRONROD_NODES = 7
+"""The Gauss rule of G7-K15 has 7 nodes."""
 SHORTEST = 1e-12
 """An interval that is this fraction of the horizon is not halved again."""
 
@@ -107,7 +109,6 @@ def gauss_kronrod(
     segments: tuple[float, ...],
     rtol: float,
     atol: float,
-    nodes: int = 7,
 ) -> Array:
     """Integrate pullback_theta(x, alpha) dt (lanes, P), halving intervals until the errors fit.
 
@@ -115,7 +116,7 @@ def gauss_kronrod(
     Euclidean norm over theta. The errors of a lane may sum up to atol + rtol |integral|; where they
     sum up to more, those intervals are halved whose error is above the share of their length.
     """
-    points, kronrod, gauss = kronrod_rule(nodes)
+    points, kronrod, gauss = kronrod_rule(KRONROD_NODES)
     rules = np.stack([kronrod, kronrod - gauss])
     value = np.zeros((lanes, problem.policy.size), alpha.coefficients.dtype)
     missed, span = np.zeros(lanes), segments[-1] - segments[0]
@@ -147,4 +148,4 @@ def too_rough(errors: Array, share: Array, least: Array) -> Array:
 
 
 def _norm(rows: Array) -> Array:
-    return np.linalg.norm(rows, axis=1).astype(float)
+    return np.asarray(np.linalg.norm(rows, axis=1), float)

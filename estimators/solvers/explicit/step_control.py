@@ -140,7 +140,8 @@ def first_step(
     change = probe.slope_after(np.copysign(trial, span)) - probe.slope
     bend = norm(change / scale) / trial
     wanted = np.minimum(100 * trial, length(speed, bend, trial))
-    return np.copysign(np.minimum(np.nan_to_num(wanted, nan=1e-6 * abs(span)), abs(span)), span)
+    finite = np.nan_to_num(wanted, nan=1e-6 * abs(span))
+    return np.asarray(np.copysign(np.minimum(finite, abs(span)), span))
 
 
 def squares(control: Control, old: Array, new: Array, errors: Array) -> Array:
@@ -156,7 +157,7 @@ def scaled_error(squares: Array, components: int) -> Array:
         return np.asarray(np.sqrt(mean[0]))
     # Hairer, Norsett, Wanner (1993), II.10: DOP853's two estimates.
     both = np.sqrt(mean[0] + 0.01 * mean[1])
-    return np.divide(mean[0], both, out=mean[0], where=both != 0)
+    return np.asarray(np.divide(mean[0], both, out=mean[0], where=both != 0))
 
 
 def given_up(

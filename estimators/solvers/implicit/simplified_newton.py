@@ -32,11 +32,7 @@ class Stages(Protocol):
 
 
 def simplified_newton(
-    stages: Stages,
-    z: Array,
-    blocks: Array,
-    patience: int,
-    tolerance: float | None = None,
+    stages: Stages, z: Array, blocks: Array, patience: int, tolerance: float | None = None
 ) -> tuple[Array, Array, Array]:
     """Solve from the guess z (B, s, d) and with frozen df/dx `blocks` (B, s, d, d).
 
@@ -89,4 +85,4 @@ def _apply(inverse: Array, residual: Array) -> Array:
 
 def _norm(z: Array) -> Array:
     """Return the largest entry of each lane, (R,)."""
-    return np.abs(z).max(axis=(1, 2))
+    return np.asarray(np.abs(z).max(axis=(1, 2)))

@@ -14,6 +14,11 @@ Length = float | Array
 """A step length h: one number for all rows, or a column (R, 1) of one for each row."""
 
 
+def as_column(h: Array, y: Array) -> Array:
+    """Return step lengths h (R,) as a column (R, 1) in the precision of y."""
+    return h[:, None].astype(y.dtype, copy=False)
+
+
 def combine(weights: Array, slopes: Array) -> Array:
     """Return sum_j weights_j slopes_j of slopes (S, R, ...), as one matrix product: (R, ...)."""
     return (weights @ slopes.reshape(len(slopes), -1)).reshape(slopes.shape[1:])

@@ -15,7 +15,7 @@ from gradpareto.estimators.solvers.explicit.quadrature_variables import (
     QuadratureVariables,
     neighbours,
 )
-from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
+from gradpareto.estimators.solvers.explicit.stages import as_column, increment, stage_states
 from gradpareto.estimators.solvers.explicit.step_control import (
     SMALLEST_PAST_ERROR,
     Control,
@@ -51,11 +51,6 @@ class _Attempt:
     nodes: list[Factors]
     y_new: Array
     error: Array
-
-
-def _column(h: Array, y: Array) -> Array:
-    """Return step lengths (R, 1) in the precision of y."""
-    return h[:, None].astype(y.dtype, copy=False)
 
 
 def _weights(tableau: Tableau, controlled: bool) -> Array:
@@ -139,7 +134,7 @@ class RungeKuttaStepper:
             return np.asarray(both[0])
 
         def after(h: Array) -> Array:
-            return whole(*self._evaluate(active, t + h, y + _column(h, y) * slope))
+            return whole(*self._evaluate(active, t + h, y + as_column(h, y) * slope))
 
         start = np.hstack([y, self.integral.value[active]]) if controlled else y
         first = whole(slope, tuple(part[active] for part in self.node))
@@ -152,7 +147,7 @@ class RungeKuttaStepper:
         remaining = self.right - t
         landing = np.abs(proposed) >= np.abs(remaining) * (1 - 1e-9)
         h = np.where(landing, remaining, proposed)
-        column = _column(h, y)
+        column = as_column(h, y)
         slopes = np.empty((self.tableau.stages + 1, *y.shape), y.dtype)
         slopes[0] = self.slope[rows]
         nodes: list[Factors] = [tuple(part[rows] for part in self.node)]
@@ -235,11 +230,11 @@ class RungeKuttaStepper:
     def _store(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
         """Keep the step's dense output, paying for the stages that only it needs."""
         for c, row in self.tableau.extra:
-            stage = y + increment(_column(h, y), row, slopes)
+            stage = y + increment(as_column(h, y), row, slopes)
             slope, _ = self._evaluate(lane, t + c * h, stage)
             slopes = np.concatenate([slopes, slope[None]])
         flat = self.tableau.dense @ slopes.reshape(len(slopes), -1)
-        coefficients = np.concatenate([y[None], _column(h, y) * flat.reshape(-1, *y.shape)])
+        coefficients = np.concatenate([y[None], as_column(h, y) * flat.reshape(-1, *y.shape)])
         self.pieces.append((lane, t, h, coefficients.transpose(1, 0, 2)))
 
     def _give_up(self, lanes: Array, undefined: Array) -> None:

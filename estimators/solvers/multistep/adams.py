@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from gradpareto.estimators.solvers.explicit.stages import as_column
 from gradpareto.estimators.solvers.explicit.step_control import (
     SMALL,
     Adaptive,
@@ -158,7 +159,7 @@ class AdamsStepper:
         t, y = self.t[lane], self.y[lane]
 
         def after(h: Array) -> Array:
-            return self._evaluate(lane, t + h, y + _column(h, y) * slope)[0]
+            return self._evaluate(lane, t + h, y + as_column(h, y) * slope)[0]
 
         def length(speed: Array, bend: Array, trial: Array) -> Array:
             return np.sqrt(AIM / np.maximum(bend, SMALL))
@@ -272,8 +273,3 @@ def _best_order(errors: Array, order: Array, known: Array, accepted: Array) -> t
 def _norm(values: Array) -> Array:
     """Return the root mean square over the last axis, in the precision of the values."""
     return np.asarray(np.sqrt(np.mean(values * values, axis=-1)))
-
-
-def _column(h: Array, y: Array) -> Array:
-    """Return step lengths (R, 1) in the precision of y."""
-    return h[:, None].astype(y.dtype, copy=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.stages import increment
+from gradpareto.estimators.solvers.explicit.stages import as_column, increment
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Factors, Problem
 
@@ -141,5 +141,5 @@ def add_columns(values: Array, h: Array, into: list[int], source: list[int]) -> 
     """Add h (R,) times the columns `source` of values (R, d) to their columns `into`."""
     if into:
         values = values.copy()
-        values[:, into] += h[:, None].astype(values.dtype, copy=False) * values[:, source]
+        values[:, into] += as_column(h, values) * values[:, source]
     return values

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.stages import increment
+from gradpareto.estimators.solvers.explicit.stages import as_column, increment
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import AcceptedMesh, FixedMesh
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import Step
@@ -70,7 +70,7 @@ class Recomputation:
         t, h = self.mesh(lane, self._n[lane])
         y = self._y[lane]
         step, slopes = step_of(self.problem, self.tableau, lane, t, h, y, onward=onward)
-        column = h[onward, None].astype(y.dtype, copy=False)
+        column = as_column(h[onward], y)
         self._y[lane[onward]] = y[onward] + increment(column, self.tableau.b, slopes[:, onward])
         self._n[lane[onward]] += 1
         return step

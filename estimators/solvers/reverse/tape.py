@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.stages import stage_states
+from gradpareto.estimators.solvers.explicit.stages import as_column, stage_states
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import inside
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import Step
@@ -61,7 +61,7 @@ def step_of(
     ends = np.array(problem.segments)
     first = np.searchsorted(ends, t, side="right") - 1
     times = np.stack([inside(t + c * h, ends[first], ends[first + 1]) for c in tableau.c])
-    column = h[:, None].astype(y.dtype, copy=False)
+    column = as_column(h, y)
     known = np.zeros((tableau.stages, *y.shape), y.dtype) if slopes is None else slopes
     stages = np.empty((tableau.stages, *y.shape), y.dtype)
     for i, stage in stage_states(tableau, y, column, known):

@@ -71,3 +71,12 @@ def test_the_extra_of_a_simulator_installs_it_and_the_tests_bring_it_along() -> 
 def test_modules_stay_small_and_are_named_for_what_they_hold(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MOST_LINES
     assert not SAYS_NOTHING.match(path.stem)
+
+
+def test_contributing_lists_every_folder_of_the_house() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    listed = re.findall(r"^\| `([\w/]+)/` \|", text, flags=re.MULTILINE)
+    assert [name for name in listed if not (ROOT / name).is_dir()] == []
+    packages = {path.parent.relative_to(ROOT).as_posix() for path in MODULES}
+    assert packages <= set(listed)
+    assert len(set(listed)) == len(listed)

@@ -83,9 +83,6 @@ def _module(where: str) -> ModuleType:
     with quiet(), _explained(path.name if path.suffix == ".py" else where):
         if path.suffix != ".py":
             return importlib.import_module(where)
-        # Beside it may lie what it imports; behind all else, so that it shadows nothing.
-        if str(path.parent) not in sys.path:
-            sys.path.append(str(path.parent))
         name = f"gradpareto_plugin_{path.stem}_{zlib.crc32(where.encode()):08x}"
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
@@ -93,11 +90,28 @@ def _module(where: str) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # dataclasses look their module up
         try:
-            spec.loader.exec_module(module)
+            with _first_in_path(str(path.parent)):
+                spec.loader.exec_module(module)
         except BaseException:
             del sys.modules[name]
             raise
         return module
+
+
+@contextmanager
+def _first_in_path(folder: str) -> Iterator[None]:
+    """Search a folder first, as Python does for a script, and from then on last.
+
+    A plug-in finds the modules beside it, whatever the current folder holds under their names;
+    afterwards they shadow nothing that is imported when it is needed.
+    """
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)
 
 
 @contextmanager

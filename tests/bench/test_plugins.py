@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from gradpareto.bench.store.records import RunFolder, UnusableFolder
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.estimators.solvers.explicit.tableaus import BS3, DOPRI5
 from gradpareto.systems import TASKS
-from tests.bench.conftest import assert_refused
+from tests.bench.conftest import ROOT, assert_refused
 
 SOLVER = '''
 from scipy.integrate import solve_ivp, RK23, RK45
@@ -393,6 +395,47 @@ def test_code_beside_a_plug_in_s_file_belongs_to_it(tmp_path: Path) -> None:
     assert source.digest(at) == before
     (tmp_path / "beside_it.py").write_text("steps = 4\n")
     assert source.digest(at) != before
+
+
+SIBLINGS = {"systems": "HALF = 0.5\n", "estimators": 'NAME = "bptt-rk4"\n', "bench": "TWO = 2\n"}
+WITH_SIBLINGS = """
+import bench, estimators, systems
+from gradpareto.estimators import ESTIMATORS
+
+def own(problem, x0, setting):
+    return ESTIMATORS[estimators.NAME](problem, x0, setting * systems.HALF * bench.TWO)
+
+own.knob, own.tight = "step", 0.01
+"""
+
+
+def test_modules_beside_a_plug_in_may_have_the_names_of_this_project_s_folders(
+    tmp_path: Path, run: Callable
+) -> None:
+    """The process and its workers start in the checkout, which has folders of these names."""
+    for name, text in SIBLINGS.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / "mine.py").write_text(WITH_SIBLINGS)
+    out = tmp_path / "run"
+    options = ("--system", "lqr", "--theta", "optimal", "--samples", 1, "--out", out)
+    estimators = ("--estimator", f"{tmp_path / 'mine.py'}:own", "--estimator", "bptt-rk4")
+    result = run("sweep", *estimators, "--setting", 0.5, *options)
+    assert result.returncode == 0, result.stderr
+    records = RunFolder(out).read_cells().set_index("estimator")
+    assert set(records.status) == {"ok"}
+    assert records.loss["own"] == records.loss["bptt-rk4"]
+
+
+def test_it_starts_in_a_folder_whose_modules_raise(tmp_path: Path) -> None:
+    for name in SIBLINGS:
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not to be imported')\n")
+    command = [sys.executable, "-m", "gradpareto", "list", "--json"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert set(json.loads(result.stdout)["estimators"]) >= {"bptt", "ctpg"}
 
 
 def test_a_published_run_s_records_of_older_code_are_set_aside_too(

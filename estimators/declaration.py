@@ -63,8 +63,6 @@ class Declaration:
         if self.knob not in get_args(Knob):
             known = " or ".join(map(repr, get_args(Knob)))
             raise ValueError(f"its knob is {self.knob!r}, not {known}")
-        if not isinstance(self.tight, Real) or not 0 < self.tight < inf:
-            raise ValueError(f"its tight setting is {self.tight!r}, not a positive number")
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "order" and value is None:
@@ -72,3 +70,5 @@ class Declaration:
             wanted, told = KINDS.get(type(field.default), (Real, "a number"))
             if field.name != "knob" and not isinstance(value, wanted):
                 raise ValueError(f"its {field.name} is {value!r}, not {told}")
+        if not 0 < self.tight < inf:
+            raise ValueError(f"its tight setting is {self.tight!r}, not a positive number")

@@ -111,7 +111,8 @@ class PerLaneGaussAdjoint(PerLaneEstimator):
 
             def backward(t: Array, y: Array, forward: SegmentSolution = forward) -> Array:
                 lane_, x, one = lane.lane, lane.state(forward, t), np.ones(1)
-                return -lane.problem.pullback(lane_, t, x, y[None], one)[0][0]
+                gx: Array = lane.problem.pullback(lane_, t, x, y[None], one)[0][0]
+                return -gx
 
             leg = lane.solve(backward, right, left, adjoint, len(x0), dense=True)
             adjoint = leg.end

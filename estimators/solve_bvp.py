@@ -121,7 +121,7 @@ class _Lane:
             missed += [next_x - x, next_alpha - alpha]
         x, alpha = stops[-1]
         missed.append(alpha - self.problem.terminal_gradient(x))
-        return np.concatenate(missed, axis=1)[0]
+        return np.concatenate(missed, axis=1).ravel()
 
 
 def _guess(problem: Problem, x0: Array, s: Array) -> Array:

@@ -34,7 +34,8 @@ class Plugged(Estimator):
         if self.shift:
             own = replace(own, seed=own.seed + self.shift)
         with quiet():
-            return own(problem, x0, setting)
+            estimate: Estimate = own(problem, x0, setting)
+        return estimate
 
     def reseeded(self, by: int) -> "Plugged":
         """The same, its seed shifted, for a stochastic estimator (a dataclass with a `seed`)."""

@@ -16,12 +16,13 @@ from gradpareto.bench.plugins import PLUGINS, Unusable, plugin_estimator, regist
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.records import RunFolder, UnusableFolder
-from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.estimators import ESTIMATORS, Declaration, Estimator
 from gradpareto.estimators.solvers.explicit.tableaus import BS3, DOPRI5
 from gradpareto.systems import TASKS
 from tests.bench.conftest import ROOT, assert_refused
 
 SOLVER = '''
+from dataclasses import dataclass
 from scipy.integrate import solve_ivp, RK23, RK45
 from gradpareto.systems import TASKS
 from gradpareto.estimators import Declaration, Estimator, ESTIMATORS, Estimate
@@ -39,6 +40,36 @@ def as_function(rhs, span, y0, tolerance=1e-6):
 instance = MySolver()
 nameless = lambda problem, x0, setting: ESTIMATORS["bptt"](problem, x0, setting)
 nameless.knob, nameless.tight, nameless.order = "step", 1e-3, 1
+misspelt = lambda problem, x0, setting: ESTIMATORS["bptt"](problem, x0, setting)
+misspelt.ordr = 1
+worded = lambda problem, x0, setting: ESTIMATORS["bptt"](problem, x0, setting)
+worded.exact = "yes"
+loose = lambda problem, x0, setting: ESTIMATORS["bptt"](problem, x0, setting)
+loose.tight = -1
+
+@dataclass(frozen=True)
+class Frozen:
+    """It declares no tight setting, and cannot be written into."""
+    knob = "step"
+    def __call__(self, problem, x0, setting):
+        return ESTIMATORS["bptt"](problem, x0, setting)
+
+@dataclass(frozen=True)
+class FrozenEstimator(Estimator):
+    step: float = 1e-3
+    @property
+    def declares(self):
+        return Declaration(knob="step", tight=self.step)
+    def __call__(self, problem, x0, setting):
+        return ESTIMATORS["bptt"](problem, x0, setting)
+
+class Unrecorded(FrozenEstimator):
+    declares = {"knob": "step"}
+
+class Louder(FrozenEstimator):
+    @property
+    def declares(self):
+        return Declaration(knob="volume", tight=self.step)
 
 class Whole(Estimator):
     """Not a dataclass, and not picklable."""
@@ -174,6 +205,15 @@ def test_declarations_are_those_of_what_was_brought(solver: Path) -> None:
     assert not ESTIMATORS["MySolver-ctpg"].declares.follows_dtype
 
 
+@pytest.mark.parametrize(("name", "tight"), [("Frozen", 0.01), ("FrozenEstimator", 1e-3)])
+def test_nothing_is_written_into_a_frozen_object(solver: Path, name: str, tight: float) -> None:
+    solver.write_text(f"{SOLVER}\ngiven = {name}()\n")
+    resolve(f"{solver}:given")
+    assert ESTIMATORS["given"].declares == Declaration(knob="step", tight=tight)
+    given = source.load(PLUGINS["given"].source)
+    assert vars(given) == ({} if name == "Frozen" else {"step": 1e-3})
+
+
 def test_a_path_may_be_relative(solver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(solver.parent)
     assert resolve("my_solver.py:nameless") == ("nameless",)
@@ -207,6 +247,11 @@ def test_a_name_in_an_importable_package(tmp_path: Path, monkeypatch: pytest.Mon
         ("my_solver.py:Abstract", ("abstract", "__call__")),
         ("my_solver.py:Greedy", ("without arguments", "name an instance")),
         ("my_solver.py:Turned", ("'volume'", "'step' or 'tolerance'")),
+        ("my_solver.py:misspelt", ("misspelt", "'ordr'", "did you mean 'order'?")),
+        ("my_solver.py:worded", ("worded: its exact is 'yes', not True or False",)),
+        ("my_solver.py:loose", ("loose: its tight setting is -1, not a positive number",)),
+        ("my_solver.py:Unrecorded", ("Unrecorded: its `declares` is", "not a Declaration")),
+        ("my_solver.py:Louder", ("Louder: its knob is 'volume'", "'step' or 'tolerance'")),
         ("my_solver.py:Both", ("a tableau (a, b and c) or a solver (solve)", "rename")),
         ("my_solver.py:Later", ("a tableau (a, b and c) or a function (__call__)", "rename")),
         ("my_solver.py:Helped", ("a solver (solve) or a function (__call__)", "derive")),

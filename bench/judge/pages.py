@@ -49,7 +49,7 @@ class Comparison:
         rows = table[(table.system == self.system) & (table.theta == self.theta)]
         needed = rows.set_index("estimator")[MATCHED]
         new, baseline = (
-            f"`{name}` needs {needed[name]:,.0f} evaluations"
+            f"`{name}` needs {needed[name]:,.0f}"
             if np.isfinite(needed[name])
             else f"`{name}` never gets there"
             for name in (self.new, self.baseline)
@@ -179,8 +179,8 @@ def result(
         f"{answers.count('dominates')} of these problems and loses to it on "
         f"{answers.count('is dominated')}: a high order is what wins, not continuous time.\n"
         f"No estimator wins everywhere: of {table.estimator.nunique()} estimators on {problems} "
-        f"problems, `{best.idxmax()}` is most often the cheapest for a relative error of 1e-6, "
-        f"and that is on {best.max()} problems."
+        f"problems, none needs the fewest evaluations for a relative error of 1e-6 on more than "
+        f"{best.max()}, and that one is `{best.idxmax()}`."
     )
 
 
@@ -189,8 +189,7 @@ def advice(table: pd.DataFrame) -> str:
     reached = np.isfinite(table[MATCHED]).groupby(table.estimator).sum()
     unsure = (
         f"- **You do not know**: `{UNSURE}`. It reaches that error on {reached[UNSURE]} of "
-        f"{len(table.groupby(['system', 'theta']))} problems, and no estimator does on more than "
-        f"{reached.max()}."
+        f"{len(table.groupby(['system', 'theta']))} problems, and no estimator reaches it on more."
     )
     return "\n".join([*(comparison.sentence(table) for comparison in ADVICE), unsure])
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 
 import gradpareto.estimators.solve_bvp as over_scipy
 from gradpareto.bench.run.meter import metered
@@ -20,7 +21,7 @@ def test_it_is_counted_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     Before: Radau's method, 2 stages in 16 steps, 2 iterations each way, one Jacobian. After: 3
     quadrature nodes in each interval of the mesh that SciPy ended with.
     """
-    nodes, intervals, solve_bvp = [0, 0], [0, 0], over_scipy.solve_bvp
+    nodes, intervals, solve_bvp = [0, 0], [0, 0], scipy.integrate.solve_bvp
     lane = iter(range(2))
 
     def spied(fun: Any, *args: Any, **options: Any) -> Any:
@@ -34,7 +35,7 @@ def test_it_is_counted_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         intervals[index] = len(result.x) - 1
         return result
 
-    monkeypatch.setattr(over_scipy, "solve_bvp", spied)
+    monkeypatch.setattr(scipy.integrate, "solve_bvp", spied)
     counted = metered(PROBLEM, 2)
     estimate = ESTIMATORS["solve_bvp"](counted, np.array([[2.0, -1.0], [0.1, 0.2]]), 1e-4)
     expected = np.array(nodes) + 2 * 2 * 16 + 3 * np.array(intervals)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.estimate import Estimate, Estimator
-from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
+from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward, theta_gradient
 from gradpareto.estimators.solvers.explicit.interpolants import INTERPOLANTS
-from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Problem
@@ -66,9 +65,7 @@ class Ctpg(Estimator):
             times,
             self.tableau,
             control,
-            QuadratureVariables(
-                problem.policy.size, problem.contract, controlled=not self.seminorm
-            ),
+            theta_gradient(problem, controlled=not self.seminorm),
             path=trajectory,
             lost=lost,
         )

@@ -6,9 +6,8 @@ import numpy as np
 
 from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.estimate import Estimate, Estimator
-from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward
+from gradpareto.estimators.solvers.closed_loop import solve_adjoint, solve_forward, theta_gradient
 from gradpareto.estimators.solvers.explicit.dense_output import DenseOutput
-from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
 from gradpareto.estimators.solvers.explicit.runge_kutta import RungeKuttaSolution
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Control, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
@@ -54,7 +53,7 @@ class CheckpointedCtpg(Estimator):
             times,
             self.tableau,
             control,
-            QuadratureVariables(problem.policy.size, problem.contract, controlled=True),
+            theta_gradient(problem, controlled=True),
             path=stretch,
             at_stop=stretch.arrive,
             lost=forward.failed,

@@ -6,8 +6,7 @@ import numpy as np
 
 from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.estimate import Estimate, Estimator
-from gradpareto.estimators.solvers.closed_loop import solve_forward
-from gradpareto.estimators.solvers.explicit.quadrature_variables import QuadratureVariables
+from gradpareto.estimators.solvers.closed_loop import solve_forward, theta_gradient
 from gradpareto.estimators.solvers.explicit.runge_kutta import solve
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
@@ -64,7 +63,7 @@ class NeuralOde(Estimator):
             times[::-1],
             self.tableau,
             control,
-            QuadratureVariables(problem.policy.size, problem.contract, controlled=True),
+            theta_gradient(problem, controlled=True),
             at_stop=reset,
             lost=lost,
         )

@@ -38,6 +38,11 @@ def _sum_costs(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
     np.einsum("ksr,srm->krm", weights, np.stack([node[0] for node in nodes]), out=out)
 
 
+def theta_gradient(problem: Problem, controlled: bool) -> QuadratureVariables:
+    """The theta-gradient as the quadrature variables of an adjoint solve."""
+    return QuadratureVariables(problem.policy.size, problem.contract, controlled)
+
+
 def solve_adjoint(
     problem: Problem,
     alpha: Array,

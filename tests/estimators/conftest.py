@@ -30,7 +30,7 @@ SETTLING = {"stiff": 200.0, "heat": 50.0}
 tolerances. Not if they solve the state backward: that multiplies errors by exp(rate T)."""
 ACCUMULATION = 10.0
 """A tolerance bounds the error of one step; over the short horizons here, this many add up."""
-OWN_ACCUMULATION = {("BDF", "stiff"): 30.0, ("Adams", "stiff"): 100.0}
+OWN_ACCUMULATION = {("BDF", "stiff"): 30.0, ("Multistep", "stiff"): 100.0}
 """Of a method that goes on from the very solution whose error it estimates; pairs and Radau go on
 from a better one. A tolerance bounds the root mean square over the d + P = 68 components of the
 adjoint solve, so that each step may leave 6.5 tolerances in the 1.6 that make up the norm.
@@ -143,7 +143,8 @@ def required() -> Callable[..., float]:
 
     def bound(estimator: Estimator, setting: float, system: str = "") -> float:
         if estimator.declares.knob == "tolerance":
-            method = getattr(estimator, "method", "")
+            over = getattr(estimator, "solver", None)
+            method = getattr(over, "method", type(estimator).__name__)
             accumulation = OWN_ACCUMULATION.get((method, system), ACCUMULATION)
             return accumulation * setting**estimator.declares.tolerance_exponent
         if estimator.declares.order is None:

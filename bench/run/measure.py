@@ -15,7 +15,7 @@ import psutil
 
 from gradpareto.bench.run.meter import Meter, metered
 from gradpareto.bench.run.validation import copied, judge
-from gradpareto.bench.store.records import Cell, Record, Status
+from gradpareto.bench.store.record import Cell, Record, Status
 from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
 from gradpareto.reference import Reference
 from gradpareto.systems import Array, Problem

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradpareto.bench.run import field_plan
-from gradpareto.bench.store.records import Cell
+from gradpareto.bench.store.record import Cell
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS, Array, Problem
 

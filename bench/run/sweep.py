@@ -19,7 +19,8 @@ from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.run.worker import worker_pool
 from gradpareto.bench.store.provenance import session
-from gradpareto.bench.store.records import CELL_KEYS, Cell, Record, RunFolder, Status
+from gradpareto.bench.store.record import CELL_KEYS, Cell, Record, Status
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import Reference, cache_key, default_folder, load_or_certify
 from gradpareto.systems import TASKS

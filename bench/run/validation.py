@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gradpareto.bench.store.records import Status
+from gradpareto.bench.store.record import Status
 from gradpareto.estimators import Estimate
 from gradpareto.systems import Array, Problem
 

@@ -1,4 +1,4 @@
-"""The schema of records, and the folder in which a run keeps its cells."""
+"""The folder in which a run keeps its cells and its records."""
 
 import io
 import json
@@ -6,9 +6,11 @@ import os
 import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
+
+from gradpareto.bench.store.record import CELL_KEYS, COLUMNS, Cell, Record
 
 SCHEMA = 3
 READABLE = (1, 2, 3)
@@ -16,87 +18,11 @@ ADDED = ("bias", "deviation")
 """The columns that schema 1 lacks; they are NaN where its records are read."""
 REMOVED = ("dtype",)
 """The columns that schemas 1 and 2 have besides; they are left out where records are read."""
-Status = Literal["ok", "raised", "diverged", "shape", "timeout", "memory", "died", "mutated"]
+_NUMBERS = {field.name: field.type for field in fields(Record) if field.type in (int, float)}
 
 
 class UnusableFolder(ValueError):  # noqa: N818
     """A run folder that cannot be read or written; nothing in it was touched."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One sample of one turn of one estimator's knob.
-
-    Errors are 2-norms against the reference (`rel_error` over the norm of the stacked gradient);
-    counts are calls of oracles by this sample; `stored_bytes` and `peak_bytes` are the batch's over
-    its samples; `wall_s` is the batch's seconds over its samples, and `wall_ratio` its median time
-    over that of `bptt` at a hundredth of the horizon, `wall_ratio_spread` max - min of the ratio.
-
-    Of a stochastic estimator, errors are root mean squares over replicates, counts are one's, and
-    rel_error^2 = bias^2 + deviation^2: the two are relative to the gradient's norm, and their
-    squares estimated without bias, a negative one of `bias` set to 0 (then bias is small beside
-    deviation / sqrt(replicates), and not resolved). NaN otherwise.
-    """
-
-    system: str
-    theta: str
-    estimator: str
-    knob: str
-    setting: float
-    sample: int
-    seed: int
-    status: Status
-    reason: str
-    loss: float
-    abs_error: float
-    rel_error: float
-    abs_error_x0: float
-    abs_error_theta: float
-    bias: float
-    deviation: float
-    reference_uncertainty: float
-    f_evals: int
-    vjp_evals: int
-    jvp_evals: int
-    jac_evals: int
-    evals: int
-    steps: int
-    stored_bytes: float
-    peak_bytes: float
-    wall_s: float
-    wall_ratio: float
-    wall_ratio_spread: float
-
-
-COLUMNS = [field.name for field in fields(Record)]
-_NUMBERS = {field.name: field.type for field in fields(Record) if field.type in (int, float)}
-
-
-CELL_KEYS = ["system", "theta", "estimator", "setting"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The unit of work: a system at a parameter preset, an estimator, a setting, its samples."""
-
-    system: str
-    theta: str
-    estimator: str
-    setting: float
-    samples: int
-
-    @property
-    def problem(self) -> tuple[str, str]:
-        return self.system, self.theta
-
-    @property
-    def key(self) -> tuple[str, str, str, float]:
-        """Its CELL_KEYS."""
-        return self.system, self.theta, self.estimator, self.setting
-
-    @property
-    def name(self) -> str:
-        return f"{self.system}.{self.theta}.{self.estimator}.{self.setting!r}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import pytest
 from gradpareto.bench.run.measure import blank_record
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.sweep import Budget, sweep
-from gradpareto.bench.store.records import COLUMNS, Cell, Record, RunFolder
+from gradpareto.bench.store.record import COLUMNS, Cell, Record
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs import cli
 from gradpareto.estimators import ESTIMATORS
 

@@ -7,7 +7,8 @@ import pytest
 from gradpareto.bench.run import field_plan
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, SAMPLES, Plan, problems_of
 from gradpareto.bench.run.sweep import Budget, sweep
-from gradpareto.bench.store.records import Cell, RunFolder
+from gradpareto.bench.store.record import Cell
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS
 from tests.bench.test_sweep import Misbehaving

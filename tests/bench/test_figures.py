@@ -26,7 +26,7 @@ from gradpareto.bench.draw.figures import (
 from gradpareto.bench.draw.highlights import spotlight
 from gradpareto.bench.draw.styles import SPARE, by_family, style_of
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS
-from gradpareto.bench.store.records import COLUMNS, Record
+from gradpareto.bench.store.record import COLUMNS, Record
 from gradpareto.estimators import ESTIMATORS
 
 UNCERTAINTY, NORM = 1e-12, 2.0

@@ -10,15 +10,8 @@ import numpy as np
 import pytest
 
 from gradpareto.bench.run.measure import REPLICATES, bias_and_deviation, measure
-from gradpareto.bench.store.records import (
-    ADDED,
-    COLUMNS,
-    SCHEMA,
-    Cell,
-    Record,
-    RunFolder,
-    read_records,
-)
+from gradpareto.bench.store.record import COLUMNS, Cell, Record
+from gradpareto.bench.store.records import ADDED, SCHEMA, RunFolder, read_records
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.reference import Reference, load_or_certify
 from gradpareto.systems import TASKS, Array, Problem

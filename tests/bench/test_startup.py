@@ -46,7 +46,7 @@ def test_the_help_imports_no_verb_and_no_numbers() -> None:
         ("gradpareto.estimators", DRAWING | SOLVING | TABLES | {"scipy.special", "scipy.sparse"}),
         ("gradpareto.reference", DRAWING | SOLVING | TABLES),
         ("gradpareto.bench.run.worker", DRAWING | SOLVING | TABLES | NUMBERS),
-        ("gradpareto.bench.run.measure", DRAWING | SOLVING),
+        ("gradpareto.bench.run.measure", DRAWING | SOLVING | TABLES),
         ("gradpareto.bench.run.report", DRAWING | SOLVING | TABLES | NUMBERS | {"pebble"}),
         ("gradpareto.bench.verbs.sweep", DRAWING | SOLVING),
         ("gradpareto.bench.verbs.list", DRAWING | SOLVING | {"pebble"}),

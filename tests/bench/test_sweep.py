@@ -24,7 +24,8 @@ from gradpareto.bench.run.plan import (
     problems_of,
 )
 from gradpareto.bench.run.sweep import Budget, sweep
-from gradpareto.bench.store.records import ADDED, COLUMNS, SCHEMA, RunFolder, UnusableFolder
+from gradpareto.bench.store.record import COLUMNS
+from gradpareto.bench.store.records import ADDED, SCHEMA, RunFolder, UnusableFolder
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import TASKS, Array, Problem
 from tests.bench.conftest import SMALL

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FixedFormatter, FixedLocator, NullLocator
 
-from gradpareto.bench.draw.highlights import MOST_NAMED, spotlight
+from gradpareto.bench.draw.highlights import MOST_NAMED, highlighted
 from gradpareto.bench.draw.styles import Style, by_family, style_of
 from gradpareto.bench.judge.frontier import FLOOR_FACTOR, median_front, median_points, ranked
 from gradpareto.systems import Array
@@ -201,9 +201,9 @@ def _medians(records: pd.DataFrame, cost: Cost) -> tuple[Array, Array]:
 
 
 def _named(records: pd.DataFrame, cost: Cost) -> set[str]:
-    """Who is drawn in full on one problem: of many, only those that `spotlight` picks."""
+    """The estimators drawn in full on one problem: of many, only the highlighted ones."""
     known = ranked(records[records[cost.column] > 0])
-    everyone, named = set(records.estimator), spotlight(known, cost.column)
+    everyone, named = set(records.estimator), highlighted(known, cost.column)
     return named if len(everyone) > MOST_NAMED else everyone
 
 

@@ -1,4 +1,4 @@
-"""Which estimators a figure of many draws in full: those whom a reader looks for."""
+"""The estimators that a figure of many draws in full: those that a reader looks for."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,14 +11,15 @@ from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.judge.frontier import NO_ESTIMATE, median_points
 
 MOST_NAMED = 12
-"""Up to so many estimators are all drawn in full."""
+"""Up to this number of estimators, all are drawn in full."""
 
 
-def spotlight(records: pd.DataFrame, column: str) -> set[str]:
-    """Of one problem's ranked records: all, if they are few, or else the ones that matter.
+def highlighted(records: pd.DataFrame, column: str) -> set[str]:
+    """The estimators to highlight among the ranked records of one problem.
 
-    Those that own a point of the frontier of all medians, in the cost `column` and the error, and
-    of each family the one that owns most of the family's own frontier.
+    If there are few, they are all. Otherwise they are those that own a point of the frontier of all
+    medians, in the cost `column` and the error, and from each family the one that owns most of the
+    family's own frontier.
     """
     names = set(records.estimator)
     if len(names) <= MOST_NAMED:
@@ -38,7 +39,7 @@ def _families(points: pd.DataFrame) -> Iterable[pd.DataFrame]:
 
 
 def _owners(points: pd.DataFrame, column: str) -> list[str]:
-    """Whose the nondominated points are, once for each of them."""
+    """The owners of the nondominated points, once for each point."""
     if points.empty:
         return []
     kept = moocore.is_nondominated(np.asarray(points[[column, "rel_error"]], dtype=float))

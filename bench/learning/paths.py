@@ -30,9 +30,9 @@ class _Visited(Meter):
         super().__init__(lanes)
         self.states: list[Array] = []
 
-    def see(self, problem: Problem, oracle: str, lane: Array, *arrays: Array) -> None:
+    def see(self, problem: Problem, oracle: str, lane: Array, t: Array, *arrays: Array) -> None:
         self.states.append(arrays[0].copy())
-        super().see(problem, oracle, lane, *arrays)
+        super().see(problem, oracle, lane, t, *arrays)
 
 
 def visited(

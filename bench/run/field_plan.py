@@ -1,29 +1,32 @@
-"""The plan of the whole field: every estimator on every problem, by rule, in half an hour."""
+"""The plan of the whole field: every estimator on every problem, in about half an hour."""
 
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import Problem
 
 SAMPLES = 4
 FEWER = 2
-"""Samples of an estimator that is expensive: by its parameters, or lane by lane."""
+"""The samples of an expensive estimator: by its parameters, or one that goes lane by lane."""
 CELL_SECONDS = 10.0
 TOLERANCES = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
 TIGHTEST = {"mujoco_cartpole": 1e-6, "cartpole": 1e-8, "taichi_electric": 1e-4}
-"""Where a simulator's own differences or roundings, or kinks, leave nothing below."""
+"""The tightest tolerance where kinks, or a simulator's rounding, leave nothing below."""
 ROLLOUTS = (8.0, 64.0, 512.0)
 
 CALLS = 2**12
-"""Oracle calls of a sample at the dearest step."""
+"""The oracle calls of a sample at the most expensive step."""
 STIFF_CALLS = {"stiff": 2**16}
-"""Where an explicit step is bounded by stability: below it there is nothing to see."""
+"""The same number on systems where stability bounds an explicit step."""
 STABLE_RUNGS = 3
-"""How many of the smallest steps of an explicit method are then measured."""
+"""The number of the smallest steps of an explicit method that are measured there."""
 MOST_SOLVED_CALLS = 2**18
-"""And of one whose cost grows with the parameters, whose solves are rows of one batch."""
+"""The calls of an estimator whose cost grows with the parameters, as rows of one batch."""
 
 
 def field_settings(system: str, estimator: str, problem: Problem) -> tuple[tuple[float, ...], int]:
-    """Settings, loose to tight, and samples, of an estimator on a problem; none if all are dear."""
+    """The settings from loose to tight, and the samples, of an estimator on a problem.
+
+    There are no settings if all are too expensive.
+    """
     method = ESTIMATORS[estimator]
     settings = {"step": _steps, "tolerance": _tolerances}.get(method.declares.knob, _rollouts)
     return settings(system, method, problem), samples_of(method)
@@ -36,7 +39,7 @@ def samples_of(method: Estimator) -> int:
 
 
 def _steps(system: str, method: Estimator, problem: Problem) -> tuple[float, ...]:
-    """T/N, N the powers of two from 4 on, as far as the calls of the dearest may go."""
+    """The steps T/N, with N the powers of two from 4 on, that take no more calls than allowed."""
     stiff = system in STIFF_CALLS
     most = STIFF_CALLS.get(system, CALLS)
     if method.declares.cost_grows_with_parameters:

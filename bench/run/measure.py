@@ -1,12 +1,12 @@
-"""Measures one cell: an estimator at one setting on a batch of samples, against the reference."""
+"""The measurement of one cell: an estimator at a setting, on samples, against the reference."""
 
 import resource
 import signal
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -14,27 +14,28 @@ import numpy as np
 import psutil
 
 from gradpareto.bench.run.meter import Meter, metered
-from gradpareto.bench.run.validation import copied, judge
-from gradpareto.bench.store.record import Cell, Record, Status
+from gradpareto.bench.run.validation import copied, validate
+from gradpareto.bench.store.record import CELL_KEYS, Cell, Record, Status
 from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
 from gradpareto.reference import Reference
 from gradpareto.systems import Array, Problem
 
 HEADROOM_BYTES = 512 * 2**20
-"""Address space that a cell may take beyond its budget, for the interpreter and its libraries."""
+"""Address space beyond a cell's budget, for the interpreter and its libraries."""
 TRACED_CALLS = 1200
-"""Memory is traced where a batch makes at most so many oracle calls: it slows them 3 to 5 times."""
+"""Memory is traced for at most this number of oracle calls, since it slows them 3 to 5 times."""
 TIMING_SECONDS = 0.15
 BASELINE_STEPS = 100
 REPLICATES = 16
-"""How often a stochastic estimator is called, with a seed of its own each time."""
+"""Calls of a stochastic estimator, each with a seed of its own."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of calling an estimator: an estimate, or why there is none.
+    """The outcome of calling an estimator: an estimate, or the reason why there is none.
 
-    `replicates` are those of a stochastic one, the estimate the first of them.
+    A stochastic estimator has `replicates`, and the estimate is the first of them. `times` are
+    seconds, their ratio to the baseline's, and the spread of the ratio.
     """
 
     estimate: Estimate | None
@@ -57,10 +58,11 @@ def measure(
     cell_bytes: int,
     timed: bool = True,
 ) -> list[Record]:
-    """Records of a cell's samples, x0 (B, d), whatever the estimator does.
+    """Measure a cell on its samples x0 (B, d), and return a record of each.
 
-    Counts, errors and wall time come from the same runs, memory from one of its own. The replicates
-    of a stochastic estimator are for its errors; all else is the first's.
+    Whatever the estimator does, there are records. Counts, errors and wall time come from the same
+    runs, and memory from a run of its own. The replicates of a stochastic estimator serve its
+    errors; all else is measured on the first.
     """
     own = partial(attempt, estimator, problem, x0, cell.setting)
     baseline = partial(attempt, ESTIMATORS["bptt"], problem, x0, problem.horizon / BASELINE_STEPS)
@@ -82,10 +84,10 @@ def measure(
 def attempt(
     estimator: Estimator, problem: Problem, x0: Array, setting: float, replicate: int = 0
 ) -> Outcome:
-    """Call the estimator once, counted and timed; nothing it raises gets out.
+    """Call the estimator once, counted and timed; an exception becomes an outcome.
 
-    Counting takes a few per cent of the time, the baseline's as well. Replicates after the first
-    have seeds of their own.
+    Counting takes a few per cent of the time, of the baseline too. Replicates after the first have
+    seeds of their own.
     """
     tracing = tracemalloc.is_tracing()
     # Memory is traced after a run that has left the parameters alone, and without this copy's.
@@ -104,7 +106,7 @@ def attempt(
         estimate = estimator(counted, x0_copy, setting)
         seconds = time.perf_counter() - start
         peak = tracemalloc.get_traced_memory()[1] if tracing else np.nan
-        status, reason = judge(estimate, problem, x0)
+        status, reason = validate(estimate, problem, x0)
     except MemoryError:
         status, reason = "memory", "allocated more than its budget of memory"
     except BaseException as error:
@@ -121,12 +123,12 @@ def attempt(
 
 
 def _uninterrupted() -> bool:
-    """Whether no person can have interrupted this process, a worker: the estimator raised it."""
+    """Whether this process ignores interrupts, as a worker does: then the estimator raised it."""
     return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def _replicated(first: Outcome, own: Callable[..., Outcome]) -> Outcome:
-    """The estimates of all replicates; the outcome of the first that fails as a whole, if any."""
+    """Add the estimates of all replicates, or fail as the first replicate that fails."""
     assert first.estimate is not None
     estimates = [first.estimate]
     for replicate in range(1, REPLICATES):
@@ -139,7 +141,7 @@ def _replicated(first: Outcome, own: Callable[..., Outcome]) -> Outcome:
 
 
 def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outcome:
-    """The same call again with its memory traced."""
+    """Call again with memory traced, and add the peak to the first outcome."""
     tracemalloc.start()
     try:
         again = own()
@@ -160,9 +162,10 @@ def _traced(first: Outcome, own: Callable[[], Outcome], cell_bytes: int) -> Outc
 def _wall_time(
     first: Outcome, own: Callable[[], Outcome], before: float, baseline: Callable[[], Outcome]
 ) -> tuple[float, float, float]:
-    """Seconds, ratio to the baseline run before and after, and the ratio's spread (or NaN).
+    """Return seconds, their ratio to the baseline's, and the spread of the ratio (or NaN).
 
-    Medians over rounds, of which there is one if that takes long, at most five.
+    The baseline runs before and after each round. The numbers are medians over at most five rounds,
+    of which there is one alone if it takes long.
     """
     started, seconds = time.perf_counter() - first.seconds, first.seconds
     rounds: list[tuple[float, float]] = []
@@ -178,51 +181,27 @@ def _wall_time(
 
 
 def blank_record(cell: Cell, estimator: Estimator, seed: int) -> Record:
-    """A record of this cell with nothing measured."""
-    nothing = np.nan
-    return Record(
-        **{name: getattr(cell, name) for name in ("system", "theta", "estimator", "setting")},
-        knob=estimator.declares.knob,
-        sample=0,
-        seed=seed,
-        status="ok",
-        reason="",
-        loss=nothing,
-        abs_error=nothing,
-        rel_error=nothing,
-        abs_error_x0=nothing,
-        abs_error_theta=nothing,
-        bias=nothing,
-        deviation=nothing,
-        reference_uncertainty=nothing,
-        f_evals=0,
-        vjp_evals=0,
-        jvp_evals=0,
-        jac_evals=0,
-        evals=0,
-        steps=0,
-        stored_bytes=nothing,
-        peak_bytes=nothing,
-        wall_s=nothing,
-        wall_ratio=nothing,
-        wall_ratio_spread=nothing,
-    )
+    """The record of a cell in which nothing is measured: counts are 0, other numbers NaN."""
+    blank: dict[str, Any] = {
+        part.name: 0 if part.type is int else np.nan
+        for part in fields(Record)
+        if part.type in (int, float)
+    }
+    known = {name: getattr(cell, name) for name in CELL_KEYS}
+    known |= {"knob": estimator.declares.knob, "seed": seed, "status": "ok", "reason": ""}
+    return Record(**(blank | known))
 
 
 def failed_records(
     cell: Cell, estimator: Estimator, seed: int, status: Status, reason: str
 ) -> list[Record]:
-    """Records of a cell that was ended from outside."""
+    """The records of a cell that was ended from outside."""
     blank = replace(blank_record(cell, estimator, seed), status=status, reason=reason)
     return [replace(blank, sample=sample) for sample in range(cell.samples)]
 
 
-def _record(
-    blank: Record,
-    outcome: Outcome,
-    reference: Reference,
-    sample: int,
-) -> Record:
+def _record(blank: Record, outcome: Outcome, reference: Reference, sample: int) -> Record:
+    """The record of one sample of a cell."""
     meter, samples = outcome.meter, len(outcome.meter.f_evals)
     counts: dict[str, Any] = {
         name: int(getattr(meter, name)[sample])
@@ -241,10 +220,14 @@ def _record(
         wall_ratio=outcome.times[1],
         wall_ratio_spread=outcome.times[2],
     )
-    estimate = outcome.estimate
-    if estimate is None:
+    if outcome.estimate is None:
         return counted
-    estimates = outcome.replicates or (estimate,)
+    return _with_errors(counted, outcome.replicates or (outcome.estimate,), reference)
+
+
+def _with_errors(record: Record, estimates: Sequence[Estimate], reference: Reference) -> Record:
+    """The record of a sample with the errors of its estimates, of which there may be replicates."""
+    sample = record.sample
     off_x0 = np.stack([one.grad_x0[sample] - reference.grad_x0[sample] for one in estimates])
     off_theta = np.stack(
         [one.grad_theta[sample] - reference.grad_theta[sample] for one in estimates]
@@ -254,12 +237,12 @@ def _record(
     if not reason and not np.isfinite(off).all():
         reason = "the gradient is not finite"
     if reason:
-        return replace(counted, status="diverged", reason=reason)
+        return replace(record, status="diverged", reason=reason)
     size = float(np.linalg.norm(reference.gradient[sample]))
     error = _root_mean_square(off)
-    bias, deviation = bias_and_deviation(off) if outcome.replicates else (np.nan, np.nan)
+    bias, deviation = bias_and_deviation(off) if len(estimates) > 1 else (np.nan, np.nan)
     return replace(
-        counted,
+        record,
         loss=float(np.mean([one.loss[sample] for one in estimates])),
         abs_error=error,
         rel_error=error / size,
@@ -267,20 +250,20 @@ def _record(
         abs_error_theta=_root_mean_square(off_theta),
         bias=bias / size,
         deviation=deviation / size,
-        steps=int(estimate.steps[sample]),
+        steps=int(estimates[0].steps[sample]),
     )
 
 
 def _root_mean_square(off: Array) -> float:
-    """Of the norms of K errors (K, m)."""
+    """The root mean square of the norms of K errors (K, m)."""
     return float(np.linalg.norm(off) / np.sqrt(len(off)))
 
 
 def bias_and_deviation(off: Array) -> tuple[float, float]:
-    """Norm of the mean error, and the root of the trace of the covariance, of K errors (K, m).
+    """The norm of the mean of K errors (K, m), and the root of the trace of their covariance.
 
-    The squares are unbiased: the covariance over K - 1, and from the mean's square its own sampling
-    error, deviation^2 / K, is taken; where that is more than there is, 0 is left.
+    Their squares are estimated without bias: the covariance is divided by K - 1, and the sampling
+    error of the mean, deviation^2 / K, is subtracted from its square. A negative result becomes 0.
     """
     mean = off.mean(axis=0)
     variance = float(np.square(off - mean).sum() / (len(off) - 1))
@@ -289,7 +272,7 @@ def bias_and_deviation(off: Array) -> tuple[float, float]:
 
 @contextmanager
 def address_space(cell_bytes: int) -> Iterator[None]:
-    """Let the kernel refuse this process more than `cell_bytes` and some headroom from here on."""
+    """Have the kernel refuse this process more than `cell_bytes` and HEADROOM_BYTES from now on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = psutil.Process().memory_info().vms + cell_bytes + HEADROOM_BYTES
     if hard != resource.RLIM_INFINITY:

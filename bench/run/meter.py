@@ -34,8 +34,8 @@ class Meter:
         """The sum of the four counts (B,), in which a Jacobian counts as state_dim products."""
         return np.asarray(self.f_evals + self.vjp_evals + self.jvp_evals + self.jac_evals)
 
-    def see(self, problem: Problem, oracle: str, lane: Array, *arrays: Array) -> None:
-        """Count a call that is about to be made, with rows of `lane` (R,) and arrays (R, ...)."""
+    def see(self, problem: Problem, oracle: str, lane: Array, t: Array, *arrays: Array) -> None:
+        """Count a call that is about to be made, with R rows; its name and arguments are given."""
         if oracle == "pullback":  # an implicit forward solve asks for Jacobians too
             self.turn(len(lane))
         evals = {"flow": self.f_evals, "pullback": self.vjp_evals, "jacobian": self.jac_evals}
@@ -65,17 +65,17 @@ class MeteredProblem(Problem):
     meter: Meter = field(kw_only=True, compare=False, repr=False)
 
     def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
-        self.meter.see(self, "flow", lane, x)
+        self.meter.see(self, "flow", lane, t, x)
         return super().flow(lane, t, x)
 
     def pullback(
         self, lane: Array, t: Array, x: Array, a: Array, c: Array
     ) -> tuple[Array, Factors]:
-        self.meter.see(self, "pullback", lane, x, a, c)
+        self.meter.see(self, "pullback", lane, t, x, a, c)
         return super().pullback(lane, t, x, a, c)
 
     def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
-        self.meter.see(self, "jacobian", lane, x)
+        self.meter.see(self, "jacobian", lane, t, x)
         return super().jacobian(lane, t, x)
 
     def terminal_gradient(self, x: Array) -> Array:

@@ -1,22 +1,22 @@
-"""Measures how much time an estimator adds to that of its oracle calls, and what a batch saves."""
+"""The time that an estimator adds to that of its oracle calls, and the time that a batch saves."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from gradpareto.bench.run.meter import Meter, watched
 from gradpareto.estimators import Estimator
-from gradpareto.systems import Array, Factors, Problem
+from gradpareto.systems import Array, Problem
 
 Call = Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """How the time of a gradient of `lanes` samples compares with that of its parts.
+    """The time of a gradient of `lanes` samples, compared with that of its parts.
 
     `factor` is its wall time `gradient_s` over the time `oracles_s` of its oracle calls made alone,
     each on as many rows; `batch_speedup` is the wall time of the samples one by one over that of
@@ -38,32 +38,19 @@ class _Calls:
     count: int = 0
 
 
-@dataclass(frozen=True)
-class _Recorded(Problem):
-    """A problem that keeps its oracle calls, by the oracle and the number of rows."""
+class _Recorder(Meter):
+    """A meter that keeps the oracle calls, by the oracle's name and the number of rows."""
 
-    calls: dict[tuple[str, int], _Calls] = field(kw_only=True, compare=False, repr=False)
+    def __init__(self, lanes: int) -> None:
+        super().__init__(lanes)
+        self.calls: dict[tuple[str, int], _Calls] = {}
 
-    def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
-        self._keep(Problem.flow, lane, t, x)
-        return super().flow(lane, t, x)
-
-    def pullback(
-        self, lane: Array, t: Array, x: Array, a: Array, c: Array
-    ) -> tuple[Array, Factors]:
-        self._keep(Problem.pullback, lane, t, x, a, c)
-        return super().pullback(lane, t, x, a, c)
-
-    def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
-        self._keep(Problem.jacobian, lane, t, x)
-        return super().jacobian(lane, t, x)
-
-    def _keep(self, oracle: Callable[..., Any], lane: Array, *arguments: Array) -> None:
-        key = oracle.__name__, len(lane)
+    def see(self, problem: Problem, oracle: str, lane: Array, t: Array, *arrays: Array) -> None:
+        key = oracle, len(lane)
         if key not in self.calls:
             # An estimator may write into its arguments afterwards.
-            first = partial(oracle, self, lane.copy(), *(part.copy() for part in arguments))
-            self.calls[key] = _Calls(first)
+            arguments = [part.copy() for part in (lane, t, *arrays)]
+            self.calls[key] = _Calls(partial(getattr(Problem, oracle), problem, *arguments))
         self.calls[key].count += 1
 
 
@@ -89,10 +76,9 @@ def oracle_calls(
     problem: Problem, estimator: Estimator, x0: Array, setting: float
 ) -> dict[tuple[str, int], _Calls]:
     """The oracle calls of one gradient, by the oracle's name and the number of rows."""
-    given = (getattr(problem, part.name) for part in fields(problem) if part.init)
-    recorded = _Recorded(*given, calls={})
-    estimator(recorded, x0, setting)
-    return recorded.calls
+    recorder = _Recorder(len(x0))
+    estimator(watched(problem, recorder), x0, setting)
+    return recorder.calls
 
 
 def _seconds(call: Call) -> float:

@@ -1,4 +1,4 @@
-"""What a sweep measures: which estimators, at which settings, on how many samples."""
+"""The plan of a sweep: estimators, their settings, and the samples of each problem."""
 
 import hashlib
 import sys
@@ -34,15 +34,16 @@ DEFAULT_ESTIMATORS = (
 
 TOLERANCES = tuple(10.0**-k for k in range(1, 10))
 
-DEAREST = {"lqr": 2**14, "mujoco_cartpole": 2**11, "stiff": 2**17}
-"""Oracle calls of a fixed-step estimator's dearest setting, where not 2^13."""
-
-
+MOST_CALLS = {"lqr": 2**14, "mujoco_cartpole": 2**11, "stiff": 2**17}
+"""The oracle calls of a fixed-step estimator's most expensive setting, where it is not 2^13."""
 ROLLOUT_CALLS = 2**13
-"""The same for rollouts, whose steps are as many on every system, and which are replicated."""
+"""The oracle calls of the most expensive setting in rollouts, which are replicated."""
 
-DEAR = 64
-"""One that pays for each parameter may take so many times as many; the samples of a cell, twice."""
+PARAMETER_FACTOR = 64
+"""The factor of calls allowed to an estimator whose cost grows with the parameters.
+
+All samples of a cell together may take twice as many.
+"""
 
 
 def _steps(horizon: float, counts: Sequence[int]) -> tuple[float, ...]:
@@ -62,7 +63,7 @@ EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
     ("quadrotor", "ctpg-scipy"): ((1e-1, 1e-3, 1e-5, 1e-7, 1e-9), 2),
     ("differential_drive", "ctpg-scipy"): (TOLERANCES[::2], 4),
     ("lqr", "ctpg-scipy"): (TOLERANCES[::2], 4),
-    # 2 (4 + 4545) solves a sample; ELU's kinks make a tolerance dear, and the simulator more so.
+    # 2 (4 + 4545) solves a sample; ELU's kinks make a tolerance expensive, a simulator more so.
     **{
         (system, estimator): held
         for system, decades in (("cartpole", 8), ("mujoco_cartpole", 6))
@@ -116,22 +117,22 @@ EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
     ("quadrotor", "neural_ode"): (TOLERANCES[:8], SAMPLES),
     ("quadrotor", "neural_ode-checkpointed"): (TOLERANCES[:8], SAMPLES),
 }
-"""(system, estimator): settings and samples of the default plan, where they differ from the rule.
+"""The settings and samples by (system, estimator), where the default plan departs from the rule.
 
-So that the whole plan takes minutes, these are measured on fewer samples or settings.
+These are measured on fewer samples or settings, so that the whole plan takes minutes.
 """
 
 
 def default_settings(system: str, estimator: str) -> tuple[float, ...]:
-    """Tolerances by decades, or steps T/N, N a power of two, as far as DEAREST allows."""
-    return settings_up_to(estimator, _any_problem(system), DEAREST.get(system, 2**13))
+    """Tolerances by decades, or steps T/N, N a power of two, as far as MOST_CALLS allows."""
+    return settings_up_to(estimator, _any_problem(system), MOST_CALLS.get(system, 2**13))
 
 
 def settings_up_to(estimator: str, problem: Problem, calls: int) -> tuple[float, ...]:
-    """The same for any problem, the dearest setting taking a sample so many oracle calls at most.
+    """The default settings on any problem, none of which takes more than `calls` oracle calls.
 
-    DEAR times as many of an estimator that pays for each parameter, no dearer setting a solve. Of
-    rollouts, powers of two as far as ROLLOUT_CALLS.
+    An estimator whose cost grows with the parameters may take PARAMETER_FACTOR times as many, with
+    no more than `calls` in each solve. Rollouts are powers of two as far as ROLLOUT_CALLS allows.
     """
     method = ESTIMATORS[estimator]
     if method.declares.knob == "tolerance":
@@ -139,14 +140,19 @@ def settings_up_to(estimator: str, problem: Problem, calls: int) -> tuple[float,
     if method.declares.knob == "rollouts":
         most = int(ROLLOUT_CALLS / method.calls(problem, 1))
         return tuple(2.0**k for k in range(1, most.bit_length()))
-    affordable = DEAR * calls if method.declares.cost_grows_with_parameters else calls
+    affordable = calls
+    if method.declares.cost_grows_with_parameters:
+        affordable *= PARAMETER_FACTOR
     a_step = method.calls(problem, problem.horizon)
     most = min(calls // method.declares.calls_per_step, int(affordable / a_step))
     return _steps(problem.horizon, [2**k for k in range(most.bit_length())])
 
 
 def affordable_samples(system: str, estimator: str, settings: Sequence[float]) -> int:
-    """As many as 2 DEAR allows, of an estimator that pays for each parameter; of others, any."""
+    """The samples that an estimator whose cost grows with the parameters may see in a cell.
+
+    Other estimators are not limited.
+    """
     method = ESTIMATORS.get(estimator)
     if (
         method is None
@@ -154,12 +160,12 @@ def affordable_samples(system: str, estimator: str, settings: Sequence[float]) -
         or not method.declares.cost_grows_with_parameters
     ):
         return sys.maxsize
-    dearest = method.calls(_any_problem(system), min(settings))
-    return max(1, int(2 * DEAR * DEAREST.get(system, 2**13) / dearest))
+    most = method.calls(_any_problem(system), min(settings))
+    return max(1, int(2 * PARAMETER_FACTOR * MOST_CALLS.get(system, 2**13) / most))
 
 
 def _any_problem(system: str) -> Problem:
-    """At the first of its presets, which are of one size and horizon."""
+    """The problem at the first preset of a system, since all have one size and horizon."""
     return TASKS[system].problem(next(iter(TASKS[system].presets)))
 
 
@@ -171,7 +177,7 @@ class Plan:
     system draws `samples` of them from `seed`, unless `x0` (samples, state_dim) is given. By
     default the settings are the suite's. An estimator that EXCEPTIONS or its price hold to fewer
     samples sees the first few, unless `all_samples` is set. Wall time, `timed`, costs runs of the
-    baseline beside each cell. The plan of the whole `field` has settings of its own, and gives an
+    baseline beside each cell. The plan of the `whole_field` has settings of its own, and gives an
     estimator up on a problem where a setting took too long.
     """
 
@@ -183,10 +189,10 @@ class Plan:
     seed: int | None = None
     x0: Array | None = None
     timed: bool = True
-    field: bool = False
+    whole_field: bool = False
 
     def sampled(self, system: str, theta: str) -> tuple[Problem, Array]:
-        """The problem and its x0 (samples, state_dim). Raises ValueError on an unusable x0."""
+        """The problem and its x0 (samples, state_dim). Raises ValueError for an unusable x0."""
         problem, rng = TASKS[system].problem(theta), np.random.default_rng(self.seed or 0)
         if self.x0 is None:
             return problem.sample(rng, self.samples or self.most_samples)
@@ -194,6 +200,7 @@ class Plan:
         return problem.with_context_of(rng, x0), x0
 
     def cells(self) -> list[Cell]:
+        """The cells to measure."""
         cells = []
         for system, theta in self.problems:
             available = len(self.sampled(system, theta)[1])
@@ -209,20 +216,20 @@ class Plan:
 
     @property
     def most_samples(self) -> int:
-        """Of any cell, unless told otherwise."""
-        return field_plan.SAMPLES if self.field else SAMPLES
+        """The most samples of a cell, unless the plan says otherwise."""
+        return field_plan.SAMPLES if self.whole_field else SAMPLES
 
     def _rule(self, system: str, theta: str, estimator: str) -> tuple[Sequence[float], int]:
         """The settings and samples of an estimator on a problem in this plan."""
-        if self.field and not self.settings:
+        if self.whole_field and not self.settings:
             return field_plan.field_settings(system, estimator, TASKS[system].problem(theta))
         settings, samples = EXCEPTIONS.get((system, estimator), ((), 0))
         settings = self.settings or settings or default_settings(system, estimator)
         samples = samples or affordable_samples(system, estimator, settings)
-        return settings, min(samples, self.most_samples) if self.field else samples
+        return settings, min(samples, self.most_samples) if self.whole_field else samples
 
     def shared(self) -> dict[str, Any]:
-        """What all cells of a run folder have in common."""
+        """The properties that all cells of a run folder have in common."""
         drawn = "drawn by each system"
         return {
             "samples": len(self.x0) if self.x0 is not None else self.samples or self.most_samples,

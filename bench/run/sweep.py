@@ -1,4 +1,4 @@
-"""Runs a plan: what is missing in the run folder is measured, cell by cell, by worker processes."""
+"""The sweep: worker processes measure the cells of a plan that the run folder lacks."""
 
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -83,7 +83,7 @@ def _check_names(plan: Plan, estimators: Mapping[str, Estimator]) -> None:
 
 @dataclass(frozen=True)
 class _Work:
-    """What the workers are given."""
+    """The pool of workers, and what is the same for all of their tasks."""
 
     pool: pebble.ProcessPool
     plan: Plan
@@ -110,6 +110,7 @@ class _Work:
 
 
 def _record_session(plan: Plan, cells: list[Cell], folder: RunFolder) -> None:
+    """Note this session, and the references of its problems, in the folder's provenance."""
     keys = {
         " ".join(problem): cache_key(*plan.sampled(*problem))
         for problem in sorted({cell.problem for cell in cells})
@@ -118,7 +119,7 @@ def _record_session(plan: Plan, cells: list[Cell], folder: RunFolder) -> None:
 
 
 def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) -> None:
-    """Certify the problems, the last registered (and dearest) first; measure as they are ready."""
+    """Certify the problems, the last registered and most expensive first, and measure the cells."""
     problems = list(dict.fromkeys(cell.problem for cell in reversed(cells)))
     certifying = {work.certify(problem): problem for problem in problems}
     measuring: dict[Future[list[Record]], list[Cell]] = {}
@@ -145,16 +146,17 @@ def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) 
             folder.write_limit(*problem, limit_table(reference))
             report(f"reference {' '.join(problem)}", done, total)
             references[problem] = reference
-            for chain in _chains([c for c in cells if c.problem == problem], work.plan.field):
+            for chain in _chains([c for c in cells if c.problem == problem], work.plan.whole_field):
                 measuring[work.measure(chain[0], reference)] = chain
 
 
-def _chains(cells: list[Cell], field: bool) -> list[list[Cell]]:
-    """Cells of one problem, those together of which each waits for the one before.
+def _chains(cells: list[Cell], whole_field: bool) -> list[list[Cell]]:
+    """The cells of one problem, in lists of which each cell waits for the one before it.
 
-    In the plan of the field an estimator's, loose to tight; otherwise none waits.
+    In the plan of the whole field a list holds an estimator's cells from loose to tight; otherwise
+    no cell waits.
     """
-    if not field:
+    if not whole_field:
         return [[cell] for cell in cells]
     return [
         [cell for cell in cells if cell.estimator == name]
@@ -163,7 +165,7 @@ def _chains(cells: list[Cell], field: bool) -> list[list[Cell]]:
 
 
 def _give_up(cells: list[Cell], cell: Cell, work: _Work, folder: RunFolder) -> None:
-    """Record that these were not tried, since a looser one took too long."""
+    """Record that these cells were not tried, since a looser one took too long."""
     reason = f"not tried: {cell.setting:g} took more than {work.budget.cell_seconds:g} s"
     for later in cells:
         estimator, seed = work.estimators[later.estimator], work.plan.seed or 0
@@ -171,7 +173,7 @@ def _give_up(cells: list[Cell], cell: Cell, work: _Work, folder: RunFolder) -> N
 
 
 def _outcome(future: Future[list[Record]], cell: Cell, work: _Work) -> list[Record]:
-    """A cell's records, also if it was ended from outside."""
+    """The records of a cell, even if it was ended from outside."""
     status: Status
     try:
         return future.result()

@@ -1,4 +1,4 @@
-"""What an estimator returned: whether it is an estimate, and a copy of it."""
+"""The check that an estimator returned an estimate, and a copy of it."""
 
 from collections.abc import Mapping
 
@@ -9,18 +9,21 @@ from gradpareto.estimators import Estimate
 from gradpareto.systems import Array, Problem
 
 EXPECTED = ("loss", "grad_x0", "grad_theta", "steps")
-"""What an estimate has for every sample."""
+"""The parts that an estimate has for every sample."""
 
 
 def copied(estimate: Estimate) -> Estimate:
-    """The estimate in arrays of its own."""
+    """A copy of the estimate, in arrays of its own."""
     loss, grad_x0, grad_theta, steps = (np.array(getattr(estimate, name)) for name in EXPECTED)
     found = None if estimate.reconstructed is None else np.array(estimate.reconstructed)
     return Estimate(loss, grad_x0, grad_theta, steps, dict(estimate.failed), found)
 
 
-def judge(estimate: object, problem: Problem, x0: Array) -> tuple[Status, str]:
-    """Whether what was returned is an estimate of the right shapes and types."""
+def validate(estimate: object, problem: Problem, x0: Array) -> tuple[Status, str]:
+    """Check that an estimator returned an Estimate of the right shapes and types.
+
+    Return "ok" and no reason, or "shape" and the reason.
+    """
     if not isinstance(estimate, Estimate):
         return "shape", f"returned {type(estimate).__name__}, not an Estimate"
     batch = len(x0)

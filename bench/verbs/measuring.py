@@ -74,7 +74,7 @@ class Measuring:
             seed=self.seed,
             x0=x0,
             timed=not whole_field,
-            field=whole_field,
+            whole_field=whole_field,
         )
         if not plan.problems:
             raise ValueError(f"{', '.join(self.systems)}: no preset {', '.join(self.thetas)}")

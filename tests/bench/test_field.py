@@ -16,7 +16,7 @@ from tests.bench.test_sweep import Misbehaving
 
 @pytest.fixture(scope="module")
 def cells() -> list[Cell]:
-    return Plan(problems_of((), ()), tuple(ESTIMATORS), field=True).cells()
+    return Plan(problems_of((), ()), tuple(ESTIMATORS), whole_field=True).cells()
 
 
 def test_every_estimator_is_measured_and_on_every_problem_unless_it_is_dear(
@@ -72,7 +72,7 @@ def test_the_default_plan_is_as_it_was() -> None:
     plan = Plan((("lqr", "optimal"),), DEFAULT_ESTIMATORS)
     assert max(cell.samples for cell in plan.cells()) == SAMPLES == 16
     assert plan.shared()["samples"] == SAMPLES
-    assert Plan((("lqr", "optimal"),), ("ctpg",), field=True).shared()["samples"] == 4
+    assert Plan((("lqr", "optimal"),), ("ctpg",), whole_field=True).shared()["samples"] == 4
 
 
 @pytest.mark.parametrize("whole_field", [True, False])
@@ -81,7 +81,7 @@ def test_in_the_field_a_timeout_gives_up_what_is_dearer(
 ) -> None:
     rogues = {"hangs": Misbehaving("hangs")}
     settings = (0.5, 0.25, 0.125)
-    plan = Plan((("lqr", "optimal"),), ("hangs",), 2, settings=settings, field=whole_field)
+    plan = Plan((("lqr", "optimal"),), ("hangs",), 2, settings=settings, whole_field=whole_field)
     seen: list[tuple[int, int]] = []
     records = sweep(
         plan,

@@ -23,7 +23,7 @@ from gradpareto.bench.draw.figures import (
     time_figure,
     write,
 )
-from gradpareto.bench.draw.highlights import spotlight
+from gradpareto.bench.draw.highlights import highlighted
 from gradpareto.bench.draw.styles import SPARE, by_family, style_of
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS
 from gradpareto.bench.store.record import COLUMNS, Record
@@ -290,7 +290,7 @@ def test_legends_and_titles_cover_no_data_and_fit_the_page(count: int) -> None:
     everything = [sweep(tuple(ESTIMATORS), system=s) for s in systems]
     limits = {(s, "optimal"): LIMIT for s in systems}
     drawn = [*figures(everything[0]), headline(pd.concat(everything), limits)]
-    named = len(spotlight(everything[0], "evals"))
+    named = len(highlighted(everything[0], "evals"))
     for figure in drawn:
         renderer = FigureCanvasAgg(figure).get_renderer()
         (legend,) = figure.legends

@@ -14,10 +14,10 @@ import pytest
 
 from gradpareto.bench.run.meter import metered
 from gradpareto.bench.run.plan import (
-    DEAR,
-    DEAREST,
     DEFAULT_ESTIMATORS,
     EXCEPTIONS,
+    MOST_CALLS,
+    PARAMETER_FACTOR,
     SAMPLES,
     Plan,
     default_settings,
@@ -327,4 +327,4 @@ def test_what_pays_for_each_parameter_is_held_to_a_price() -> None:
         task = TASKS[cell.system]
         solves = 1 + task.system.state_dim + task.policy.size
         calls = cell.samples * solves * 4 * task.system.horizon / cell.setting
-        assert calls <= 2 * DEAR * DEAREST.get(cell.system, 2**13)
+        assert calls <= 2 * PARAMETER_FACTOR * MOST_CALLS.get(cell.system, 2**13)

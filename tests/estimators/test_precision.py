@@ -23,7 +23,7 @@ FOLLOWING = {name: e for name, e in ESTIMATORS.items() if e.declares.follows_dty
 class SinglePrecision(Meter):
     """A meter that refuses any call with float64 but the time."""
 
-    def see(self, problem: Problem, oracle: str, lane: Array, *arrays: Array) -> None:
+    def see(self, problem: Problem, oracle: str, lane: Array, t: Array, *arrays: Array) -> None:
         single(*arrays)
 
 

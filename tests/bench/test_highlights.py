@@ -5,7 +5,7 @@ import pytest
 
 from gradpareto.bench.draw.families import FAMILIES, UNKNOWN, family_of
 from gradpareto.bench.draw.figures import frontier_figure
-from gradpareto.bench.draw.highlights import MOST_NAMED, spotlight
+from gradpareto.bench.draw.highlights import MOST_NAMED, highlighted
 from gradpareto.bench.draw.styles import HUES, by_family
 from gradpareto.estimators import ESTIMATORS
 from tests.bench.conftest import MakeRecords
@@ -27,17 +27,17 @@ def many(power_law: MakeRecords) -> pd.DataFrame:
 
 def test_few_are_all_named(many: pd.DataFrame) -> None:
     few = many[many.estimator != "solver-3"]
-    assert len(spotlight(few, "evals")) == MOST_NAMED == few.estimator.nunique()
+    assert len(highlighted(few, "evals")) == MOST_NAMED == few.estimator.nunique()
 
 
 def test_of_many_the_frontier_s_and_the_best_of_each_family(
     many: pd.DataFrame, power_law: MakeRecords
 ) -> None:
     """Truth: all are one law times a factor: the cheapest is alone on the frontier."""
-    assert spotlight(many, "evals") == {"solver-0"}
+    assert highlighted(many, "evals") == {"solver-0"}
     others = [("bptt", 500.0), ("bptt-heun", 400.0), ("ctpg", 300.0)]
     family = pd.concat([many, *(power_law(n, f, 2) for n, f in others)], ignore_index=True)
-    assert spotlight(family, "evals") == {"solver-0", "bptt-heun", "ctpg"}
+    assert highlighted(family, "evals") == {"solver-0", "bptt-heun", "ctpg"}
 
 
 def test_the_rest_is_drawn_grey_and_counted(many: pd.DataFrame) -> None:

@@ -29,7 +29,7 @@ _SLIVER = 1.01
 
 @dataclass(frozen=True)
 class StepControl:
-    """How an adaptive solve chooses its steps.
+    """The control of an adaptive solve's steps.
 
     `rtol` bounds a step's error relative to y. `longest` is in units of the interval. A lane that
     has not arrived after `attempts` steps, accepted or not, is given up.

@@ -1,56 +1,40 @@
-"""Is the gradient right: against references, as the knob is turned, across jumps, lane by lane."""
+"""Checks of the gradient: against references, as the knob is turned, across jumps, lane by lane."""
 
-from functools import cache
 from math import factorial
 
 import numpy as np
 
+from gradpareto.bench.conformance.calls import call, coarse
 from gradpareto.bench.conformance.finding import Finding, judged
-from gradpareto.bench.conformance.problems import PROBLEMS, SMOOTH, rotorcraft
+from gradpareto.bench.conformance.problems import SMOOTH, rotorcraft, solved
 from gradpareto.bench.conformance.traits import observed_order
 from gradpareto.bench.run.meter import metered
-from gradpareto.bench.run.validation import copied
 from gradpareto.estimators import Estimate, Estimator
-from gradpareto.reference import Reference, certify
-from gradpareto.systems import Array, Problem
 
-SAMPLES = 2
-SEED = 1
 RATE = 4.0
-"""1 / time, of these problems: a step h of order p leaves (RATE h)^p / (p + 1)! or so."""
+"""The rate of these problems, 1 / time: a step h of order p leaves about (RATE h)^p / (p + 1)!."""
 MARGIN = 100.0
-"""What a solver's own constants may make of that, and of a tolerance."""
+"""A solver's own constants may multiply that error, and a tolerance, by as much."""
 ROUNDING = 1e-11
 FALL = 30.0
-"""Of the error, at least, as the tolerance falls by 10000."""
+"""The factor by which an error falls at least as the tolerance falls by 10000."""
 DRAWN = 1.0
-"""The relative error of an estimate from drawn rollouts, which fall with the root of their number:
-anything larger than the gradient itself is no estimate of it."""
+"""The relative error that an estimate from drawn rollouts may have. Its error falls with the root
+of their number; an error larger than the gradient itself is no estimate of it."""
 UNDECLARED_ORDER = 1
 DIFFICULTY = np.array([[1e-3], [2.0], [0.5]])
-"""Initial states scaled so: at rest next to far away, so that adaptive steps differ by much."""
-
-
-@cache
-def _certified(name: str) -> tuple[Problem, Array, Reference]:
-    problem, x0 = sampled(PROBLEMS[name]())
-    return problem, x0, certify(problem, x0)
+"""Factors of the initial states: one at rest beside one far away, so that adaptive steps differ."""
 
 
 def error_of(estimator: Estimator, name: str, setting: float) -> float:
-    """The worst relative error of gradient and loss over SAMPLES; infinite where one is missing."""
-    problem, x0, reference = _certified(name)
+    """The largest relative error of gradient and loss on a problem; infinite if one is missing."""
+    known = solved(name)
     with np.errstate(all="ignore"):
-        estimate = call(estimator, problem, x0, setting)
-    off = np.linalg.norm(estimate.gradient - reference.gradient, axis=1)
-    gradient = off / np.linalg.norm(reference.gradient, axis=1)
-    loss = np.abs(estimate.loss - reference.loss) / np.abs(reference.loss)
-    worst = float(np.max([gradient, loss]))
-    return worst if np.isfinite(worst) else np.inf
+        return known.worst_error(call(estimator, known.problem, known.x0, setting))
 
 
 def allowed(estimator: Estimator) -> float:
-    """The relative error that is let pass at the tight setting."""
+    """The relative error that passes at the tight setting."""
     if estimator.declares.knob not in ("step", "tolerance"):
         return DRAWN
     if estimator.declares.knob == "tolerance":
@@ -62,42 +46,48 @@ def allowed(estimator: Estimator) -> float:
 
 
 def gradient(estimator: Estimator) -> Finding:
-    """Against certified references, at the tight setting."""
-    most, tight = allowed(estimator), estimator.declares.tight
-    found = {name: error_of(estimator, name, tight) for name in SMOOTH}
+    """The gradient and the loss at the tight setting agree with certified references."""
+    most = allowed(estimator)
+    found = {name: error_of(estimator, name, estimator.declares.tight) for name in SMOOTH}
     return judged(
         "gradient",
         max(found.values()) <= most,
-        f"gradient and loss within {most:.1e} of the reference at {tight:g} (its tight)",
-        ", ".join(f"{name} {error:.1e}" for name, error in found.items()),
-        "an error near 1 is a missing term (dJ/dx, the running cost, a sign or a factor); one that "
-        "is smaller but stays is a quadrature or an interpolant of too low an order, or a `tight` "
-        "that is not",
+        f"gradient and loss within {most:.1e} of the reference at its tight setting, "
+        f"{estimator.declares.tight:g}",
+        "relative errors: " + ", ".join(f"{name} {error:.1e}" for name, error in found.items()),
+        "if the error is near 1, look for a missing term (dJ/dx, the running cost), a sign or a "
+        "factor; if it is smaller but does not shrink with the setting, look for a quadrature or "
+        "an interpolant of too low an order; else declare a smaller `tight`",
     )
 
 
 def order(estimator: Estimator) -> Finding:
-    """How the error goes with the knob."""
+    """The error falls with the step at the declared order, or in proportion to the tolerance."""
     by = {"step": _order_by_step, "tolerance": _error_by_tolerance}.get(estimator.declares.knob)
     if by is None:
         return Finding(
-            "order", "noted", "nothing of this knob", f"its knob is {estimator.declares.knob}"
+            "order",
+            "noted",
+            "no order, since its knob is neither a step nor a tolerance",
+            f"its knob is {estimator.declares.knob!r}: there is nothing to check",
         )
     return by(estimator)
 
 
 def _order_by_step(estimator: Estimator) -> Finding:
     observed = observed_order(estimator)
+    seen = f"errors fall with the power {observed:.1f} of the step"
+    if np.isnan(observed):
+        seen = "fewer than two step sizes have an error above rounding"
     if estimator.declares.order is None or np.isnan(observed):
-        seen = "no two step sizes above rounding" if np.isnan(observed) else f"{observed:.1f}"
         return Finding("order", "noted", "an order, if it declares one", seen)
     return judged(
         "order",
         observed >= estimator.declares.order - 0.5,
         f"errors that fall with the power {estimator.declares.order} of the step, as it declares",
-        f"{observed:.1f}",
-        "either `order` is not what it says, or one of its parts (stages, adjoint, quadrature, "
-        "interpolant) has a lower one than the rest",
+        seen,
+        "if `order` is right, look for the part of the method (stages, adjoint, quadrature, "
+        "interpolant) whose own order is lower; else declare the order that is observed",
     )
 
 
@@ -110,35 +100,36 @@ def _error_by_tolerance(estimator: Estimator) -> Finding:
     return judged(
         "order",
         falls,
-        f"an error that falls by {wanted:.2g} or more as the tolerance does by 10000",
-        ", ".join(f"{error:.1e} at {tolerance:.0e}" for error, tolerance in pairs)
+        f"an error that falls by a factor of {wanted:.2g} or more as the tolerance falls by 10000",
+        "relative errors: "
+        + ", ".join(f"{error:.1e} at tolerance {tolerance:.0e}" for error, tolerance in pairs)
         + _seen_order(estimator),
-        "the tolerance has to reach every solve, forward and backward, and the quadrature",
+        "pass the tolerance on to every solve, forward and backward, and to the quadrature",
     )
 
 
 def _seen_order(estimator: Estimator) -> str:
-    """Not of one of low order, which takes millions of steps at the tolerances of a fit."""
+    # A method of low order takes millions of steps at the tolerances of the fit.
     if estimator.declares.tight > 1e-7:
         return ""
-    return f"; order {observed_order(estimator):.1f} in its calls"
+    return f"; errors fall with the power {observed_order(estimator):.1f} of its calls"
 
 
 def breakpoints(estimator: Estimator) -> Finding:
-    """Across a jump of the right-hand side that the system declares."""
+    """The gradient is as accurate across a declared jump of the right-hand side as elsewhere."""
     most, found = allowed(estimator), error_of(estimator, "jump", estimator.declares.tight)
     return judged(
         "breakpoints",
         found <= most,
-        f"within {most:.1e} across a declared jump, as on smooth problems",
-        f"{found:.1e}",
-        "step exactly onto each of problem.segments and start anew there; at a breakpoint evaluate "
-        "on the side the step is on",
+        f"an error within {most:.1e} across a declared jump, as on smooth problems",
+        f"relative error {found:.1e}",
+        "step exactly onto each end of problem.segments and start anew there; at a breakpoint, "
+        "evaluate the right-hand side of the segment that the step is in",
     )
 
 
 def lanes(estimator: Estimator) -> Finding:
-    """Each sample of a batch against the same sample alone: numbers and counts."""
+    """Each sample has the same gradient and the same number of calls alone and in a batch."""
     problem, x0 = rotorcraft().sample(np.random.default_rng(8), len(DIFFICULTY))
     x0, setting = DIFFICULTY * x0, coarse(estimator, rotorcraft())
     batch = metered(problem, len(x0))
@@ -147,16 +138,16 @@ def lanes(estimator: Estimator) -> Finding:
     for lane in range(len(x0)):
         single = metered(problem.take(np.array([lane])), 1)
         alone = call(estimator, single, x0[lane : lane + 1], setting)
-        differences.append(_apart(alone, together, lane))
+        differences.append(_difference(alone, together, lane))
         counts.append((int(single.meter.evals[0]), int(batch.meter.evals[lane])))
     same = all(one == other for one, other in counts)
-    # Steps that rounding moves leave as much of what a poor interpolant misses.
+    # Rounding moves adaptive steps a little, and a poor interpolant's error moves with them.
     exponent = estimator.declares.tolerance_exponent
     most = 1e-9 if exponent == 1 else 0.1 * setting**exponent
     return judged(
         "lanes",
         max(differences) <= most and same,
-        "a sample's gradient and its counts do not depend on its batch mates",
+        "a sample's gradient and its calls do not depend on the rest of its batch",
         f"relative differences up to {max(differences):.1e}; calls alone and in the batch: "
         + ", ".join(f"{one} and {other}" for one, other in counts),
         "give every lane its own time, step and acceptance, and call the oracles only with the "
@@ -164,27 +155,7 @@ def lanes(estimator: Estimator) -> Finding:
     )
 
 
-def _apart(alone: Estimate, together: Estimate, lane: int) -> float:
+def _difference(alone: Estimate, together: Estimate, lane: int) -> float:
+    """The relative difference of a sample's gradients, alone and in the batch."""
     one, other = alone.gradient[0], together.gradient[lane]
     return float(np.linalg.norm(one - other) / max(float(np.linalg.norm(one)), 1e-300))
-
-
-def call(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> Estimate:
-    """With inputs of its own and a copied result: what it does to them is another check's."""
-    given = problem.with_theta(problem.theta.copy())
-    return copied(estimator(given, x0.copy(), setting))
-
-
-def coarse(estimator: Estimator, problem: Problem) -> float:
-    """A setting at which a call is cheap."""
-    if estimator.declares.knob == "step":
-        return problem.horizon / 7
-    return (
-        max(1e-5, estimator.declares.tight)
-        if estimator.declares.knob == "tolerance"
-        else estimator.declares.tight
-    )
-
-
-def sampled(problem: Problem, samples: int = SAMPLES) -> tuple[Problem, Array]:
-    return problem.sample(np.random.default_rng(SEED), samples)

@@ -1,13 +1,14 @@
-"""What an estimator does besides: what it stores, changes, calls without paying, and returns."""
+"""Checks of conduct: shapes, inputs left alone, calls paid for, memory, precision, repeats."""
 
 import pickle
 from dataclasses import replace
 
 import numpy as np
 
-from gradpareto.bench.conformance.accuracy import call, coarse, sampled
+from gradpareto.bench.conformance.calls import call, coarse
 from gradpareto.bench.conformance.finding import Finding, judged
-from gradpareto.bench.conformance.problems import SMOOTH, regulator, rotorcraft, watched
+from gradpareto.bench.conformance.problems import SMOOTH, regulator, rotorcraft, sampled
+from gradpareto.bench.conformance.row_counting import counting_rows
 from gradpareto.bench.conformance.traits import memory_exponent
 from gradpareto.bench.run.measure import attempt
 from gradpareto.bench.run.meter import metered
@@ -17,7 +18,7 @@ from gradpareto.systems import Array
 
 
 def answer(estimator: Estimator) -> Finding:
-    """An estimate of the right shapes and types, on each of the problems."""
+    """A call returns an estimate of the right shapes and types on each problem."""
     seen = []
     for name, make in SMOOTH.items():
         problem, x0 = sampled(make())
@@ -29,13 +30,13 @@ def answer(estimator: Estimator) -> Finding:
         "answer",
         not seen,
         "an Estimate: loss (B,), grad_x0 (B, d), grad_theta (B, P), steps (B,), all real numbers",
-        "; ".join(seen) or f"one on each of {', '.join(SMOOTH)}",
-        "nothing else was looked at: make this call work first",
+        "; ".join(seen) or f"such an estimate on each of {', '.join(SMOOTH)}",
+        "make this call work first; the other checks were not run",
     )
 
 
 def inputs(estimator: Estimator) -> Finding:
-    """x0, theta, and the system with all it holds, before and after."""
+    """A call leaves x0, theta and the system as they were."""
     problem, x0 = sampled(rotorcraft())
     problem = problem.with_theta(problem.theta.copy())
     held = {"x0": x0, "theta": problem.theta, "system": problem.system}
@@ -45,49 +46,50 @@ def inputs(estimator: Estimator) -> Finding:
     return judged(
         "inputs",
         not changed,
-        "x0, theta and the system as they were",
+        "x0, theta and the system are the same after a call as before it",
         f"changed: {', '.join(changed)}" if changed else "unchanged",
-        "copy what is written to: `x = x0.copy()`, and `x = x + h * k` in place of `x += h * k`",
+        "copy what is written to: `x = x0.copy()`, or write `x = x + h * k`, not `x += h * k`",
     )
 
 
 def oracles(estimator: Estimator) -> Finding:
-    """Rows of dynamics and of the policy, counted where they are computed, against the meter."""
+    """Every evaluation of the dynamics and of the policy goes through the metered problem."""
     problem, x0 = sampled(rotorcraft())
-    given, rows = watched(problem)
+    given, rows = counting_rows(problem)
     counted = metered(given, len(x0))
     call(estimator, counted, x0, coarse(estimator, problem))
     paid = int(counted.meter.evals.sum())
     return judged(
         "oracles",
         rows["dynamics"] <= paid and rows["policy"] <= paid,
-        "no dynamics or policy evaluated that is not paid for",
-        f"{paid} calls paid for, {rows['dynamics']} rows of dynamics and {rows['policy']} of the "
-        "policy evaluated",
-        "call problem.flow, problem.pullback and problem.jacobian of the problem that was given, "
-        "not those of problem.system, of problem.policy, of a Problem of one's own or of "
-        "the class Problem",
+        "the dynamics and the policy are evaluated no more often than the meter counts",
+        f"the meter counted {paid} calls; the dynamics were evaluated {rows['dynamics']} times and "
+        f"the policy {rows['policy']} times",
+        "call flow, pullback and jacobian of the problem that is passed in; do not call "
+        "problem.system, problem.policy, a Problem of your own or the class Problem",
     )
 
 
 def memory(estimator: Estimator) -> Finding:
-    """The exponent of the bytes held between the passes in the number of steps."""
+    """The bytes held for the backward pass grow with the steps as the estimator declares."""
     problem, x0 = sampled(regulator())
     if not (call(estimator, problem, x0, coarse(estimator, problem)).steps > 0).all():
-        return Finding("memory", "noted", "steps, to hold memory against", "it tells none")
+        return Finding(
+            "memory", "noted", "a number of steps, to compare memory with", "it reports no steps"
+        )
     found, declared = memory_exponent(estimator), estimator.declares.memory
     return judged(
         "memory",
         not found > declared + 0.3,
-        f"bytes held for the backward pass that grow no faster than steps^{declared:g}, as it "
+        f"the bytes held for the backward pass grow no faster than steps^{declared:g}, as it "
         "declares",
-        f"steps^{found:.2f}",
-        "either `memory` is not what it says, or something is kept that is not needed",
+        f"they grow as steps^{found:.2f}",
+        "declare the exponent that is measured as `memory`, or keep less between the passes",
     )
 
 
 def precision(estimator: Estimator) -> Finding:
-    """float32 in: float32 out, or float64 where it says that it does not follow."""
+    """Inputs in float32 give results in float32, or in float64 if `follows_dtype` is false."""
     problem, x0 = sampled(rotorcraft())
     problem = problem.with_theta(problem.theta.astype(np.float32))
     setting = (
@@ -98,11 +100,12 @@ def precision(estimator: Estimator) -> Finding:
     with np.errstate(all="ignore"):
         estimate = call(estimator, problem, x0.astype(np.float32), setting)
     found = {name: getattr(estimate, name).dtype for name in EXPECTED if name != "steps"}
-    wanted = np.dtype(np.float32 if estimator.declares.follows_dtype else np.float64)
+    follows = estimator.declares.follows_dtype
+    wanted = np.dtype(np.float32 if follows else np.float64)
     return judged(
         "precision",
         set(found.values()) == {wanted},
-        f"{wanted} from float32, since follows_dtype is {estimator.declares.follows_dtype}",
+        f"{wanted} results from float32 inputs, since follows_dtype is {follows}",
         ", ".join(f"{name} {dtype}" for name, dtype in found.items()),
         "make arrays in np.result_type(x0, problem.theta), or declare follows_dtype = False and "
         "work in float64",
@@ -110,7 +113,7 @@ def precision(estimator: Estimator) -> Finding:
 
 
 def repeats(estimator: Estimator) -> Finding:
-    """The same call again, with another in between, and what became of the first one's arrays."""
+    """The same call gives the same numbers again, and later calls leave its arrays alone."""
     problem, x0 = sampled(rotorcraft())
     setting = coarse(estimator, problem)
     first = estimator(problem, x0.copy(), setting)
@@ -124,10 +127,10 @@ def repeats(estimator: Estimator) -> Finding:
     return judged(
         "repeats",
         not seen,
-        "the same numbers from the same call, and arrays that later calls leave alone",
+        "the same call gives the same numbers, and later calls leave its arrays alone",
         "; ".join(seen) or "the same to the last bit",
-        "return arrays of their own (copy a buffer that is used again), keep nothing between "
-        "calls, and seed what is drawn",
+        "return new arrays (copy a buffer that is used again), keep nothing between calls, and "
+        "seed random draws",
     )
 
 
@@ -136,14 +139,14 @@ def _same(one: Array, other: Array) -> bool:
 
 
 def float64(estimator: Estimator) -> Finding:
-    """float64 in, float64 out."""
+    """Inputs in float64 give results in float64."""
     problem, x0 = sampled(replace(regulator(), horizon=0.5))
     estimate = call(estimator, problem, x0, coarse(estimator, problem))
     found = {str(getattr(estimate, name).dtype) for name in EXPECTED if name != "steps"}
     return judged(
         "float64",
         found == {"float64"},
-        "float64 from float64",
+        "float64 results from float64 inputs",
         ", ".join(sorted(found)),
         "make arrays in np.result_type(x0, problem.theta)",
     )

@@ -1,4 +1,4 @@
-"""What a check of an estimator found."""
+"""The finding of one check of an estimator."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,9 +8,9 @@ Status = Literal["passed", "failed", "noted"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was expected and what was seen, and if it `failed` what to do about it.
+    """The result of a check: what was expected, what was seen, and what to do if it `failed`.
 
-    `noted` is what is neither right nor wrong, or could not be judged.
+    A finding is `noted` if it is neither right nor wrong, or if it could not be judged.
     """
 
     check: str
@@ -21,5 +21,5 @@ class Finding:
 
 
 def judged(check: str, good: bool, expected: str, seen: str, advice: str) -> Finding:
-    """Passed or failed."""
+    """A finding that passed or failed."""
     return Finding(check, "passed" if good else "failed", expected, seen, "" if good else advice)

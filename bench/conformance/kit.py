@@ -1,4 +1,4 @@
-"""Runs the checks of one estimator, each in a worker that it may bring down."""
+"""Runs the checks of an estimator, each in a worker process that it may bring down."""
 
 import contextlib
 import signal
@@ -30,12 +30,12 @@ CHECKS: dict[str, Callable[[Estimator], Finding]] = {
         behaviour.repeats,
     )
 }
-"""In this order; without an `answer` there is nothing else to look at."""
+"""The checks, in the order they are reported. If `answer` fails, the others are not run."""
 CHECK_BYTES = 4 * 2**30
 
 
 def check_all(names: list[str], seconds: float, workers: int) -> dict[str, list[Finding]]:
-    """The findings for each of the estimators of these names, a check taking so long at most."""
+    """The findings for each estimator by its name. A check may take `seconds` at most."""
     with worker_pool(workers) as pool:
         return {name: _findings(pool, name, seconds) for name in names}
 
@@ -55,7 +55,7 @@ def _findings(pool: pebble.ProcessPool, name: str, seconds: float) -> list[Findi
 
 
 def run_check(check: str, estimator: Estimator) -> Finding:
-    """One check, whatever the estimator raises."""
+    """Run one check. If the estimator raises, that is a failed finding."""
     with contextlib.ExitStack() as stack:
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a worker
             stack.enter_context(address_space(CHECK_BYTES))
@@ -78,8 +78,15 @@ def _outcome(future: pebble.ProcessFuture, check: str, seconds: float) -> Findin
 
 def _broken(check: str, seen: str) -> Finding:
     expected = (CHECKS[check].__doc__ or "").splitlines()[0]
-    return Finding(check, "failed", expected, seen, "call it the way this check does and see")
+    return Finding(
+        check,
+        "failed",
+        expected,
+        seen,
+        f"call gradpareto.bench.conformance.kit.CHECKS[{check!r}](estimator) to see where",
+    )
 
 
 def passes(findings: list[Finding]) -> bool:
+    """Whether no check failed."""
     return all(finding.status != "failed" for finding in findings)

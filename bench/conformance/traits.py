@@ -1,55 +1,49 @@
-"""What an estimator declares of itself, measured on problems of two or three states."""
+"""Measurements of an estimator: order, exactness, memory, calls of a step, fitness when stiff."""
 
 import tracemalloc
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from typing import Any
 
 import numpy as np
 
+from gradpareto.bench.conformance.problems import Solved, orbit, settling_motor, swing
 from gradpareto.bench.run.meter import Meter, metered
-from gradpareto.estimators import Estimate, Estimator
-from gradpareto.reference import certify
-from gradpareto.reference.closed_form import closed_form
-from gradpareto.systems import LQR, Array, Policy, Problem
-from gradpareto.systems.stiff import Stiff
+from gradpareto.estimators import Estimator
+from gradpareto.systems import Array
 
 FROZEN = 1e12
-"""A tolerance that no error comes near: every step is as much longer than the last as the control
-allows and the first is a fixed part of the span, so that no perturbation moves the mesh."""
+"""A tolerance that no error comes near. The first step is then a fixed part of the span, and every
+other is as much longer than the last as the control allows: no perturbation moves the mesh."""
 TOLERANCES = tuple(10.0**-k for k in range(6, 12))
 ROUNDING = 3e-14
-"""A relative error above which nothing but truncation shows, where nothing is differenced."""
+"""Relative errors above this are truncation errors, unless the estimator takes differences."""
 MODERATE = {"step": 0.1, "tolerance": 1e-4, "rollouts": 8.0}
 COARSE = {"step": 0.22, "tolerance": FROZEN}
 COUNTS = sorted([1, *(2**k for k in range(1, 9)), *(3 * 2**k for k in range(7))])
-"""Numbers of steps: by halvings alone, an order of 9 would show once before rounding."""
+"""Numbers of steps. With halvings alone, an order of 9 would show only once before rounding."""
 EXACT = 1e-12
 """The largest gap of a gradient that is, to rounding, that of its own discretised loss."""
 MEMORY_STEPS, LONG_STEPS = (64, 512), (128, 1024)
-STIFF_RATE = 1e4
 STIFF_ERROR, STIFF_EVALS = 1e-2, 2500
-"""What a stiff estimator reaches, and with how many evaluations: an explicit method of s stages
-that is stable up to a step of s / rate needs as many as the rate each way, 1e4, for any error."""
+"""The error that a stiff estimator reaches within this many evaluations. An explicit method of s
+stages is stable up to a step of s / rate: it needs 1e4 evaluations each way for any error."""
 STIFF_LADDER = {
     "step": (1 / 128, 1 / 32, 1 / 16),
     "tolerance": (1e-3, 1e-4, 1e-5),
     "rollouts": (64.0,),
 }
 WARM_UPS = 3
-"""Imports and caches, which fill over the first few calls, are not the estimator's memory."""
+"""Calls before memory is traced. Imports and caches, which fill meanwhile, are not counted."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What is measured of one estimator; NaN where there is nothing to measure.
+    """The measured traits of one estimator; NaN where there is nothing to measure.
 
-    `order`: of the gradient's error in the step, or over calls of f for a tolerance (a backward
-    pass may step otherwise). `gap`: how
-    far the gradient is from the derivative of the estimator's own loss, relative. `memory`: the
-    exponent of the bytes held between the passes in the number of steps. `calls_per_step`: oracle
-    calls that a further step costs a sample of the LQR. `stiff`: whether it reaches STIFF_ERROR
-    within STIFF_EVALS on a system with a mode at STIFF_RATE.
+    `order`: the exponent of the gradient's error in the step, or in the calls of f where the knob
+    is a tolerance. `gap`: the relative distance of the gradient from the derivative of the
+    estimator's own loss. `memory`: the exponent of the bytes held between the passes in the number
+    of steps. `calls_per_step`: the oracle calls that a further step costs a sample of the LQR.
+    `stiff`: whether it reaches STIFF_ERROR within STIFF_EVALS on the motor.
     """
 
     order: float
@@ -60,7 +54,7 @@ class Traits:
 
 
 def measure_traits(estimator: Estimator) -> Traits:
-    """All of them, in a second or so. Whatever the estimator raises is raised."""
+    """Measure all traits, in a second or so. Whatever the estimator raises is raised."""
     return Traits(
         observed_order(estimator),
         gradient_gap(estimator),
@@ -70,60 +64,27 @@ def measure_traits(estimator: Estimator) -> Traits:
     )
 
 
-@cache
-def smooth(horizon: float = 4.0) -> tuple[Problem, Array, Array]:
-    """A pendulum that swings, hardly damped, one x0 (1, 3), and its certified gradient (1, 6)."""
-    policy = Policy(sizes=(2, 1), activations=("identity",))
-    problem = Problem(Stiff(rate=1.0), policy, np.array([-3.0, 1.0, 0.1]), horizon)
-    x0 = np.array([[1.0, -0.5, 0.8]])
-    return problem, x0, certify(problem, x0).gradient
-
-
-@cache
-def stiff() -> tuple[Problem, Array, Array]:
-    """A motor: position, speed, and x0 off the slow manifold, which is reached in 1 / STIFF_RATE.
-
-    The gradient is the closed form's.
-    """
-    one = np.eye(2)
-    system = LQR(
-        A=np.array([[0.0, 1.0], [0.0, -STIFF_RATE]]),
-        B=np.array([[0.0], [STIFF_RATE]]),
-        Q=one,
-        R=np.eye(1),
-        Q_T=one,
-        horizon=1.0,
-    )
-    problem = Problem(system, Policy((2, 1), ("identity",)), np.array([-1.5, 0.2, 0.1]), 1.0)
-    x0 = np.array([[1.0, 0.5]])
-    return problem, x0, closed_form(problem, x0).gradient
-
-
-def orbit(horizon: float) -> Problem:
-    """An LQR that circles, its closed loop neither growing nor decaying: steps go with time."""
-    one = np.eye(2)
-    system = LQR(A=0 * one, B=one, Q=one, R=one, Q_T=one, horizon=horizon)
-    theta = np.array([0.0, 1.0, -1.0, 0.0, 0.1, -0.2])
-    return Problem(system, Policy((2, 2), ("identity",)), theta, horizon)
-
-
 def observed_order(estimator: Estimator) -> float:
-    """By the step: from the last two before rounding. By the tolerance: a fit over calls of f.
+    """The order at which the gradient's error falls on the pendulum.
 
-    NaN where fewer than two steps, or four tolerances, are above rounding, or with another knob.
+    Where the knob is a step it comes from the last two errors above rounding; where it is a
+    tolerance it is the slope of a fit over the calls of f. NaN with fewer than two such steps or
+    four such tolerances, and with any other knob.
     """
-    of = {"step": _order_by_step, "tolerance": _order_by_tolerance}.get(estimator.declares.knob)
-    return of(estimator) if of else np.nan
+    measure = {"step": _order_by_step, "tolerance": _order_by_tolerance}.get(
+        estimator.declares.knob
+    )
+    return measure(estimator) if measure else np.nan
 
 
 def _order_by_step(estimator: Estimator) -> float:
-    # What a reversible method carries beside the state grows where the state decays: over the whole
-    # horizon, that and the rounding it magnifies hide the order.
-    problem, x0, truth = smooth(1.0) if estimator.declares.reconstructs else smooth()
+    # A reversible method carries a second state, which grows where the first decays: over the whole
+    # horizon it hides the order, and so does the rounding that it magnifies.
+    known = swing(1.0) if estimator.declares.reconstructs else swing()
     floor = max(ROUNDING, estimator.declares.floor)
     usable: list[tuple[int, float]] = []
     for count in COUNTS:
-        error = _relative(estimator(problem, x0, problem.horizon / count), truth)
+        error = _error(known, estimator, known.problem.horizon / count)
         if error <= floor:
             break
         usable.append((count, error))
@@ -134,14 +95,14 @@ def _order_by_step(estimator: Estimator) -> float:
 
 
 def _order_by_tolerance(estimator: Estimator) -> float:
-    problem, x0, truth = smooth()
+    known = swing()
     points = np.empty((len(TOLERANCES), 2))
     for row, tolerance in zip(points, TOLERANCES, strict=True):
-        counted = metered(problem, 1)
-        estimate = estimator(counted, x0, tolerance)
-        # An exact one steps forward alone, and may take steps again, the more often the more.
+        counted = metered(known.problem, 1)
+        estimate = estimator(counted, known.x0, tolerance)
+        # An exact one chooses its steps going forward only, and may replay them, which costs calls.
         steps, calls = estimate.steps[0], counted.meter.f_evals[0]
-        row[:] = steps if estimator.declares.exact else calls, _relative(estimate, truth)
+        row[:] = steps if estimator.declares.exact else calls, known.gradient_errors(estimate)[0]
     points = points[points[:, 1] > ROUNDING]
     if len(points) < 4 or np.ptp(points[:, 0]) == 0:
         return np.nan
@@ -150,18 +111,18 @@ def _order_by_tolerance(estimator: Estimator) -> float:
 
 
 def gradient_gap(estimator: Estimator) -> float:
-    """|v'g - d/ds L(s v)| over |g|, for the loss L that the estimator returns and a direction v.
+    """The gap |v'g - d/ds L(s v)| / (|g| |v|) of the loss L that the estimator itself returns.
 
-    The setting is coarse, so that the gradient of the continuous problem is no answer: five steps,
-    or the tolerance FROZEN, at which the accepted steps of an adaptive method are the same for
-    every x0 and theta. NaN if they are not (then L is not smooth, and differences say nothing),
-    and with another knob. Differences are central, extrapolated (Romberg) from four widths: to
-    about 1e-13.
+    v is a random direction in (x0, theta). The setting is so coarse that the gradient of the
+    continuous problem has a visible gap: five steps, or the tolerance FROZEN, at which an adaptive
+    method takes the same steps for every x0 and theta. NaN if it does not (then L is not smooth,
+    and differences say nothing), and with any other knob. Central differences of four widths are
+    extrapolated (Romberg), to about 1e-13.
     """
     if estimator.declares.knob not in COARSE:
         return np.nan
-    problem, x0, _ = smooth()
-    problem, setting = replace(problem, horizon=1.0), COARSE[estimator.declares.knob]
+    x0, setting = swing().x0, COARSE[estimator.declares.knob]
+    problem = replace(swing().problem, horizon=1.0)
     rng = np.random.default_rng(8)
     along_x0, along_theta = rng.standard_normal(x0.shape), rng.standard_normal(problem.theta.shape)
     centre = estimator(problem, x0, setting)
@@ -183,27 +144,28 @@ def gradient_gap(estimator: Estimator) -> float:
 
 
 def memory_exponent(estimator: Estimator) -> float:
-    """The slope of the bytes held at the turn over the calls of f, for few and many steps.
+    """The exponent of the bytes held at the turn in the calls of f, from few and many steps.
 
-    0 if there is no turn: nothing was stored for a backward pass. Unless the knob is the step, a
-    horizon is what makes the steps many.
+    The turn is the moment when a lane first asks for a derivative. The exponent is 0 if there is
+    none: nothing was stored for a backward pass. Where the knob is not the step, a longer horizon
+    makes the steps more.
     """
     if estimator.declares.knob == "step":
-        turns = [_stored(estimator, 4.0, 4.0 / count, 8) for count in MEMORY_STEPS]
+        turns = [held_at_turn(estimator, 4.0, 4.0 / count, 8) for count in MEMORY_STEPS]
     else:
         setting = MODERATE[estimator.declares.knob]
         pace = 16.0 / float(estimator(orbit(16.0), np.array([[1.0, -0.5]]), setting).steps[0])
-        turns = [_stored(estimator, pace * count, setting, 2) for count in LONG_STEPS]
+        turns = [held_at_turn(estimator, pace * count, setting, 2) for count in LONG_STEPS]
     (few, short), (many, long) = turns
     if few is None or many is None:
         return 0.0
     return float(np.log(max(many, 1) / max(few, 1)) / np.log(long / short))
 
 
-def _stored(
+def held_at_turn(
     estimator: Estimator, horizon: float, setting: float, samples: int
 ) -> tuple[float | None, float]:
-    """Bytes a sample, and calls of f a sample."""
+    """Bytes that a sample of the orbit holds at the turn (None without one), and its calls of f."""
     x0 = np.random.default_rng(0).standard_normal((samples, 2))
     for _ in range(WARM_UPS):
         estimator(orbit(1.0), x0, MODERATE[estimator.declares.knob])
@@ -217,7 +179,11 @@ def _stored(
 
 
 def calls_per_step(estimator: Estimator) -> float:
-    """What 8 more of 8 steps cost a sample of the LQR; over the steps taken, with another knob."""
+    """Oracle calls a step of a sample of the orbit.
+
+    Where the knob is the step, it is the price of 8 further steps; otherwise all calls are divided
+    by the steps taken.
+    """
     problem, x0 = orbit(4.0), np.array([[1.0, -0.5]])
 
     def spent(setting: float) -> tuple[float, float]:
@@ -232,14 +198,12 @@ def calls_per_step(estimator: Estimator) -> float:
 
 
 def suits_stiff(estimator: Estimator) -> bool:
-    """Whether any setting of STIFF_LADDER reaches STIFF_ERROR within STIFF_EVALS."""
-    problem, x0, truth = stiff()
-    settings = STIFF_LADDER[estimator.declares.knob]
-    return any(_reaches(partial(estimator, setting=s), problem, x0, truth) for s in settings)
+    """Whether any setting of STIFF_LADDER reaches STIFF_ERROR within STIFF_EVALS on the motor."""
+    return any(_reaches(estimator, setting) for setting in STIFF_LADDER[estimator.declares.knob])
 
 
 class _Spent(Exception):  # noqa: N818
-    """A ration of evaluations is used up."""
+    """The estimator has used up the evaluations that it may take."""
 
 
 class _Ration(Meter):
@@ -251,16 +215,16 @@ class _Ration(Meter):
             raise _Spent
 
 
-def _reaches(estimate: Any, problem: Problem, x0: Array, truth: Array) -> bool:
+def _reaches(estimator: Estimator, setting: float) -> bool:
+    known = settling_motor()
+    rationed = replace(metered(known.problem, 1), meter=_Ration(1))
     try:
         with np.errstate(all="ignore"):
-            return (
-                _relative(estimate(replace(metered(problem, 1), meter=_Ration(1)), x0), truth)
-                <= STIFF_ERROR
-            )
+            estimate = estimator(rationed, known.x0, setting)
+            return bool(known.gradient_errors(estimate)[0] <= STIFF_ERROR)
     except _Spent:
         return False
 
 
-def _relative(estimate: Estimate, truth: Array) -> float:
-    return float(np.linalg.norm(estimate.gradient - truth) / np.linalg.norm(truth))
+def _error(known: Solved, estimator: Estimator, setting: float) -> float:
+    return float(known.gradient_errors(estimator(known.problem, known.x0, setting))[0])

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.conformance.traits import EXACT, measure_traits, orbit
+from gradpareto.bench.conformance.problems import orbit
+from gradpareto.bench.conformance.traits import EXACT, measure_traits
 from gradpareto.bench.run.report import Report, silent
 from gradpareto.estimators import ESTIMATORS, Estimator
 

@@ -9,7 +9,7 @@ from gradpareto.bench.plugins.registry import (
     resolve,
 )
 from gradpareto.bench.plugins.source import Unusable
-from gradpareto.bench.plugins.versions import claim_cells, claim_histories
+from gradpareto.bench.plugins.versions import set_aside_older_cells, set_aside_older_histories
 
 __all__ = [
     "BROKEN",
@@ -17,8 +17,8 @@ __all__ = [
     "SYSTEM_PLUGINS",
     "Plugin",
     "Unusable",
-    "claim_cells",
-    "claim_histories",
     "load_entry_points",
     "resolve",
+    "set_aside_older_cells",
+    "set_aside_older_histories",
 ]

@@ -1,4 +1,4 @@
-"""What a plug-in's object is, an estimator, a solver or a tableau, and the estimators it makes."""
+"""Makes estimators of a plug-in's object, which is an estimator, a solver or a tableau."""
 
 import inspect
 from collections.abc import Callable
@@ -42,9 +42,9 @@ class FunctionEstimator(Estimator):
 
 
 def estimators_of(given: object, name: str) -> dict[str, Estimator]:
-    """{form: estimator}, the form being "" for a whole estimator.
+    """Return the estimators that an object makes, by their forms; "" is the form of an estimator.
 
-    Raises Unusable if the object is of no kind that is known, or is not sound.
+    Raises Unusable if the object is of no known kind, or is not sound.
     """
     try:
         return _estimators_of(given, name)
@@ -108,7 +108,7 @@ def _refuse_ambiguity(given: Any, name: str) -> None:
 
 
 def over(solver: LaneSolver) -> dict[str, Estimator]:
-    """The estimators that a solver alone becomes."""
+    """The estimators that a solver can be used in, by their forms."""
     return {
         "ctpg": PerLaneCtpg(solver, TIGHT["tolerance"]),
         "gauss_adjoint": PerLaneGaussAdjoint(solver, TIGHT["tolerance"]),
@@ -133,11 +133,14 @@ def _instance(kind: type, name: str) -> Any:
 
 
 def _takes_four(function: Callable[..., Any], name: str) -> bool:
-    """Whether it is called as a solver is, and not as an estimator. Raises Unusable if neither."""
+    """Whether a function takes a solver's four arguments, and not an estimator's three.
+
+    Raises Unusable if it takes neither.
+    """
     try:
         signature = inspect.signature(function)
     except ValueError:
-        raise Unusable(f"{name} does not tell its arguments: wrap it in a function") from None
+        raise Unusable(f"the arguments of {name} cannot be read: wrap it in a function") from None
     fits = []
     for count in (3, 4):
         try:

@@ -1,4 +1,4 @@
-"""An estimator that came as a plug-in, in a form that any process can be sent."""
+"""A plug-in's estimator in a form that can be sent to another process."""
 
 from copy import copy
 from dataclasses import replace
@@ -11,10 +11,10 @@ from gradpareto.estimators import Declaration, Estimate, Estimator
 from gradpareto.systems import Array, Problem
 
 
-class Plugged(Estimator):
-    """Its source and its declarations; whoever calls it loads the code, once a process.
+class PluginEstimator(Estimator):
+    """An estimator by its source and its declarations; the first call in a process loads the code.
 
-    A class from a file, or a function without a name, cannot be pickled: this can.
+    A class from a file or a function without a name cannot be pickled; a PluginEstimator can.
     """
 
     def __init__(self, source: Source, name: str, form: str, code: str, made: Estimator) -> None:
@@ -37,29 +37,29 @@ class Plugged(Estimator):
             estimate: Estimate = own(problem, x0, setting)
         return estimate
 
-    def reseeded(self, by: int) -> "Plugged":
-        """The same, its seed shifted, for a stochastic estimator (a dataclass with a `seed`)."""
+    def reseeded(self, by: int) -> "PluginEstimator":
+        """A copy whose seed is shifted, if it is stochastic (a dataclass with a field `seed`)."""
         other = copy(self)
         other.shift = by
         return other
 
     def __repr__(self) -> str:
-        return f"Plugged({self.plugin}{'-' * bool(self.form)}{self.form})"
+        return f"PluginEstimator({self.plugin}{'-' * bool(self.form)}{self.form})"
 
     def __eq__(self, other: Any) -> bool:
-        return isinstance(other, Plugged) and vars(self) == vars(other)
+        return isinstance(other, PluginEstimator) and vars(self) == vars(other)
 
     __hash__ = None  # type: ignore[assignment]
 
 
 @cache
 def made_of(source: Source, name: str) -> dict[str, Estimator]:
-    """{form: estimator} of the source's object. Raises Unusable."""
+    """Load the source's object and return its estimators by their forms. Raises Unusable."""
     return estimators_of(load(source), name)
 
 
 @cache
 def code_of(source: Source) -> str:
-    """The digest of the code as this process has loaded it."""
+    """The digest of the code that this process has loaded."""
     load(source)
     return digest(source)

@@ -1,4 +1,4 @@
-"""Plug-ins by name: those of entry points, and those that a command line names by their path."""
+"""The registered plug-ins: those of entry points, and those that are named by their path."""
 
 import importlib.metadata
 import pickle
@@ -6,19 +6,19 @@ import re
 from dataclasses import dataclass
 
 from gradpareto.bench.nearest import nearest
-from gradpareto.bench.plugins.plugin_estimator import Plugged, code_of, made_of
+from gradpareto.bench.plugins.plugin_estimator import PluginEstimator, code_of, made_of
 from gradpareto.bench.plugins.source import Source, Unusable, load, parse
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS, Task
 
 ESTIMATOR_GROUP, SYSTEM_GROUP = "gradpareto.estimators", "gradpareto.systems"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-"""Names are parts of file names."""
+"""A name is part of the names of files."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """What was registered under a name: estimators by their names there, or a system."""
+    """A registered plug-in: its source, the digest of its code, and the names of its estimators."""
 
     name: str
     source: Source
@@ -27,18 +27,18 @@ class Plugin:
 
 
 PLUGINS: dict[str, Plugin] = {}
-"""Estimators that came from elsewhere; their names are in ESTIMATORS too."""
+"""Plug-ins with estimators, whose names are in ESTIMATORS too."""
 SYSTEM_PLUGINS: dict[str, Plugin] = {}
-"""Systems that came from elsewhere; their names are in TASKS too."""
+"""Plug-ins with a system, whose names are in TASKS too."""
 BROKEN: dict[str, str] = {}
-"""Entry points that cannot be used: name to reason."""
+"""Entry points that cannot be used, with the reason of each."""
 
 
 def resolve(text: str) -> tuple[str, ...]:
-    """The names in ESTIMATORS of a plug-in, or of its form that is asked for.
+    """Register a plug-in if it is new, and return the names that its estimators have in ESTIMATORS.
 
-    `text` is PATH.py:NAME or MODULE:NAME, with -FORM behind it for one form, or the name of an
-    entry point that has several. Raises Unusable.
+    `text` is PATH.py:NAME or MODULE:NAME, or the name of an entry point. With -FORM behind it, only
+    the name of that form is returned. Raises Unusable.
     """
     if text in PLUGINS:
         return PLUGINS[text].estimators
@@ -47,7 +47,7 @@ def resolve(text: str) -> tuple[str, ...]:
     if not form:
         return found.estimators
     if found.estimators == (found.name,):
-        raise Unusable(f"{source} is a whole estimator: it has no form {form!r}")
+        raise Unusable(f"{source} is an estimator as a whole: it has no form {form!r}")
     wanted = f"{found.name}-{form}"
     if wanted not in found.estimators:
         near = nearest(wanted, list(found.estimators))
@@ -56,37 +56,41 @@ def resolve(text: str) -> tuple[str, ...]:
 
 
 def register(name: str, source: Source) -> Plugin:
-    """Put the estimators that an object makes into ESTIMATORS. Raises Unusable."""
+    """Put the estimators that the source's object makes into ESTIMATORS. Raises Unusable."""
     held = PLUGINS.get(name)
     if held is not None and held.source == source:
         return held
     if held is not None:
-        raise Unusable(f"two plug-ins are called {name}, {held.source} and {source}: rename one")
+        raise Unusable(
+            f"two plug-ins are called {name}, {held.source} and {source}: rename one of them"
+        )
     if not NAME.fullmatch(name):
-        raise Unusable(f"{name!r} cannot be part of a file's name: letters, digits, _ and - can")
+        raise Unusable(f"{name!r} is not a usable name: use only letters, digits, _ and -")
     made = made_of(source, name)
     names = {f"{name}-{form}" if form else name: form for form in made}
     for taken in [name, *names]:
         if taken in ESTIMATORS:
-            raise Unusable(f"{source}: {taken!r} is the name of a registered estimator: rename it")
+            raise Unusable(
+                f"{source}: {taken!r} is the name of a registered estimator: rename yours"
+            )
     code = code_of(source)
     for full, form in names.items():
-        ESTIMATORS[full] = Plugged(source, name, form, code, made[form])
+        ESTIMATORS[full] = PluginEstimator(source, name, form, code, made[form])
     PLUGINS[name] = Plugin(name, source, code, tuple(names))
     return PLUGINS[name]
 
 
 def register_system(name: str, source: Source) -> Plugin:
-    """Put a `Task` into TASKS. Raises Unusable."""
+    """Put the source's `Task` into TASKS. Raises Unusable."""
     if name in SYSTEM_PLUGINS and SYSTEM_PLUGINS[name].source == source:
         return SYSTEM_PLUGINS[name]
     if name in TASKS:
-        raise Unusable(f"{source}: {name!r} is the name of a registered system: rename it")
+        raise Unusable(f"{source}: {name!r} is the name of a registered system: rename yours")
     if not NAME.fullmatch(name):
-        raise Unusable(f"{name!r} cannot be part of a file's name: letters, digits, _ and - can")
+        raise Unusable(f"{name!r} is not a usable name: use only letters, digits, _ and -")
     task = load(source)
     if not isinstance(task, Task):
-        raise Unusable(f"{source} is a {type(task).__name__}, not a systems.Task")
+        raise Unusable(f"{source} is of type {type(task).__name__}, not gradpareto.Task")
     try:
         pickle.dumps((task.system, task.policy))
     except Exception as error:
@@ -97,7 +101,7 @@ def register_system(name: str, source: Source) -> Plugin:
 
 
 def load_entry_points() -> None:
-    """Register what installed packages offer; what cannot be used is left in BROKEN."""
+    """Register the entry points of installed packages; those that cannot be used go to BROKEN."""
     for group, add in ((ESTIMATOR_GROUP, register), (SYSTEM_GROUP, register_system)):
         for entry in importlib.metadata.entry_points(group=group):
             module, _, attribute = entry.value.partition(":")

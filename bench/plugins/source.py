@@ -18,12 +18,16 @@ from gradpareto.bench.nearest import nearest
 
 
 class Unusable(ValueError):  # noqa: N818
-    """A plug-in that cannot be used, and why, in one line."""
+    """A plug-in cannot be used; the message says why in one line."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """`where` is a file's absolute path, or a module's dotted name; `attribute` is in it."""
+    """The place of a plug-in's object.
+
+    `where` is a file's absolute path or a module's dotted name; `attribute` is the object's name
+    in it.
+    """
 
     where: str
     attribute: str
@@ -33,12 +37,12 @@ class Source:
         return self.where.endswith(".py")
 
     def __str__(self) -> str:
-        """Without the folder, which is private."""
+        """PATH.py:NAME or MODULE:NAME, without the folder, which is private."""
         return f"{Path(self.where).name if self.is_file else self.where}:{self.attribute}"
 
 
 def parse(text: str) -> tuple[Source, str]:
-    """PATH.py:NAME or MODULE:NAME, with -FORM behind it or not: the source, and the form or "".
+    """Split PATH.py:NAME or MODULE:NAME, with or without -FORM, into the source and the form ("").
 
     Raises Unusable if it is neither, or there is no such file.
     """
@@ -52,7 +56,7 @@ def parse(text: str) -> tuple[Source, str]:
             raise Unusable(f"no such file: {path}{_near_file(path)}")
         return Source(str(path.resolve()), attribute), form
     if "/" in where:
-        raise Unusable(f"{where} is no Python file: its name should end in .py")
+        raise Unusable(f"{where} is not a Python file: its name should end in .py")
     return Source(where, attribute), form
 
 
@@ -62,7 +66,7 @@ def _near_file(path: Path) -> str:
 
 
 def load(source: Source) -> object:
-    """The object, its module imported once a process.
+    """Return the object; its module is imported once in each process.
 
     Raises Unusable if the module does not load or has no such name.
     """
@@ -116,14 +120,14 @@ def _first_in_path(folder: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """What a plug-in prints goes to standard error; filters of warnings that it sets, nowhere."""
+    """Send what a plug-in prints to standard error, and undo the filters of warnings it sets."""
     with redirect_stdout(sys.stderr), warnings.catch_warnings():
         yield
 
 
 @contextmanager
 def _explained(label: str) -> Iterator[None]:
-    """Whatever importing raises, in one line."""
+    """Turn whatever importing raises into an Unusable with one line."""
     try:
         yield
     except KeyboardInterrupt:
@@ -139,7 +143,7 @@ def _explained(label: str) -> Iterator[None]:
 
 
 def digest(source: Source) -> str:
-    """SHA-256 of its module's file and of those files beside it, or of its package, it imports."""
+    """SHA-256 of the module's file and of the files it imports from its folder or its package."""
     module, found = _module(source.where), hashlib.sha256()
     first = getattr(module, "__file__", None)
     if first is None:
@@ -154,7 +158,7 @@ def digest(source: Source) -> str:
 
 
 def _reached(path: Path, module: ModuleType, root: Path) -> list[Path]:
-    """The files under `root` that a module is made of, following imports that were made."""
+    """The files under `root` that a module imports, directly or through others, with its own."""
     found, todo = {path: module}, [path]
     while todo:
         at = todo.pop()
@@ -173,7 +177,7 @@ def _reached(path: Path, module: ModuleType, root: Path) -> list[Path]:
 
 
 def _imports(path: Path, module: ModuleType) -> Iterator[str]:
-    """Absolute names of all that a file may import: of `from a import b`, a and a.b."""
+    """The absolute names that a file may import; `from a import b` gives a and a.b."""
     package = module.__package__ or ""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):

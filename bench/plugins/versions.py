@@ -1,4 +1,4 @@
-"""A run folder holds what one version of a plug-in came to; what an older one did is set aside."""
+"""Keeps a folder's results of one version of a plug-in apart from those of its older versions."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -9,16 +9,18 @@ from gradpareto.bench.plugins.registry import PLUGINS, SYSTEM_PLUGINS, Plugin
 from gradpareto.bench.store.records import RunFolder, UnusableFolder, write_whole
 
 Held = dict[str, dict[str, Any]]
-"""Of a folder's provenance: the plug-in's name to its source, digest and estimators."""
+"""The plug-ins in a folder's provenance: name to source, digest and names of estimators."""
 
 
-def claim_cells(folder: RunFolder, estimators: Iterable[str], systems: Iterable[str]) -> None:
-    """Set aside, in the folder, cells and limits of plug-ins whose code is not what it was.
+def set_aside_older_cells(
+    folder: RunFolder, estimators: Iterable[str], systems: Iterable[str]
+) -> None:
+    """Move the cells and limits of plug-ins whose code has changed to the folder `aside`.
 
     Raises UnusableFolder where a name stands for something else in the folder.
     """
     asked = list(estimators), list(systems)
-    if not _concerned(folder, *asked):
+    if not _plugins_are_asked(folder, *asked):
         return
     folder.unpack()
 
@@ -29,59 +31,67 @@ def claim_cells(folder: RunFolder, estimators: Iterable[str], systems: Iterable[
         limits = folder.path.glob("limits/*.csv") if part == 0 else ()
         return [*found, *(path for path in limits if path.name.split(".")[0] in wanted)]
 
-    moved = _claim(folder, "plugins", _named(PLUGINS, asked[0]), lambda n: files(2, n))
-    moved |= _claim(
+    moved = _note_versions(folder, "plugins", _named(PLUGINS, asked[0]), lambda n: files(2, n))
+    moved |= _note_versions(
         folder, "system_plugins", _named(SYSTEM_PLUGINS, asked[1]), lambda n: files(0, n)
     )
     if moved and folder.records_path.is_file():
         folder.write_records()
 
 
-def claim_histories(folder: RunFolder, estimators: Iterable[str], system: str) -> None:
-    """The same for a folder of learning histories, all of which are of one system."""
+def set_aside_older_histories(folder: RunFolder, estimators: Iterable[str], system: str) -> None:
+    """Move the learning histories of plug-ins whose code has changed to the folder `aside`.
+
+    All histories of the folder are of one system. Raises UnusableFolder where a name stands for
+    something else in the folder.
+    """
     names = list(estimators)
-    if not _concerned(folder, names, [system]):
+    if not _plugins_are_asked(folder, names, [system]):
         return
 
     def of(wanted: Iterable[str]) -> list[Path]:
         return [path for path in folder.path.glob("*.npz") if path.stem in set(wanted)]
 
-    _claim(folder, "plugins", _named(PLUGINS, names), of)
+    _note_versions(folder, "plugins", _named(PLUGINS, names), of)
     everything = lambda _: list(folder.path.glob("*.npz"))  # noqa: E731
-    _claim(folder, "system_plugins", _named(SYSTEM_PLUGINS, [system]), everything)
+    _note_versions(folder, "system_plugins", _named(SYSTEM_PLUGINS, [system]), everything)
 
 
 def _named(plugins: dict[str, Plugin], names: list[str]) -> dict[str, Plugin]:
-    """Those that are asked for, by their own name or by that of one of their estimators."""
+    """The plug-ins that are asked for, by their own name or by that of one of their estimators."""
     return {
         name: plugin for name, plugin in plugins.items() if {name, *plugin.estimators} & set(names)
     }
 
 
-def _concerned(folder: RunFolder, estimators: list[str], systems: list[str]) -> bool:
-    """Whether plug-ins are asked for. Raises UnusableFolder if a registered name is one's here."""
+def _plugins_are_asked(folder: RunFolder, estimators: list[str], systems: list[str]) -> bool:
+    """Whether a plug-in is asked for.
+
+    Raises UnusableFolder if a name that is asked for was a plug-in's when the folder was measured,
+    and is a registered one now.
+    """
     provenance = folder.provenance()
     own = {name for plugin in PLUGINS.values() for name in plugin.estimators}
-    for part, asked, plugged in (
+    for part, asked, plugins in (
         ("plugins", estimators, own),
         ("system_plugins", systems, set(SYSTEM_PLUGINS)),
     ):
         for entry in provenance.get(part, {}).values():
-            for name in set(entry["names"]) & set(asked) - plugged:
+            for name in set(entry["names"]) & set(asked) - plugins:
                 raise UnusableFolder(
                     f"{folder.path} has records of the plug-in {entry['source']} under the name "
-                    f"{name}, which is registered now: name another folder with --out"
+                    f"{name}, which now belongs to the suite: choose another folder with --out"
                 )
     return bool(own & set(estimators) or SYSTEM_PLUGINS.keys() & set(systems))
 
 
-def _claim(
+def _note_versions(
     folder: RunFolder,
     part: str,
     plugins: dict[str, Plugin],
     files_of: Callable[[Iterable[str]], list[Path]],
 ) -> bool:
-    """Note the plug-ins in the provenance; whether files of older code were set aside."""
+    """Note the plug-ins in the provenance, and say whether files of older code were set aside."""
     provenance = folder.provenance()
     held: Held = provenance.get(part, {})
     moved = False
@@ -95,7 +105,8 @@ def _claim(
         if before is None and files:
             raise UnusableFolder(
                 f"{folder.path} has records under the name of the plug-in {plugin.source} that are "
-                f"not its own, {files[0].name}: rename it, or name another folder with --out"
+                f"not its own, such as {files[0].name}: rename the plug-in, or choose another "
+                "folder with --out"
             )
         if before is not None and before["digest"] != entry["digest"]:
             _set_aside(folder, name, before, files)
@@ -106,7 +117,7 @@ def _claim(
 
 
 def _set_aside(folder: RunFolder, name: str, entry: dict[str, Any], files: list[Path]) -> None:
-    """Move files under `aside/`, beside a note of what they were measured with."""
+    """Move files to `aside/`, with a note of the source and the code that they come from."""
     if not files:
         return
     aside = folder.path / "aside" / f"{name}-{entry['digest'][:12]}"

@@ -13,7 +13,7 @@ import pebble
 
 from gradpareto.bench.judge.frontier import limit_table
 from gradpareto.bench.nearest import nearest
-from gradpareto.bench.plugins import claim_cells
+from gradpareto.bench.plugins import set_aside_older_cells
 from gradpareto.bench.run.measure import failed_records, measure
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.report import Report, silent
@@ -55,7 +55,7 @@ def sweep(
     if not cells:
         raise ValueError("nothing to sweep: no system has such a preset")
     folder.open(plan.shared())
-    claim_cells(folder, plan.estimators, (system for system, _ in plan.problems))
+    set_aside_older_cells(folder, plan.estimators, (system for system, _ in plan.problems))
     held = folder.read_cells().groupby(CELL_KEYS).size()
     missing = [cell for cell in cells if held.get(cell.key, 0) < cell.samples]
     if missing:

@@ -240,7 +240,7 @@ def test_a_name_in_an_importable_package(tmp_path: Path, monkeypatch: pytest.Mon
         ("my_solvr.py:MySolver", ("no such file", "my_solver.py")),
         ("my_solver.py:MySlover", ("no 'MySlover'", "did you mean 'MySolver'")),
         ("my_solver.py:MySolver-ctgp", ("no form 'ctgp'", "MySolver-ctpg")),
-        ("my_solver.py:nameless-ctpg", ("no form 'ctpg'", "whole estimator")),
+        ("my_solver.py:nameless-ctpg", ("no form 'ctpg'", "an estimator as a whole")),
         ("my_solver.py:number", ("number is an int", "a solver (rhs, span, y0, tolerance)")),
         ("my_solver.py:task", ("task is a Task",)),
         ("my_solver.py:pair", ("pair(x, y) is not",)),
@@ -626,7 +626,7 @@ def test_entry_points_are_listed_and_a_broken_one_breaks_nothing(
     assert "fails to import: RuntimeError: two" in broken["bad"]
     assert "SystemExit" in broken["leaves"]
     assert "not MODULE:NAME" in broken["odd"]
-    assert "not a systems.Task" in broken["nosystem"]
+    assert "not gradpareto.Task" in broken["nosystem"]
     assert all("an-offer" in reason for reason in broken.values())
     shown = run("list").stdout
     assert "bad is broken: an_offer_that_raises fails to import" in shown

@@ -15,8 +15,5 @@ def coarse(estimator: Estimator, problem: Problem) -> float:
     """A setting at which a call is cheap."""
     if estimator.declares.knob == "step":
         return problem.horizon / 7
-    return (
-        max(1e-5, estimator.declares.tight)
-        if estimator.declares.knob == "tolerance"
-        else estimator.declares.tight
-    )
+    tight = estimator.declares.tight
+    return max(1e-5, tight) if estimator.declares.knob == "tolerance" else tight

@@ -28,7 +28,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class FunctionEstimator(Estimator):
-    """A function (problem, x0, setting) -> Estimate, and what its attributes declare."""
+    """An estimator made of a function (problem, x0, setting) and of the record of its attributes."""
 
     function: Callable[[Problem, Array, float], Estimate]
     declared: Declaration

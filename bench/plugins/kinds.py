@@ -28,7 +28,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class FunctionEstimator(Estimator):
-    """An estimator made of a function (problem, x0, setting) and of the record of its attributes."""
+    """An estimator made of a function (problem, x0, setting) and of what its attributes declare."""
 
     function: Callable[[Problem, Array, float], Estimate]
     declared: Declaration

@@ -225,7 +225,6 @@ def _ratio_interval(means: Array) -> tuple[float, float, float]:
     middle = float(np.exp(median_known(means)))
     if np.ptp(means) == 0:
         return middle, middle, middle
-
     interval = scipy.stats.bootstrap(
         (means,), np.median, method="percentile", n_resamples=2000, random_state=0
     ).confidence_interval

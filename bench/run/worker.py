@@ -20,7 +20,8 @@ def worker_pool(workers: int) -> Iterator[pebble.ProcessPool]:
         try:
             yield pool
         except BaseException:
-            pool.stop()  # or leaving the pool would wait for what is still queued
+            # Otherwise leaving the pool would wait for what is still queued.
+            pool.stop()  # type: ignore[no-untyped-call, unused-ignore]
             raise
 
 

@@ -156,7 +156,7 @@ measuring = gathered(
         "--cell-bytes",
         type=Positive(),
         default=float(2**32),
-        show_default=True,
+        show_default="4 GiB",
         help="Bytes of memory that one estimator may take at one setting.",
     ),
     AS_JSON,

@@ -8,6 +8,7 @@ import pytest
 import gradpareto.estimators.solvers.per_lane.scipy_solver as over_scipy
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.estimators.per_lane import PerLaneCtpg
 from gradpareto.estimators.solve_bvp import SolveBvp
 from gradpareto.estimators.solvers import gauss_quadrature
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
@@ -18,7 +19,7 @@ from tests.estimators.by_hand import BY_HAND
 from tests.estimators.by_hand.counting import Log, N
 
 PROBLEM = TASKS["lqr"].problem("perturbed")
-SCIPYS = [name for name in ESTIMATORS if name.startswith("ctpg-scipy")]
+SCIPYS = {name: e for name, e in ESTIMATORS.items() if isinstance(e, PerLaneCtpg)}
 
 
 @pytest.fixture
@@ -148,7 +149,7 @@ def test_scipys_own_count(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ESTIMATORS[name](counted, x0, 1e-4)
     assert counted.meter.f_evals.tolist() == calls[::2]
     assert counted.meter.vjp_evals.tolist() == calls[1::2]
-    own_jacobians = getattr(ESTIMATORS[name], "method", "") in over_scipy.IMPLICIT_WITH_SPARSITY
+    own_jacobians = SCIPYS[name].solver.name in over_scipy.IMPLICIT_WITH_SPARSITY
     for result, paid in zip(results, calls, strict=True):
         jacobians = result.njev if own_jacobians else 0
         assert 2 * jacobians <= paid - result.nfev <= (1 + 2 * 2) * jacobians

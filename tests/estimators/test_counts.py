@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 
-import gradpareto.estimators.solvers.per_lane.scipy_solver as over_scipy
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.estimators.per_lane import PerLaneCtpg
@@ -14,6 +14,7 @@ from gradpareto.estimators.solvers import gauss_quadrature
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.multistep import adams
 from gradpareto.estimators.solvers.multistep.step_point_quadrature import StepPointQuadrature
+from gradpareto.estimators.solvers.per_lane.scipy_solver import IMPLICIT_WITH_SPARSITY
 from gradpareto.systems import LQR, TASKS, Array, Problem
 from tests.estimators.by_hand import BY_HAND
 from tests.estimators.by_hand.counting import Log, N
@@ -131,7 +132,7 @@ def test_scipys_own_count(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     results: list[Any] = []
     calls: list[int] = []
-    solve_ivp = over_scipy.solve_ivp
+    solve_ivp = scipy.integrate.solve_ivp
 
     def spied(fun: Any, *args: Any, **options: Any) -> Any:
         calls.append(0)
@@ -143,13 +144,13 @@ def test_scipys_own_count(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         results.append(solve_ivp(called, *args, **options))
         return results[-1]
 
-    monkeypatch.setattr(over_scipy, "solve_ivp", spied)
+    monkeypatch.setattr(scipy.integrate, "solve_ivp", spied)
     counted = metered(PROBLEM, 2)
     x0 = np.array([[2.0, -1.0], [0.1, 0.2]])
     ESTIMATORS[name](counted, x0, 1e-4)
     assert counted.meter.f_evals.tolist() == calls[::2]
     assert counted.meter.vjp_evals.tolist() == calls[1::2]
-    own_jacobians = SCIPYS[name].solver.name in over_scipy.IMPLICIT_WITH_SPARSITY
+    own_jacobians = SCIPYS[name].solver.name in IMPLICIT_WITH_SPARSITY
     for result, paid in zip(results, calls, strict=True):
         jacobians = result.njev if own_jacobians else 0
         assert 2 * jacobians <= paid - result.nfev <= (1 + 2 * 2) * jacobians

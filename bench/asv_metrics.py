@@ -16,7 +16,7 @@ from gradpareto.bench.store.records import RunFolder
 
 SAMPLES = 4
 PROBLEMS = {"lqr": "perturbed", "differential_drive": "initial", "quadrotor": "initial"}
-"""What a commit is judged by: three problems, that it may take minutes and not an hour."""
+"""The three problems that a commit is judged by: they take minutes and not an hour."""
 ROUNDING = 1e-13
 """Error floors are not followed below: there they are rounding, up or down by chance."""
 
@@ -49,7 +49,7 @@ def _median_front(records: pd.DataFrame, estimator: str) -> Front:
 
 
 def metrics(records: pd.DataFrame, baseline: Front) -> dict[str, float]:
-    """One estimator's numbers on one problem, `baseline` being bptt's median front."""
+    """The numbers of one estimator on one problem; `baseline` is the median front of bptt."""
     finished, usable = records[records.status == "ok"], ranked(records)
     samples = sorted(records["sample"].unique().tolist())
     reached = attained(attainment(records), samples, np.array([1e-2, 1e-4, 1e-6]))

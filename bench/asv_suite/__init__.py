@@ -1,1 +1,1 @@
-"""asv's benchmarks. Thin: this folder is always today's, what it measures the commit's."""
+"""The benchmarks of asv: this folder is always today's, and it measures the code of the commit."""

@@ -1,4 +1,4 @@
-"""Each estimator's frontier on each system, one number at a time. All are better when lower."""
+"""The frontier of each estimator on each system, as numbers that are all better when lower."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -23,13 +23,13 @@ ESTIMATORS = [
 
 
 def of_commit(name, before=None):
-    """A module of the commit that is measured, whose package is `gradpareto` or, before, none."""
+    """Import a module of the commit that is measured; before `gradpareto` there was no package."""
     new = find_spec("gradpareto")
     return import_module(f"gradpareto.{name}" if new else before or name)
 
 
 def setup_cache():
-    """One sweep a commit; the benchmarks look its numbers up."""
+    """Sweep once for the commit; the benchmarks look up its numbers."""
     return of_commit("bench.asv_metrics", "bench.tracked").measure_tracked()
 
 
@@ -37,7 +37,7 @@ setup_cache.timeout = 900
 
 
 def metrics_of(found, system, estimator):
-    """n/a where the commit has no such estimator or system."""
+    """Look up the numbers; asv shows n/a where the commit has no such estimator or system."""
     if (system, estimator) not in found:
         raise NotImplementedError(f"this commit has no {estimator} on {system}")
     return found[system, estimator]

@@ -1,4 +1,4 @@
-"""Families of estimators: what an estimator is, by its declarations and not by its name."""
+"""Families of estimators, told apart by their declarations and not by their names."""
 
 from collections.abc import Callable
 

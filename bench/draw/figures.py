@@ -43,7 +43,7 @@ def _power(value: float) -> str:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the horizontal axis shows: a column of the records."""
+    """The cost on the horizontal axis: a column of the records, its label and its ticks."""
 
     column: str
     label: str
@@ -65,22 +65,22 @@ def reference_floor(records: pd.DataFrame) -> float:
 
 
 def frontier_figure(records: pd.DataFrame, limit: pd.DataFrame) -> Figure:
-    """One problem's errors against evaluations, and the quadrature limit."""
+    """Draw one problem's errors against evaluations, with the quadrature limit."""
     return _one_panel(records, EVALS, limit)
 
 
 def memory_figure(records: pd.DataFrame) -> Figure:
-    """One problem's errors against peak memory, where it was traced."""
+    """Draw one problem's errors against peak memory, where it was traced."""
     return _one_panel(records, MEMORY, None)
 
 
 def time_figure(records: pd.DataFrame) -> Figure:
-    """One problem's errors against wall time; bars show the spread of the repeats."""
+    """Draw one problem's errors against wall time; bars show the spread of the repeats."""
     return _one_panel(records, TIME, None)
 
 
 def headline(records: pd.DataFrame, limits: Limits) -> Figure:
-    """The frontiers of all problems side by side, with one legend below."""
+    """Draw the frontiers of all problems side by side, with one legend below."""
     problems = _problems(records)
     columns = len(problems) if len(problems) <= 3 else int(np.ceil(np.sqrt(len(problems))))
     rows = -(-len(problems) // columns)
@@ -96,7 +96,7 @@ def headline(records: pd.DataFrame, limits: Limits) -> Figure:
 
 
 def draw_run(records: pd.DataFrame, limits: Limits, folder: Path) -> list[Path]:
-    """Write the three figures of each problem and the headline, as PNG and SVG; their paths."""
+    """Write each problem's three figures and the headline, as PNG and SVG; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for problem, group in _problems(records):
@@ -122,7 +122,7 @@ def _problems(records: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame
 
 @contextmanager
 def sheet(width: float, height: float) -> Iterator[Figure]:
-    """An empty figure; at the end everything is placed once, so that no drawing repeats it."""
+    """Give an empty figure to draw on, and place everything once at the end."""
     own: dict[Any, Any] = {"font.sans-serif": ["DejaVu Sans"], "legend.frameon": False}
     own |= {"grid.color": "#ebebeb", "axes.edgecolor": "#9a9a9a"}
     context = sns.plotting_context("notebook", font_scale=0.95)
@@ -174,7 +174,7 @@ def median_limit(limit: pd.DataFrame, floor: float) -> pd.Series:
 
 
 def _estimator(axes: Axes, records: pd.DataFrame, cost: Cost, floor: float, style: Style) -> None:
-    """Every sample as a faint point, the medians as a line: the front, or else all settings."""
+    """Draw samples as faint points, and as a line the front of the medians, or all of them."""
     seen = records[records.rel_error.between(floor, WORST)]
     beyond = records[records.rel_error > WORST]
     faint: dict[str, Any] = {"color": style.color, "alpha": 0.22}
@@ -192,7 +192,7 @@ def _estimator(axes: Axes, records: pd.DataFrame, cost: Cost, floor: float, styl
 
 
 def _medians(records: pd.DataFrame, cost: Cost) -> tuple[Array, Array]:
-    """Cost and error: of the front, or else of all settings."""
+    """The median costs and errors of the front, or of all settings where the cost is not EVALS."""
     if cost is EVALS:
         reached = median_front(records)
         return reached.evals, reached.error
@@ -208,7 +208,7 @@ def _named(records: pd.DataFrame, cost: Cost) -> set[str]:
 
 
 def _failures(axes: Axes, records: pd.DataFrame, cost: Cost, named: set[str]) -> None:
-    """A cross at the top edge for each failure, at the left edge if its cost is not known."""
+    """Draw a cross at the top edge for each failure, at the left edge if its cost is not known."""
     failed, height = records[(records.status != "ok") & records.estimator.isin(named)], 0.96
     for name, costs in failed.groupby("estimator")[cost.column]:
         look = FAILED | {"color": style_of(str(name)).color, "zorder": 6}
@@ -220,7 +220,7 @@ def _failures(axes: Axes, records: pd.DataFrame, cost: Cost, named: set[str]) ->
 
 
 def _handles(records: pd.DataFrame, cost: Cost) -> list[Line2D]:
-    """What the legend explains: the estimators, and whatever else is in sight."""
+    """The entries of the legend: the estimators, and whatever else is in sight."""
     problems, most = _problems(records), records["sample"].nunique()
     one_problem, handles = len(problems) == 1, []
     named = set().union(*(_named(group, cost) for _, group in problems))
@@ -242,7 +242,7 @@ def _handles(records: pd.DataFrame, cost: Cost) -> list[Line2D]:
 
 
 def _limits(axes: Axes, x: Array, errors: Array, floor: float) -> None:
-    """Limits from what is drawn, and the floor shaded."""
+    """Set the limits of the axes from what is drawn, and shade the floor."""
     top = min(WORST, 3 * 10.0 ** np.ceil(np.log10(errors.max(initial=1e-2))))
     bottom = min(errors.min(initial=top) / 2, top / 1e4)
     if floor > 0:
@@ -262,7 +262,7 @@ def _limits(axes: Axes, x: Array, errors: Array, floor: float) -> None:
 
 
 def _ticks(axis: Axis, ends: tuple[float, float], label: Callable[[float], str]) -> None:
-    """Ticks at decades; of many, every second one is labelled; where there are few, finer ones."""
+    """Put ticks at decades, or finer where these are few; of many, label every second one."""
     low, high = np.log10(ends)
     mantissas = (1,) if np.floor(high) - np.ceil(low) >= 2 else (1, 2, 5)
     places = np.outer(10.0 ** np.arange(np.floor(low), high), mantissas).ravel()

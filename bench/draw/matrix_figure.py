@@ -27,12 +27,12 @@ COLORS = sns.diverging_palette(20, 250, s=85, l=45, sep=8, as_cmap=True)
 
 
 def matrix_figure(matrix: pd.DataFrame) -> Figure:
-    """A row an estimator against a column each: red where it is dominated, blue where it dominates.
+    """Draw estimators in rows against the same in columns: blue where the row dominates, else red.
 
     The colour is (problems won - problems lost) over the problems on which both were measured, the
     number in a cell how many were won. Families are grouped, the best first, and within them who
     dominates most often is first. Bars: the problems on which nobody dominates the estimator, out
-    of those on which it was measured. Of a matrix of `bench.judge.matrix.verdict_matrix`.
+    of those on which it was measured. The matrix is that of `bench.judge.matrix.verdict_matrix`.
     """
     won, both = counts(matrix)
     names = _ordered(won, both)
@@ -58,21 +58,21 @@ def matrix_figure(matrix: pd.DataFrame) -> Figure:
 
 
 def _ordered(won: pd.DataFrame, both: pd.DataFrame) -> list[str]:
-    """Families by their best member's share of victories, members by their own."""
+    """Order families by their best member's share of victories, and members by their own."""
     shares = won.sum(axis=1) / both.sum(axis=1).clip(lower=1)
     best = shares.groupby([family_of(name) for name in shares.index]).max()
     return sorted(won.index, key=lambda n: (-best[family_of(n)], family_of(n), -shares[n], n))
 
 
 def _positions(names: list[str]) -> Array:
-    """Of rows and columns, with a gap between families."""
+    """The positions of rows and columns, with a gap between families."""
     families = [family_of(name) for name in names]
     breaks = [one != other for one, other in zip(families[1:], families, strict=False)]
     return np.arange(len(names)) + GAP * np.cumsum([0, *breaks])
 
 
 def _cells(axes: Axes, won: pd.DataFrame, both: pd.DataFrame, at: Array) -> PolyCollection:
-    """Squares, where both were measured, and in them the problems won."""
+    """Draw a square where both were measured, and in it the number of problems won."""
     wins, played = won.to_numpy(), both.to_numpy()
     with np.errstate(invalid="ignore"):
         net = (wins - wins.T) / played
@@ -92,7 +92,7 @@ def _cells(axes: Axes, won: pd.DataFrame, both: pd.DataFrame, at: Array) -> Poly
 
 
 def _labels(axes: Axes, names: list[str], at: Array) -> None:
-    """Names on all sides that are read, in the colours of their families, and the families'."""
+    """Write the names along two sides, in the colours of their families."""
     axes.set(xlim=(-0.6, at[-1] + 0.6), ylim=(at[-1] + 0.6, -0.6), aspect="equal")
     axes.set_xticks(at, names, rotation=90, size=8)
     axes.set_yticks(at, names, size=8)
@@ -109,7 +109,7 @@ def _labels(axes: Axes, names: list[str], at: Array) -> None:
 
 
 def _bars(axes: Axes, matrix: pd.DataFrame, names: list[str], at: Array) -> None:
-    """The share of an estimator's problems on which nobody dominates it, and the numbers."""
+    """Draw the share of an estimator's problems on which nobody dominates it, and the numbers."""
     met = matrix.assign(lost=matrix.answer == "is dominated")
     lost = met.groupby(["new", "system", "theta"]).lost.any().groupby("new")
     run = lost.size().reindex(names)
@@ -126,7 +126,7 @@ def _bars(axes: Axes, matrix: pd.DataFrame, names: list[str], at: Array) -> None
 
 
 def publish_matrix(matrix: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write a matrix's tables and its figure into a run's folder; their paths."""
+    """Write a matrix's tables and its figure into a run's folder, and return their paths."""
     (folder / "figures").mkdir(exist_ok=True)
     figure = write(matrix_figure(matrix), str(folder / "figures" / "matrix"))
     return write_matrix(matrix, folder) + figure

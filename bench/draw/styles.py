@@ -1,4 +1,4 @@
-"""How each estimator is drawn, in every figure: a hue a family, a look of its own in it."""
+"""The look of each estimator in every figure: its family's hue, with its own marker and dashes."""
 
 import zlib
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ DASHED, DOTTED, MIXED = (5, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5)
 
 @dataclass(frozen=True)
 class Style:
-    """How an estimator is drawn, in every figure."""
+    """The look of an estimator in every figure."""
 
     color: str
     marker: str | tuple[int, int, int]
@@ -66,7 +66,7 @@ HUES = {
     "stochastic": (330, 0.8),
     UNKNOWN: (0, 0.0),
 }
-"""Of each family, in degrees of the hue, saturation and lightness that look even (HSLuv)."""
+"""The hue in degrees and the saturation of each family, in the colour space HSLuv."""
 GOLDEN = 0.6180339887
 _MARKERS = ("o", "s", "D", "^", "v", "<", ">", "p", "h", "P", "X", "d", "H", "*")
 _DASHES = (SOLID, DASHED, DOTTED, MIXED)
@@ -77,7 +77,7 @@ SPARE = list(starmap(Style, product(_SPARE_COLORS, _SPARE_MARKERS, (SOLID, DASHE
 
 
 def family_color(family: str, lightness: float = 0.45, turn: float = 0.0) -> str:
-    """The family's hue at a lightness between 0 and 1, turned by so many degrees."""
+    """The family's hue at a lightness between 0 and 1, turned by an angle in degrees."""
     hue, saturation = HUES[family]
     (color,) = sns.husl_palette(1, h=(hue + turn) % 360 / 360, s=saturation, l=lightness)
     return str(to_hex(color))
@@ -101,7 +101,7 @@ def style_of(estimator: str) -> Style:
 
 
 def by_family(names: set[str]) -> list[str]:
-    """Names in the order of a legend: families together, each in the order of registration."""
+    """Sort names for a legend: families together, and each in the order of registration."""
     families = list(HUES)
     place = {name: (families.index(family_of(name)), k) for k, name in enumerate(ESTIMATORS)}
     return sorted(names, key=lambda name: (place.get(name, (len(families), 0)), name))

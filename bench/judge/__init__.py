@@ -1,1 +1,1 @@
-"""Pure functions from records to frontiers, verdicts and tables."""
+"""The judgement of records: frontiers, verdicts and tables."""

@@ -1,6 +1,6 @@
-"""From records to frontiers: pure functions, no files.
+"""The arithmetic of frontiers: pure functions of records.
 
-Two axes throughout: evals (lower is better) and rel_error (lower is better).
+There are two axes throughout, evals and rel_error, and on both lower is better.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from gradpareto.reference import Reference
 from gradpareto.systems import Array
 
 FLOOR_FACTOR = 10.0
-"""Errors below so many times the reference's uncertainty are not ranked."""
+"""Errors below this multiple of the reference's uncertainty are not ranked."""
 
 NO_ESTIMATE = 1.0
 """A relative error above this, as an unstable step's, is no estimate: what lies between it and the
@@ -44,7 +44,7 @@ def ranked(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def front(evals: Array, error: Array) -> Front:
-    """The nondominated of some points (K,), without duplicates."""
+    """The nondominated points among some (K,), without duplicates."""
     evals, error = np.asarray(evals, dtype=float), np.asarray(error, dtype=float)
     if not len(evals):
         return Front(evals, error)
@@ -55,7 +55,7 @@ def front(evals: Array, error: Array) -> Front:
 
 @dataclass(frozen=True)
 class Attainment:
-    """What one estimator attains on one problem: a front for each sample it was measured on.
+    """The fronts that one estimator attains on one problem, by the sample it was measured on.
 
     In samples that are `floored`, it also has points at the reference's floor: how many evaluations
     an error needs that is tighter than the front's is then unknown, not infinite.
@@ -66,7 +66,7 @@ class Attainment:
 
 
 def attainment(records: pd.DataFrame) -> Attainment:
-    """Of one estimator's records on one problem, failures and all."""
+    """The attainment of one estimator from all its records on one problem, failures included."""
     usable = ranked(records)
     at_floor = records[(records.status == "ok") & ~records.index.isin(usable.index)]
     groups = {
@@ -95,9 +95,9 @@ def attained(reached: Attainment, samples: Sequence[int], targets: Array) -> Arr
 
 
 def median_points(records: pd.DataFrame) -> pd.DataFrame:
-    """Medians over samples of evals, rel_error, bytes and wall_ratio, a row a setting.
+    """The medians over samples of evals, rel_error, bytes and wall_ratio, in a row a setting.
 
-    Only settings at which most of the samples are among the records.
+    There are only settings at which most of the samples are among the records.
     """
     counts = records.groupby("setting").size()
     medians = records.groupby("setting")[MEDIANS].median()
@@ -127,9 +127,9 @@ def evals_at(reached: Front, targets: Array) -> Array:
 
 
 def observed_order(records: pd.DataFrame) -> float:
-    """The slope of log rel_error against log evals over the median points, sign turned; or NaN.
+    """Minus the slope of log rel_error against log evals over the median points, or NaN.
 
-    Fitted below an error of 1e-2, where the leading term rules, if three points are there.
+    It is fitted below an error of 1e-2, where the leading term rules, if three points are there.
     """
     points = median_points(records)
     points = points[(points.rel_error < 1e-2) & (points.rel_error > 0)]
@@ -139,7 +139,7 @@ def observed_order(records: pd.DataFrame) -> float:
 
 
 def limit_table(reference: Reference) -> pd.DataFrame:
-    """The quadrature limit of each sample: sample, vjps, rel_error, where the error falls."""
+    """The quadrature limit of each sample where its error falls: sample, vjps and rel_error."""
     norms = np.linalg.norm(reference.gradient, axis=1)
     rows = []
     for sample, (curve, norm) in enumerate(zip(reference.limit.abs_error, norms, strict=True)):
@@ -149,7 +149,7 @@ def limit_table(reference: Reference) -> pd.DataFrame:
 
 
 def limit_at(limit: pd.DataFrame, targets: Array) -> Array:
-    """The median sample's fewest vjps for each target (T,); no interpolation, inf if never."""
+    """The median sample's fewest vjps for each target (T,), not interpolated; inf if never."""
     rows = []
     for _, curve in limit.groupby("sample"):
         reached = curve.rel_error.to_numpy()[:, None] <= np.asarray(targets)

@@ -53,7 +53,7 @@ def judge_pairs(
 
 
 def winners(matrix: pd.DataFrame) -> pd.DataFrame:
-    """A row a problem: who is dominated by nobody there, most victories first, and how many are.
+    """The estimators that nobody dominates, in a row a problem, those with most victories first.
 
     `dominates` has the number of others that each of them dominates.
     """
@@ -76,7 +76,7 @@ def winners(matrix: pd.DataFrame) -> pd.DataFrame:
 
 
 def counts(matrix: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """On how many problems NEW (row) dominates BASELINE (column), and on how many both were run."""
+    """Count the problems on which NEW (row) dominates BASELINE (column), and all in common."""
     names = list(dict.fromkeys(matrix.new))
     won = matrix.assign(won=matrix.answer == "dominates")
     cells = won.pivot_table(index="new", columns="baseline", values="won", aggfunc=["sum", "size"])
@@ -99,7 +99,7 @@ def winners_markdown(table: pd.DataFrame) -> str:
 
 
 def write_matrix(matrix: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write matrix.csv, winners.csv and winners.md; their paths."""
+    """Write matrix.csv, winners.csv and winners.md, and return their paths."""
     best = winners(matrix)
     contents = {
         "matrix.csv": matrix.to_csv(index=False),

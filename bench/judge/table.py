@@ -1,4 +1,4 @@
-"""The table of a run: what each estimator needs for each accuracy, and who dominates whom."""
+"""The table of a run: the evaluations of each estimator for each accuracy, and the verdicts."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ BYTES_AT = 1e-4
 def summarise(
     records: pd.DataFrame, limits: Mapping[tuple[str, str], pd.DataFrame]
 ) -> pd.DataFrame:
-    """A row a system, preset and estimator.
+    """Summarise a run in a row for each system, preset and estimator.
 
     `evals_1e-2` ...: the median sample's evaluations (inf: not reached); `limit_ratio_1e-2` ...:
     over the quadrature limit's; `floor`: the smallest median error; `order`: observed, in
@@ -82,7 +82,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def markdown_fewest(table: pd.DataFrame) -> str:
-    """A row a problem, a column a target: the fewest evaluations, and whose they are.
+    """The fewest evaluations and whose they are: a row a problem, a column a target.
 
     A cell is "-" where no estimator reaches the target.
     """
@@ -99,7 +99,7 @@ def markdown_fewest(table: pd.DataFrame) -> str:
 
 
 def sentences(records: pd.DataFrame) -> list[str]:
-    """One sentence a problem: who is dominated by nobody, and whom each of those dominates."""
+    """Say in a sentence a problem who is dominated by nobody, and whom each of those dominates."""
     texts = []
     for (system, theta), group in records.groupby(["system", "theta"]):
         names = list(dict.fromkeys(group.estimator))

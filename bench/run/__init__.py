@@ -1,1 +1,1 @@
-"""Measures: meters an estimator, runs a plan cell by cell, and plans what to run."""
+"""The measuring: the plan of a sweep, the meter of an estimator, and the sweep, cell by cell."""

@@ -1,4 +1,4 @@
-"""Measures what an accuracy costs as the grid of the heat equation is refined."""
+"""The cost of an accuracy as the grid of the heat equation is refined."""
 
 from dataclasses import replace
 

@@ -15,7 +15,7 @@ ROLLOUTS = (8.0, 64.0, 512.0)
 CALLS = 2**12
 """The oracle calls of a sample at the most expensive step."""
 STIFF_CALLS = {"stiff": 2**16}
-"""The same number on systems where stability bounds an explicit step."""
+"""The oracle calls on systems where stability bounds an explicit step."""
 STABLE_RUNGS = 3
 """The number of the smallest steps of an explicit method that are measured there."""
 MOST_SOLVED_CALLS = 2**18

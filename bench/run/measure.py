@@ -123,7 +123,7 @@ def attempt(
 
 
 def _uninterrupted() -> bool:
-    """Whether this process ignores interrupts, as a worker does: then the estimator raised it."""
+    """Tell whether no person can have interrupted this process, which is a worker."""
     return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 

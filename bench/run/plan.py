@@ -223,8 +223,8 @@ class Plan:
         """The settings and samples of an estimator on a problem in this plan."""
         if self.whole_field and not self.settings:
             return field_plan.field_settings(system, estimator, TASKS[system].problem(theta))
-        settings, samples = EXCEPTIONS.get((system, estimator), ((), 0))
-        settings = self.settings or settings or default_settings(system, estimator)
+        excepted, samples = EXCEPTIONS.get((system, estimator), ((), 0))
+        settings = self.settings or excepted or default_settings(system, estimator)
         samples = samples or affordable_samples(system, estimator, settings)
         return settings, min(samples, self.most_samples) if self.whole_field else samples
 
@@ -239,7 +239,7 @@ class Plan:
 
 
 def problems_of(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """(system, preset) pairs: all presets of each system, or those among `thetas`."""
+    """The pairs (system, preset) of some systems, with all presets or those among `thetas`."""
     return tuple(
         (system, theta)
         for system in systems or TASKS
@@ -249,10 +249,10 @@ def problems_of(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[st
 
 
 def load_x0(path: Path) -> Array:
-    """Initial states from .npy or comma-separated text. Raises ValueError if it is neither."""
+    """Load initial states from .npy or comma-separated text. Raises ValueError if it is neither."""
     try:
         if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False)
+            return np.asarray(np.load(path, allow_pickle=False))
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a file without numbers
             return np.loadtxt(path, delimiter=",", ndmin=2)

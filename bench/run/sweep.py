@@ -28,7 +28,7 @@ from gradpareto.systems import TASKS
 
 @dataclass(frozen=True)
 class Budget:
-    """What a cell may take in time and memory, and how many cells are measured side by side."""
+    """The time and memory that a cell may take, and the number of cells measured side by side."""
 
     cell_seconds: float = 120.0
     cell_bytes: int = 4 * 2**30

@@ -1,4 +1,4 @@
-"""Where a run's numbers come from. Nothing private: no host, user name or absolute path."""
+"""The provenance of a run, without anything private: no host, user name or absolute path."""
 
 import platform
 import subprocess
@@ -14,7 +14,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def session(references: dict[str, str]) -> dict[str, Any]:
-    """One session of measuring, with the cache keys of the references it judged by."""
+    """Describe this session of measuring, with the cache keys of the references it judges by."""
     status = _git("status", "--porcelain")
     return {
         "command": " ".join(["gradpareto", *map(_public, sys.argv[1:])]),
@@ -30,13 +30,13 @@ def session(references: dict[str, str]) -> dict[str, Any]:
 
 
 def _public(argument: str) -> str:
-    """An argument without the folder of an absolute path, also behind --option=."""
+    """Leave out the folder of an absolute path in an argument, also behind --option=."""
     option, equals, value = argument.rpartition("=")
     return option + equals + (Path(value).name if Path(value).is_absolute() else value)
 
 
 def _git(*arguments: str) -> str | None:
-    """None where the package is not run from a checkout."""
+    """Run git and return its output; None where the package is not run from a checkout."""
     try:
         result = subprocess.run(
             ["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, check=True

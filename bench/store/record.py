@@ -1,4 +1,4 @@
-"""What is recorded of one sample, and the cell of a run that it belongs to."""
+"""The record of one sample, and the cell of a run that it belongs to."""
 
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -8,7 +8,7 @@ Status = Literal["ok", "raised", "diverged", "shape", "timeout", "memory", "died
 
 @dataclass(frozen=True)
 class Record:
-    """One sample of one turn of one estimator's knob.
+    """The record of one sample of one cell.
 
     Errors are 2-norms against the reference (`rel_error` over the norm of the stacked gradient);
     counts are calls of oracles by this sample; `stored_bytes` and `peak_bytes` are the batch's over
@@ -73,7 +73,7 @@ class Cell:
 
     @property
     def key(self) -> tuple[str, str, str, float]:
-        """Its CELL_KEYS."""
+        """The values of its CELL_KEYS."""
         return self.system, self.theta, self.estimator, self.setting
 
     @property

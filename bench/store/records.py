@@ -49,7 +49,7 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a run here. Raises UnusableFolder if there is something else."""
+        """Tell whether there is a run here. Raises UnusableFolder if there is something else."""
         if self.provenance_path.is_file():
             return True
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
@@ -59,7 +59,7 @@ class RunFolder:
         return False
 
     def open(self, shared: dict[str, Any]) -> None:
-        """Make the folder, or see that what is there was made alike. Raises UnusableFolder."""
+        """Make the folder, or check that its run shares these values. Raises UnusableFolder."""
         if self.exists:
             held = self.provenance()["shared"]
             for name, value in shared.items():
@@ -78,7 +78,7 @@ class RunFolder:
             raise UnusableFolder(f"cannot write to {self.path}: {error.strerror}") from error
 
     def provenance(self) -> dict[str, Any]:
-        """Raises UnusableFolder if it is damaged or of another schema."""
+        """Read the provenance. Raises UnusableFolder if it is damaged or of another schema."""
         try:
             found = json.loads(self.provenance_path.read_text())
             schema, _, _ = found["schema"], found["shared"], found["sessions"]
@@ -109,7 +109,7 @@ class RunFolder:
         return self.path / "cells" / f"{cell.name}.csv"
 
     def unpack(self) -> None:
-        """Make room for cells; a published run, which has records only, is split into them."""
+        """Make the folder of cells; the records of a published run are split into them."""
         folder = self.path / "cells"
         if folder.is_dir():
             return
@@ -124,7 +124,7 @@ class RunFolder:
         write_whole(self.cell_path(cell), table.to_csv(index=False))
 
     def read_cells(self) -> pd.DataFrame:
-        """All finished cells in a fixed order. Raises UnusableFolder on a damaged one."""
+        """Read all finished cells in a fixed order. Raises UnusableFolder for a damaged one."""
         if not (self.path / "cells").is_dir() and self.records_path.is_file():
             return read_records(self.records_path)
         paths = sorted((self.path / "cells").glob("*.csv"))
@@ -143,7 +143,7 @@ class RunFolder:
         write_whole(path, limit.to_csv(index=False))
 
     def read_limit(self, system: str, theta: str) -> pd.DataFrame:
-        """Raises UnusableFolder if it is missing or damaged."""
+        """Read the quadrature limit. Raises UnusableFolder if it is missing or damaged."""
         path = self.limit_path(system, theta)
         try:
             table = pd.read_csv(path)
@@ -161,7 +161,7 @@ class RunFolder:
 
 
 def read_records(path: Path) -> pd.DataFrame:
-    """A table of records. Raises UnusableFolder if it is damaged or of another schema."""
+    """Read a table of records. Raises UnusableFolder if it is damaged or of another schema."""
     try:
         text = path.read_text()
         if not text.endswith("\n"):

@@ -1,4 +1,4 @@
-"""How a gradient is estimated. Register an estimator in ESTIMATORS."""
+"""The estimators of gradients, registered by name in ESTIMATORS."""
 
 from gradpareto.estimators.bptt import Bptt
 from gradpareto.estimators.bptt_adaptive import AdaptiveBptt

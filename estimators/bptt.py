@@ -1,4 +1,9 @@
-"""Back-propagation through time: the exact discrete adjoint of a fixed-step Runge-Kutta method."""
+"""Back-propagation through time: the exact discrete adjoint of a fixed-step Runge-Kutta method.
+
+Forward, x_{n+1} = x_n + h sum_i b_i k_i over the stage slopes k_i; backward, alpha_n is the
+pullback of alpha_{n+1} through that step, from alpha_N = dJ/dx (Ainsworth et al. 2021, section 3.2, for
+Euler's tableau; Sandu 2006 for any).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,7 +102,7 @@ class _Sweep:
         return np.repeat(inside(t, *self.segments[n])[:, None], len(self.lanes), axis=1)
 
     def length(self, n: int) -> Array:
-        """Of step n, one for each row (B,)."""
+        """The length of step n, once for each row (B,)."""
         return np.full(len(self.lanes), self.lengths[n], np.finfo(self.precision).dtype)
 
     def forward(self, stages: Array | None = None) -> tuple[Array, Array]:

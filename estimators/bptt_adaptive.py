@@ -1,4 +1,7 @@
-"""Back-propagation through accepted steps: an adaptive solve, its mesh taken as given."""
+"""Back-propagation through the accepted steps of an adaptive solve, whose mesh is taken as given.
+
+The recurrence is that of `bptt`, over the steps that the control accepted (Alexe and Sandu 2009).
+"""
 
 from dataclasses import dataclass
 

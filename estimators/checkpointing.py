@@ -1,4 +1,8 @@
-"""The discrete adjoint from few states: steps are taken again, by a schedule, on the way back."""
+"""The discrete adjoint from few stored states: the steps between them are taken again going back.
+
+The recurrence is that of `bptt`; the schedule is binomial (Griewank and Walther 2000), or places
+states while the number of steps is unknown (Wang, Moin and Iaccarino 2009).
+"""
 
 from dataclasses import dataclass
 
@@ -18,7 +22,7 @@ from gradpareto.systems import Array, Problem
 
 @dataclass(frozen=True)
 class Checkpointed(Estimator):
-    """At most so many states, `checkpoints`, are held at a time, whatever the number of steps.
+    """At most `checkpoints` states are held at a time, whatever the number of steps.
 
     Of fixed steps there is a known number, and the places are binomial (Revolve, Griewank and
     Walther 2000). `online`, steps are adaptive and places move while nobody knows where it ends

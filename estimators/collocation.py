@@ -1,4 +1,8 @@
-"""Implicit collocation, of few stages a step or of many over a whole segment, and its adjoint."""
+"""Implicit collocation and its discrete adjoint, with few stages a step or many over a segment.
+
+The stages X_i = x + h sum_j a_ij f(X_j) are solved for together, x_+ = x + h sum_i b_i f(X_i), and
+going back the transposed equations are (Hager 2000; Sandu 2006).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +24,7 @@ COARSEST = 6
 COARSE_PATIENCE = 2
 """Iterations for which they let Jacobians be: on few nodes these are cheap, and serve the next."""
 COARSE_TOLERANCE = 1e-3
-"""Of solves that are only a guess for the next."""
+"""The tolerance of a solve that is only a guess for the next."""
 
 Kept = tuple[StageEquations, Array, Array]
 """A step, its stages' increments (B, s, d) and the Jacobians they were found with (B, s, d, d)."""

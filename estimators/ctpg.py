@@ -1,4 +1,8 @@
-"""Continuous-time policy gradients: the paper's Algorithm 1."""
+"""Continuous-time policy gradients, Algorithm 1 of Ainsworth et al. (2021).
+
+x' = f is solved forward; alpha' = -(df/dx)^T alpha - dw/dx and g' = -(df/dtheta)^T alpha -
+dw/dtheta are solved backward along it, from alpha(T) = dJ/dx and g(T) = 0.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""CTPG that stores few states, and solves forward again between them as it goes back."""
+"""CTPG that stores few states, and solves forward again between them as it goes back.
+
+The equations are those of `ctpg`; the scheme is that of CVODES (Serban and Hindmarsh 2005).
+"""
 
 from dataclasses import dataclass
 
@@ -18,7 +21,7 @@ from gradpareto.systems import Array, Problem
 class CheckpointedCtpg(Estimator):
     """Dense output of one stretch of the horizon at a time, as in CVODES.
 
-    The state is stored at so many equally spaced `checkpoints`; each stretch between two of them is
+    The state is stored at `checkpoints` equally spaced times; each stretch between two of them is
     solved again, by the very steps of the first time, when the adjoint comes to it. Between the
     passes that is constant; on the way back the dense output of one stretch is held, which is less
     than a whole trajectory's by a factor and not by an order.

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 Knob = Literal["step", "tolerance", "rollouts"]
 
 KINDS: dict[type, tuple[type, str]] = {bool: (bool, "True or False"), str: (str, "a text")}
-"""By the type of a field's default, the type that its value must have, and its name; a number
-where it is not listed."""
+"""{type of a field's default: (type that its value must have, that type in words)}; a type that is
+not listed stands for a number."""
 
 
 @dataclass(frozen=True, kw_only=True)

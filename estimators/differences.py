@@ -1,4 +1,8 @@
-"""Differences of the discretised loss, real and complex: solves for each entry of x0 and theta."""
+"""Differences of the discretised loss, real and complex: solves for each entry of x0 and theta.
+
+dL/dz is a weighted sum of L(z + s_k e) over shifts s_k, divided by e (Nocedal and Wright 2006, 8.1;
+Squire and Trapp 1998 for the complex step).
+"""
 
 from dataclasses import dataclass, replace
 

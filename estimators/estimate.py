@@ -50,7 +50,7 @@ class Estimator(ABC):
         """Estimate dL/dx0 and dL/dtheta for each initial state, x0 (B, state_dim)."""
 
     def solves(self, problem: Problem) -> int:
-        """How many times over a sample pays for the steps of one solve."""
+        """Return the number of solves that a sample pays for."""
         return 1
 
     def calls(self, problem: Problem, setting: float) -> float:

@@ -1,4 +1,8 @@
-"""The forward-backward sweep of optimal control, for a policy that is given."""
+"""The forward-backward sweep of optimal control, for a policy that is given.
+
+x' = f is solved by RK4 forward, alpha' = -(df/dx)^T alpha - dw/dx by RK4 backward on the same mesh
+(Lenhart and Workman 2007).
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +17,7 @@ from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
 from gradpareto.systems import Array, Problem
 
 PLACES = np.array([0.0, 0.5, 0.5, 1.0])
-"""Of RK4's stages in the step."""
+"""The places of RK4's stages within the step."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""The adjoint alone is solved; the theta-gradient is a quadrature along it afterwards."""
+"""Estimators that solve for the adjoint alone, and then integrate the theta-gradient along it.
+
+dL/dtheta = integral of (df/dtheta)^T alpha + dw/dtheta over the horizon, by a quadrature (Norcliffe
+and Deisenroth 2023; SciMLSensitivity).
+"""
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace

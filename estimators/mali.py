@@ -1,4 +1,7 @@
-"""MALI: the asynchronous leapfrog method, undone step by step."""
+"""MALI: the asynchronous leapfrog method, undone step by step (Zhuang et al. 2021).
+
+x_half = x + h/2 v, v+ = 2 f(x_half) - v, x+ = x_half + h/2 v+.
+"""
 
 from dataclasses import dataclass, replace
 

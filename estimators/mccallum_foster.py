@@ -1,4 +1,7 @@
-"""Any explicit one-step method made reversible."""
+"""Any explicit one-step method made reversible (McCallum and Foster 2024).
+
+z = z- - Psi_-h(y), y+ = coupling y + (1 - coupling) z + Psi_h(z), with the method's increment Psi.
+"""
 
 from dataclasses import dataclass, replace
 

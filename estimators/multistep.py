@@ -1,4 +1,8 @@
-"""Multistep adjoints: Adams' methods of variable order and step, both ways."""
+"""Multistep adjoints: Adams' methods of variable order and step, forward and backward.
+
+x_{n+1} = x_n + the integral of the polynomial through the last slopes, corrected with the slope at
+the predicted state (Hairer, Norsett and Wanner 1993, III.5 to III.7).
+"""
 
 from dataclasses import dataclass
 
@@ -82,7 +86,7 @@ class Multistep(Estimator):
         )
 
     def _forward(self, problem: Problem, x0: Array, setting: float) -> AdamsSolution:
-        """Of (x, the running cost's integral), both in the error norm."""
+        """Solve for x and the running cost's integral, both in the error norm."""
 
         def flow(lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
             slope, cost = problem.flow(lane, t, y[:, :-1])

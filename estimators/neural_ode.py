@@ -1,4 +1,8 @@
-"""Neural ODE (Chen et al. 2018): the state is not stored but integrated again, backward."""
+"""Neural ODE: the state is not stored but integrated again, backward, beside the adjoint.
+
+x' = f, alpha' = -(df/dx)^T alpha - dw/dx and the theta-gradient's integral are one ODE from T to 0
+(Chen et al. 2018).
+"""
 
 from dataclasses import dataclass
 
@@ -18,7 +22,7 @@ class NeuralOde(Estimator):
     """Backsolve: (x, alpha, g) from T to 0 as one ODE; memory does not grow with the steps.
 
     Where the closed loop contracts at a rate lambda, going backward multiplies errors by
-    exp(lambda T) (paper, section 3.3). With `checkpoints`, the state is stored at so many equally
+    exp(lambda T) (paper, section 3.3). With `checkpoints`, the state is stored at that many equally
     spaced times and reset there (ANODE, Gholami et al. 2019): exp(lambda T / checkpoints) is left.
     """
 

@@ -1,4 +1,7 @@
-"""Adjoint-first estimators over a solver of one ODE, lane by lane: SciPy's, or a user's own."""
+"""Adjoint-first estimators that run a solver of one ODE, SciPy's or a user's, lane by lane.
+
+They solve the equations of `ctpg`, `gauss_adjoint` and `neural_ode`.
+"""
 
 from abc import abstractmethod
 from collections.abc import Callable

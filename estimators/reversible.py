@@ -13,7 +13,7 @@ from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
 from gradpareto.systems import Array, Problem
 
 State = tuple[Array, ...]
-"""What a method carries from step to step: x (B, d) first, and what makes its steps invertible."""
+"""The variables that a method carries from step to step: x (B, d) is the first of them."""
 
 
 @dataclass(frozen=True)

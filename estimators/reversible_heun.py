@@ -1,4 +1,7 @@
-"""The reversible Heun method, undone step by step."""
+"""The reversible Heun method, undone step by step (Kidger, Foster, Li and Lyons 2021).
+
+z+ = 2y - z + h f(z), y+ = y + h/2 (f(z) + f(z+)).
+"""
 
 from dataclasses import dataclass, replace
 

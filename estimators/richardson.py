@@ -1,4 +1,8 @@
-"""Richardson extrapolation of discrete adjoints over several steps."""
+"""Richardson extrapolation of discrete adjoints over several steps.
+
+g = sum_k w_k g(h / 2^k), with weights that cancel the leading terms of the error (Richardson 1911;
+Hairer, Norsett and Wanner 1993, II.8 and II.9).
+"""
 
 from dataclasses import dataclass, replace
 
@@ -36,7 +40,7 @@ class Richardson(Estimator):
 
     @property
     def weights(self) -> Array:
-        """Of the steps h / 2^k, (levels,): they sum to one, and cancel the leading terms."""
+        """The weights (levels,) of the steps h / 2^k; they sum to one and cancel leading terms."""
         powers = self.base.tableau.order + np.arange(self.levels - 1)
         terms = np.concatenate([[0], powers])[:, None]
         return np.linalg.solve(0.5 ** (terms * np.arange(self.levels)), np.eye(self.levels)[0])
@@ -55,5 +59,5 @@ class Richardson(Estimator):
         return Estimate(np.asarray(loss), np.asarray(grad_x0), np.asarray(grad_theta), steps)
 
     def _divided(self, parts: int) -> Bptt:
-        """The base with each step of its mesh divided in so many."""
+        """Return the base estimator with each step of its mesh divided into `parts`."""
         return replace(self.base, tableau=self.base.tableau.repeated(parts))

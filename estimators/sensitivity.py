@@ -1,4 +1,7 @@
-"""Sensitivity equations: the gradient forward in time, beside the state."""
+"""Sensitivity equations: the gradient forward in time, beside the state.
+
+S = dx/d(x0, theta) obeys S' = (df/dx) S + df/d(x0, theta) (Serban and Hindmarsh 2005).
+"""
 
 from dataclasses import dataclass
 
@@ -74,7 +77,7 @@ class _State:
 
     @classmethod
     def at(cls, problem: Problem, x0: Array) -> "_State":
-        """At time 0."""
+        """Return the state at time 0."""
         batch, width = x0.shape
         entries = width + problem.policy.size
         s = np.tile(np.eye(width, entries, dtype=x0.dtype), (batch, 1, 1))
@@ -82,7 +85,7 @@ class _State:
 
     @classmethod
     def stages(cls, count: int, like: "_State") -> "_State":
-        """Room for the slopes of so many stages."""
+        """Return empty arrays for the slopes of `count` stages."""
         parts = (like.x, like.s, like.loss, like.gradient)
         return cls(*(np.empty((count, *part.shape), part.dtype) for part in parts))
 
@@ -97,7 +100,7 @@ class _State:
 
 
 def _slopes(problem: Problem, tableau: Tableau, state: _State, times: Array, h: float) -> _State:
-    """Of one step's stages."""
+    """Return the slopes of one step's stages."""
     slopes, lanes = _State.stages(tableau.stages, state), np.arange(len(state.x))
     of_x = stage_states(tableau, state.x, h, slopes.x)
     of_s = stage_states(tableau, state.s, h, slopes.s)

@@ -1,4 +1,8 @@
-"""State and adjoint together, as a boundary-value problem that SciPy collocates."""
+"""State and adjoint together, as a boundary-value problem that SciPy collocates.
+
+x' = f and alpha' = -(df/dx)^T alpha - dw/dx with x(0) = x0, alpha(T) = dJ/dx (Kierzenka and
+Shampine 2001).
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,10 +19,10 @@ from gradpareto.systems import Array, Factors, Problem
 
 GUESS = Collocation(radau, stages=2)
 FIRST_NODES = 17
-"""Of the mesh over each smooth segment."""
+"""The number of nodes of the first mesh over each smooth segment."""
 MOST_NODES = 20_000
 QUADRATURE = gauss(3)
-"""In each interval of the mesh: the solution there is a cubic, of order 4."""
+"""The rule for each interval of the mesh, where the solution is a cubic of order 4."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class _Lane:
 
 
 def _guess(problem: Problem, x0: Array, s: Array) -> Array:
-    """By Radau's method on so coarse a mesh, and its adjoint: (B, 2 S d, m) at s (m,) in (0, 1)."""
+    """Return Radau's solution and its adjoint as a guess (B, 2 S d, m) at s (m,) in (0, 1)."""
     segments = problem.segments
     _, x, steps = GUESS.forward(problem, x0, segments[-1] / (len(s) - 1))
     times = np.array([step.h for step, _, _ in steps]).cumsum()

@@ -1,4 +1,4 @@
-"""What a Runge-Kutta tableau alone becomes: an estimator of every kind that takes one."""
+"""The estimators that a Runge-Kutta tableau alone can become, one of every kind that takes one."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,9 +19,10 @@ from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array
 
 TIGHT_STEPS = {1: 1e-3, 2: 1e-3, 3: 5e-3, 4: 0.01, 5: 0.01, 6: 0.02}
-"""By order; 0.05 for higher ones."""
+"""{order: tight step}; it is 0.05 for higher orders."""
 TIGHT_TOLERANCES = {1: 1e-3, 2: 1e-4, 3: 1e-6, 4: 1e-8}
-"""By order; 1e-10 for higher ones. A low order takes thousands of steps for less."""
+"""{order: tight tolerance}; it is 1e-10 for higher orders. A low order takes thousands of steps for
+less."""
 
 
 def forms(tableau: Tableau) -> dict[str, Estimator]:

@@ -1,8 +1,8 @@
 """Back-propagation through time: the exact discrete adjoint of a fixed-step Runge-Kutta method.
 
 Forward, x_{n+1} = x_n + h sum_i b_i k_i over the stage slopes k_i; backward, alpha_n is the
-pullback of alpha_{n+1} through that step, from alpha_N = dJ/dx (Ainsworth et al. 2021, section 3.2, for
-Euler's tableau; Sandu 2006 for any).
+pullback of alpha_{n+1} through that step, from alpha_N = dJ/dx (Ainsworth et al. 2021, section 3.2,
+for Euler's tableau; Sandu 2006 for any).
 """
 
 from collections.abc import Iterator

@@ -110,9 +110,11 @@ def draw_run(records: pd.DataFrame, limits: Limits, folder: Path) -> list[Path]:
 def write(figure: Figure, stem: str) -> list[Path]:
     """Write stem.png and stem.svg, the same bytes for the same figure."""
     figure.set_dpi(DPI)  # print_svg changes it
-    FigureCanvasAgg(figure).print_png(f"{stem}.png")
+    raster: Any = FigureCanvasAgg(figure)
+    raster.print_png(f"{stem}.png")
     with mpl.rc_context({"svg.hashsalt": "gradpareto"}):
-        FigureCanvasSVG(figure).print_svg(f"{stem}.svg", metadata={"Date": None})
+        vector: Any = FigureCanvasSVG(figure)
+        vector.print_svg(f"{stem}.svg", metadata={"Date": None})
     return [Path(f"{stem}.png"), Path(f"{stem}.svg")]
 
 
@@ -170,7 +172,7 @@ def median_limit(limit: pd.DataFrame, floor: float) -> pd.Series:
     curves = limit.pivot(index="vjps", columns="sample", values="rel_error").ffill()
     curve = curves.fillna(np.inf).median(axis=1)
     reached = curve.shift(1, fill_value=np.inf) <= floor
-    return curve[np.isfinite(curve) & ~reached].clip(lower=floor)
+    return pd.Series(curve[np.isfinite(curve) & ~reached].clip(lower=floor))
 
 
 def _estimator(axes: Axes, records: pd.DataFrame, cost: Cost, floor: float, style: Style) -> None:

@@ -1,7 +1,8 @@
 """How fast errors fall on the quadrotor: with the step, and in proportion to the tolerance.
 
-That every estimator has the order it declares is measured in `tests/bench/test_traits.py`, on the
-pendulum. Here one estimator of each class is turned on a larger system with a perceptron.
+That every estimator has the order it declares is measured on the pendulum, in
+`tests/bench/conformance/test_traits.py`. Here one estimator of each class is turned on a larger
+system with a perceptron.
 """
 
 from collections.abc import Callable

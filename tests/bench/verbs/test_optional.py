@@ -13,7 +13,7 @@ from gradpareto.bench.run.measure import attempt
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import OPTIONAL, TASKS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -14,7 +14,7 @@ from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.records import RunFolder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DRAWING = {"matplotlib", "seaborn"}
 SOLVING = {"scipy.integrate", "scipy.interpolate", "scipy.linalg", "scipy.optimize", "scipy.stats"}
 TABLES = {"pandas", "moocore", "rich"}

@@ -11,7 +11,7 @@ from gradpareto.bench.store.record import Cell
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS
-from tests.bench.test_sweep import Misbehaving
+from tests.bench.run.test_sweep import Misbehaving
 
 
 @pytest.fixture(scope="module")

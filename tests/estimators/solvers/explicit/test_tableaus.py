@@ -83,7 +83,8 @@ def test_every_embedded_estimate_is_tested_above() -> None:
         rows = [] if tableau.error is None else list(range(len(tableau.error)))
         assert tested == rows, (
             f"{name} has {len(rows)} error estimates: put the orders of the methods that they "
-            "compare with into SEVERAL_ESTIMATES of tests/estimators/test_tableaus.py"
+            "compare with into SEVERAL_ESTIMATES of "
+            "tests/estimators/solvers/explicit/test_tableaus.py"
         )
 
 

@@ -16,7 +16,7 @@ from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.reference import Reference, load_or_certify
 from gradpareto.systems import TASKS, Array, Problem
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OFF = 0.5
 
 

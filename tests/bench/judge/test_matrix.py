@@ -15,7 +15,7 @@ from gradpareto.bench.judge.verdict import compare
 from gradpareto.bench.store.records import read_records
 from tests.bench.conftest import MakeRecords
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

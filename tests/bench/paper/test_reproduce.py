@@ -14,7 +14,7 @@ from gradpareto.bench.paper.figures import FIGURES
 from gradpareto.bench.paper.reproduction import Scale
 from gradpareto.systems import TASKS
 from tests.bench.conftest import assert_refused
-from tests.bench.test_learning import RUN, silent, train
+from tests.bench.learning.test_learning import RUN, silent, train
 
 
 @pytest.mark.parametrize("number", FIGURES)

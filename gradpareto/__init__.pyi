@@ -11,6 +11,7 @@ from .bench.run.sweep import Budget as Budget
 from .bench.run.sweep import sweep as sweep
 from .bench.store.records import RunFolder as RunFolder
 from .estimators import ESTIMATORS as ESTIMATORS
+from .estimators import Declaration as Declaration
 from .estimators import Estimate as Estimate
 from .estimators import Estimator as Estimator
 from .reference import Reference as Reference

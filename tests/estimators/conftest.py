@@ -30,15 +30,11 @@ SETTLING = {"stiff": 200.0, "heat": 50.0}
 tolerances. Not if they solve the state backward: that multiplies errors by exp(rate T)."""
 ACCUMULATION = 10.0
 """A tolerance bounds the error of one step; over the short horizons here, this many add up."""
-OWN_ACCUMULATION = {("BDF", "stiff"): 30.0, ("Multistep", "stiff"): 100.0}
-"""Of a method that goes on from the very solution whose error it estimates; pairs and Radau go on
-from a better one. A tolerance bounds the root mean square over the d + P = 68 components of the
-adjoint solve, so that each step may leave 6.5 tolerances in the 1.6 that make up the norm.
-
-An explicit multistep method at the end of its stability fills the tolerance at every step, and for
-the adjoint of the current that is the absolute one: 1e-3 tolerances beside a gradient of 1e-2,
-which the theta-gradient weighs by the rate. A thousandth of that absolute tolerance leaves less
-than 2."""
+OWN_ACCUMULATION = {("Multistep", "stiff"): 100.0}
+"""An explicit multistep method goes on from the very solution whose error it estimates; at the end
+of its stability it fills the tolerance at every step. For the adjoint of the current that is the
+absolute one: 1e-3 tolerances beside a gradient of 1e-2, which the theta-gradient weighs by the
+rate. A thousandth of that absolute tolerance leaves less than 2."""
 
 
 @pytest.fixture(params=ESTIMATORS)
@@ -143,9 +139,8 @@ def required() -> Callable[..., float]:
 
     def bound(estimator: Estimator, setting: float, system: str = "") -> float:
         if estimator.declares.knob == "tolerance":
-            over = getattr(estimator, "solver", None)
-            method = getattr(over, "method", type(estimator).__name__)
-            accumulation = OWN_ACCUMULATION.get((method, system), ACCUMULATION)
+            kind = type(estimator).__name__
+            accumulation = OWN_ACCUMULATION.get((kind, system), ACCUMULATION)
             return accumulation * setting**estimator.declares.tolerance_exponent
         if estimator.declares.order is None:
             nodes = 1 / (estimator.pieces * setting)

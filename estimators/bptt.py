@@ -23,7 +23,7 @@ from gradpareto.systems import Array, Problem
 class Bptt(Estimator):
     """Discretise first, then differentiate (paper, section 3.2, where the tableau is Euler's).
 
-    The reverse sweep works from the stored stage states (`solvers/discrete_adjoint.py`).
+    The reverse sweep works from the stored stage states (`solvers/reverse/discrete_adjoint.py`).
 
     Over Euler's tableau, `semi_implicit` is DiffTaichi's method: v+ = v + h v'(x, v), x+ = x + h v+
     for each position whose velocity the system declares, and Euler's for all else.

@@ -1,4 +1,4 @@
-"""The surface of the library, and the mistakes that it answers; the README's example runs there."""
+"""The surface of the library, and the way it answers mistakes."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""What measures: sweep, records, frontier, verdict, figures, and the command line."""
+"""Measuring: sweeps, records, frontiers, verdicts, figures, and the command line."""

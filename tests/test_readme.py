@@ -122,7 +122,7 @@ def test_published_tables_are_of_the_published_records(
 def test_published_runs_name_nothing_that_is_gone(
     name: str, tables: dict[str, pd.DataFrame]
 ) -> None:
-    """What was registered after a run was published need not be in it."""
+    """A run need not hold an estimator that was registered after it was published."""
     assert set(tables[name].estimator) <= set(ESTIMATORS), told_how(name)
     assert set(tables[name].system) <= set(TASKS) | set(OPTIONAL), told_how(name)
 

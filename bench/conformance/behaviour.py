@@ -113,7 +113,7 @@ def precision(estimator: Estimator) -> Finding:
 
 
 def repeats(estimator: Estimator) -> Finding:
-    """The same call gives the same numbers again, and later calls leave its arrays alone."""
+    """Check that a repeated call repeats its numbers, and leaves earlier results alone."""
     problem, x0 = sampled(rotorcraft())
     setting = coarse(estimator, problem)
     first = estimator(problem, x0.copy(), setting)

@@ -101,7 +101,7 @@ def _labels(axes: Axes, names: list[str], at: Array) -> None:
     axes.grid(False)
     sns.despine(ax=axes, left=True, bottom=True)
     axes.set_ylabel("this estimator ...", size=9)
-    axes.set_xlabel("... dominates this one, on so many problems", size=9)
+    axes.set_xlabel("... dominates this one, on this many problems", size=9)
     axes.xaxis.set_label_position("top")
     for axis in (axes.xaxis, axes.yaxis):
         for label, name in zip(axis.get_ticklabels(), names, strict=True):

@@ -45,7 +45,7 @@ class Comparison:
     baseline: str
 
     def sentence(self, table: pd.DataFrame) -> str:
-        """What it shows, and the evaluations that each of the two needs for MATCHED."""
+        """Return what it shows, and the evaluations that each of the two needs for MATCHED."""
         rows = table[(table.system == self.system) & (table.theta == self.theta)]
         needed = rows.set_index("estimator")[MATCHED]
         new, baseline = (
@@ -75,9 +75,9 @@ ADVICE = (
         *("quadrotor", "initial", "revolve-rk4", "bptt-rk4"),
     ),
 )
-"""Which estimator to use where."""
+"""The estimators that the README recommends, each with the problem that shows why."""
 UNSURE = "ctpg-dop853"
-"""What the README recommends to those who do not know their problem."""
+"""The estimator that the README recommends to those who do not know their problem."""
 
 FIELD = (
     Comparison(

@@ -41,7 +41,7 @@ DEFAULT = Path("results/runs/learn")
 
 @dataclass(frozen=True)
 class Training:
-    """What the options of `learn` say; None where the system's set-up decides."""
+    """The options of `learn`; None where the system's set-up decides."""
 
     estimators: tuple[tuple[str, float | None], ...]
     trials: int

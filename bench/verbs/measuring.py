@@ -31,7 +31,7 @@ PLAN = Name("plan", lambda: ("default", "field"))
 
 @dataclass(frozen=True)
 class Measuring:
-    """What the options of a verb that measures say; None where the plan decides."""
+    """The options of a verb that measures; None where the plan decides."""
 
     systems: tuple[str, ...]
     thetas: tuple[str, ...]

@@ -131,7 +131,7 @@ PLUG_IN = (
     "Runge-Kutta tableau. One of the forms that a solver or a tableau becomes is NAME-FORM, as in "
     "my_solver.py:MySolver-ctpg."
 )
-"""What the help of a verb that takes a plug-in says about it."""
+"""The help's words about plug-ins, for each verb that takes one."""
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 CACHE = click.option(

@@ -26,7 +26,7 @@ UNITS = {"electric": 4.0, "cartpole": 0.5}
 grows with the third power of time or the fourth; earlier, N steps of Euler's method miss 3 / N or
 6 / N of it, and the absolute tolerance is all that an adaptive solver looks at."""
 SETTLING = {"stiff": 200.0, "heat": 50.0}
-"""How much longer adaptive methods may go, and must where a gradient is to outgrow their absolute
+"""The factor by which adaptive methods may go longer, and must where a gradient is to outgrow their absolute
 tolerances. Not if they solve the state backward: that multiplies errors by exp(rate T)."""
 ACCUMULATION = 10.0
 """A tolerance bounds the error of one step; over the short horizons here, this many add up."""
@@ -73,8 +73,8 @@ def short() -> Callable[..., Problem]:
         whole = TASKS[preset[0]].problem(preset[1])
         smooth = ("tanh" if name == "elu" else name for name in whole.policy.activations)
         policy, theta = Policy(whole.policy.sizes, tuple(smooth)), whole.theta
-        dear = estimator is not None and estimator.declares.cost_grows_with_parameters
-        if dear and policy.size > MOST_PARAMETERS:
+        expensive = estimator is not None and estimator.declares.cost_grows_with_parameters
+        if expensive and policy.size > MOST_PARAMETERS:
             policy = Policy((policy.sizes[0], 4, policy.sizes[-1]), ("tanh", "identity"))
             theta = policy.glorot(np.random.default_rng(4), 0.3)
         horizon *= UNITS.get(preset[0], pace(preset[0]))

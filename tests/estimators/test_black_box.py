@@ -1,4 +1,4 @@
-"""What a differenced simulator costs an estimator, and how accurate it lets it be."""
+"""A differenced simulator has a price, and limits how accurate an estimator can be."""
 
 from collections.abc import Callable
 

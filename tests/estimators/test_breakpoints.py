@@ -11,7 +11,7 @@ from gradpareto.systems import Policy, Problem, System
 
 
 class Undeclared(Gear):
-    """The same, with nobody told of the jump."""
+    """A gear whose jump nobody is told of."""
 
     breakpoints = ()
 

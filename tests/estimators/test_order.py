@@ -1,4 +1,4 @@
-"""How fast errors fall on the quadrotor: with the step, and in proportion to the tolerance.
+"""Errors on the quadrotor fall with the step, and in proportion to the tolerance.
 
 That every estimator has the order it declares is measured on the pendulum, in
 `tests/bench/conformance/test_traits.py`. Here one estimator of each class is turned on a larger

@@ -122,7 +122,7 @@ def test_steps_are_the_papers(name: str, written_out: Callable[[], Array]) -> No
 
 @pytest.mark.parametrize("steps", [50, 100, 200, 400])
 def test_rounding_grows_by_the_coupling_a_step(steps: int) -> None:
-    """Truth: eps / coupling^steps, within what so many steps add up to: nothing hides it."""
+    """Truth: eps / coupling^steps, within what that many steps add up to: nothing hides it."""
     problem = Problem(LINEAR.system, LINEAR.policy, LINEAR.theta, 1.0)
     found = McCallumFoster(RK4, tight=0.01, coupling=0.95)(problem, X0, 1 / steps).reconstructed
     assert found is not None

@@ -73,7 +73,7 @@ def test_a_mesh_that_does_not_divide_is_divided_all_the_same(
 @pytest.mark.parametrize("tableau", TABLEAUS.values(), ids=TABLEAUS)
 @pytest.mark.parametrize("times", [1, 2, 5])
 def test_a_repeated_tableau_is_its_steps_one_by_one(tableau: Tableau, times: int) -> None:
-    """Truth: so many shorter steps of the tableau itself."""
+    """Truth: `times` shorter steps of the tableau itself."""
     problem, x0 = TASKS["electric"].problem("initial").sample(np.random.default_rng(0), 2)
     h = problem.horizon / 4
     one = discretised_loss(problem, tableau.repeated(times), LANES, x0, h)

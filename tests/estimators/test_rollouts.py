@@ -51,7 +51,7 @@ class Quartic(Drift):
 
 X, B = 0.7, -0.4
 GRADIENT = np.array([2 * X + B + 2 * (X + B), 0, X + 2 * B / 3 + 2 * B + 2 * (X + B)])
-"""Of L = x^2 + x b + b^2 / 3 + b^2 + (x + b)^2 in x0, the weight and the bias."""
+"""The gradient of L = x^2 + x b + b^2 / 3 + b^2 + (x + b)^2 in x0, the weight and the bias."""
 D = len(GRADIENT)
 
 
@@ -60,7 +60,7 @@ def problem(system: System) -> Problem:
 
 
 def draws(estimator: Rollouts, system: System, rollouts: int, seeds: int) -> Array:
-    """Gradients under so many seeds, (seeds, D); one step, which is exact here."""
+    """Gradients under several seeds, (seeds, D); one step, which is exact here."""
     at, x0 = problem(system), np.array([[X]])
     return np.concatenate(
         [replace(estimator, steps=1, seed=k)(at, x0, rollouts).gradient for k in range(seeds)]

@@ -1,4 +1,4 @@
-"""What a certificate promises, and that it notices a wrong gradient."""
+"""A certificate keeps its promises, and notices a wrong gradient."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""What the stiff, the chaotic and the diffusive system are there for."""
+"""The stiff, the chaotic and the diffusive system have the property they are there for."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from gradpareto.systems.lorenz import Lorenz
 
 
 def jacobian(problem: Problem, x: Array) -> Array:
-    """Of the closed loop at one state x, by complex step."""
+    """The Jacobian of the closed loop at one state x, by complex step."""
     d = len(x)
     moved = x + 1e-30j * np.eye(d)
     return problem.flow(np.zeros(d, dtype=int), np.zeros(d), moved)[0].imag.T / 1e-30

@@ -36,7 +36,7 @@ def rows() -> tuple[Array, Rows]:
 
 
 def roundings(x: Array) -> tuple[Array, Array, Array]:
-    """Of each electrode (R, 8): |r|, the factor K / r^3, and how many roundings a term carries.
+    """Return for each electrode (R, 8): |r|, the factor K / r^3, and how many roundings a term carries.
 
     A term goes through at most 12 operations and a sum of 8. Two roundings of r, each relative to
     |x| + |electrode| < 3, come in enlarged by at most 5 / max(r, 0.1): r enters by its fifth power.
@@ -126,7 +126,7 @@ def test_a_complex_step_is_refused() -> None:
 
 
 def python(code: str, where: Path) -> str:
-    """What a fresh process prints, on either stream."""
+    """Return everything that a fresh process prints, on either stream."""
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"]
     done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=True)
     return done.stdout + done.stderr

@@ -101,7 +101,7 @@ FAULTS = {
     "static buffer": {"repeats"},
     "raises": {"answer"},
 }
-"""What is wrong, and the checks of which one at least must find it."""
+"""Each fault, with the checks of which one at least must find it."""
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -55,7 +55,7 @@ def table(records: list[Record]) -> pd.DataFrame:
 def sweep(
     estimators: tuple[str, ...] = ("bptt", "ctpg"), system: str = "lqr", order: float = 2.0
 ) -> pd.DataFrame:
-    """Three samples of five settings each, the dearest far below the floor."""
+    """Three samples of five settings each, the most expensive far below the floor."""
     return table(
         [
             record(

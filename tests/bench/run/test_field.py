@@ -35,10 +35,10 @@ def test_no_step_costs_more_than_it_may(cells: list[Cell]) -> None:
     for cell in cells:
         method, problem = ESTIMATORS[cell.estimator], TASKS[cell.system].problem(cell.theta)
         if method.declares.knob == "step":
-            dear = method.declares.cost_grows_with_parameters
+            expensive = method.declares.cost_grows_with_parameters
             most = (
                 field_plan.MOST_SOLVED_CALLS
-                if dear
+                if expensive
                 else field_plan.STIFF_CALLS.get(cell.system, 2**12)
             )
             assert method.calls(problem, cell.setting) <= most, cell

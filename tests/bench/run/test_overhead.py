@@ -1,4 +1,4 @@
-"""What an estimator adds to its oracle calls, on every kind of system and of oracle."""
+"""The overhead of an estimator is measured on every kind of system and of oracle."""
 
 import numpy as np
 import pytest

@@ -32,7 +32,7 @@ from tests.bench.conftest import SMALL
 
 
 def without_times(records: pd.DataFrame) -> pd.DataFrame:
-    """What must not depend on the machine's mood."""
+    """The columns that must not depend on the machine or the day."""
     return records.drop(
         columns=["wall_s", "wall_ratio", "wall_ratio_spread", "peak_bytes", "stored_bytes"]
     )
@@ -321,8 +321,8 @@ def test_calls_are_about_those_that_are_metered(estimator: str) -> None:
 
 def test_what_pays_for_each_parameter_is_held_to_a_price() -> None:
     """Truth: calls of a whole cell, by multiplication: 1 + d + P solves of 4 stages a step."""
-    dear = [n for n, e in ESTIMATORS.items() if e.declares.cost_grows_with_parameters]
-    assert "complex_step" in dear
+    expensive = [n for n, e in ESTIMATORS.items() if e.declares.cost_grows_with_parameters]
+    assert "complex_step" in expensive
     for cell in Plan(problems_of((), ()), ("complex_step",)).cells():
         task = TASKS[cell.system]
         solves = 1 + task.system.state_dim + task.policy.size

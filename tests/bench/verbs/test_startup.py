@@ -1,4 +1,4 @@
-"""What starting up imports and starts: held by structure, since times depend on the machine."""
+"""Starting up imports and starts little: held by structure, since times depend on the machine."""
 
 import subprocess
 import sys

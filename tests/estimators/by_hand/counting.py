@@ -1,4 +1,4 @@
-"""What a count made by hand is made from, and of."""
+"""The parts of a count made by hand: the steps that were seen, and the formula."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ D, P = 2, 6
 
 @dataclass
 class Log:
-    """What was tried and accepted, seen where the step control judges it; [0] forward, [1] back.
+    """Steps that were tried and accepted, seen by the step control; [0] forward, [1] back.
 
     Those of solving forward again on the way back are left out. `intervals` are those of a
     quadrature that controls its own error.
@@ -21,7 +21,7 @@ class Log:
     attempts: list[int] = field(default_factory=lambda: [0])
     accepted: list[int] = field(default_factory=lambda: [0])
     steps: list[int] = field(default_factory=list)
-    """Of each sample, as the estimate has them."""
+    """The accepted steps of each sample, as the estimate has them."""
     intervals: int = 0
     halved: int = 0
     """Intervals over which a quadrature asked for another node."""

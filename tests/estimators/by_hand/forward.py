@@ -1,4 +1,4 @@
-"""Differences: so many solves of 4 stages a step; sensitivities: a Jacobian and a vjp a stage."""
+"""Differences: solves of 4 stages a step; sensitivities: a Jacobian and a vjp a stage."""
 
 from tests.estimators.by_hand.counting import ByHand, Count, D, N, P
 

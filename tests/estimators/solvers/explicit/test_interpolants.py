@@ -1,4 +1,4 @@
-"""What stands for x(t) in the adjoint solve: its order, its price, and where it ends."""
+"""Interpolants stand for x(t) in the adjoint solve: their order, their price, their ends."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from gradpareto.systems import TASKS
 from tests.estimators.test_breakpoints import X0, Gear, problem
 
 FIXED = replace(DOP853, error=None)
-"""Of an order so high that the interpolant's error is all that shows."""
+"""A tableau of an order so high that the interpolant's error is all that shows."""
 ORDERS = {"linear": 2, "spline": 3, "hermite": 4}
 
 

@@ -26,8 +26,8 @@ UNITS = {"electric": 4.0, "cartpole": 0.5}
 grows with the third power of time or the fourth; earlier, N steps of Euler's method miss 3 / N or
 6 / N of it, and the absolute tolerance is all that an adaptive solver looks at."""
 SETTLING = {"stiff": 200.0, "heat": 50.0}
-"""The factor by which adaptive methods may go longer, and must where a gradient is to outgrow their absolute
-tolerances. Not if they solve the state backward: that multiplies errors by exp(rate T)."""
+"""The factor by which adaptive methods may go longer, and must where a gradient is to outgrow their
+absolute tolerances. Not if they solve the state backward: that multiplies errors by exp(rate T)."""
 ACCUMULATION = 10.0
 """A tolerance bounds the error of one step; over the short horizons here, this many add up."""
 OWN_ACCUMULATION = {("Multistep", "stiff"): 100.0}

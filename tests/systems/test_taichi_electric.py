@@ -36,7 +36,7 @@ def rows() -> tuple[Array, Rows]:
 
 
 def roundings(x: Array) -> tuple[Array, Array, Array]:
-    """Return for each electrode (R, 8): |r|, the factor K / r^3, and how many roundings a term carries.
+    """Return for each electrode (R, 8): |r|, K / r^3, and how many roundings a term carries.
 
     A term goes through at most 12 operations and a sum of 8. Two roundings of r, each relative to
     |x| + |electrode| < 3, come in enlarged by at most 5 / max(r, 0.1): r enters by its fifth power.

@@ -15,7 +15,7 @@ FACTORS = [10.0 * 1.3**k for k in range(MOST_NAMED + 1)]
 
 @pytest.fixture
 def many(power_law: MakeRecords) -> pd.DataFrame:
-    """solver-0 is the cheapest; each other costs as much more than the one before; none is known."""
+    """solver-0 is the cheapest; each other costs more than the one before; none is known."""
     return pd.concat(
         [
             power_law("bptt", factor, 2).assign(estimator=f"solver-{k}")

@@ -122,7 +122,7 @@ bptt = MySolver()
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    """What a test registers is gone after it, and no code that it loaded is held."""
+    """Whatever a test registers is gone after it, and no code that it loaded is held."""
     held = dict(ESTIMATORS), dict(TASKS), dict(PLUGINS)
     yield
     for registered, before in zip((ESTIMATORS, TASKS, PLUGINS), held, strict=True):
@@ -148,7 +148,7 @@ def solver(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def refused(call: Callable) -> Callable[..., str]:
-    """What the command line says on standard error before it exits with status 2."""
+    """Return the words on standard error of a command that exited with status 2."""
 
     def refuse(*arguments: object) -> str:
         result = call(*arguments)

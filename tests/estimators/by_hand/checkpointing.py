@@ -26,7 +26,7 @@ def online(forward: ByHand, stages: int) -> ByHand:
 
 
 def led_on(steps: int) -> int:
-    """Count the steps that the schedule takes and does not reverse; `test_schedules` is about it."""
+    """Count the steps that the schedule takes and does not reverse; see `test_schedules`."""
     return OnlinePlacement.whole(STATES, steps).taken_again()
 
 

@@ -43,7 +43,7 @@ def check_all(names: list[str], seconds: float, workers: int) -> dict[str, list[
 def _findings(pool: pebble.ProcessPool, name: str, seconds: float) -> list[Finding]:
     given = ESTIMATORS[name]
 
-    def start(check: str) -> pebble.ProcessFuture:
+    def start(check: str) -> pebble.ProcessFuture[Finding]:
         return pool.schedule(run_check, (check, given), timeout=seconds)
 
     first, *rest = CHECKS
@@ -67,7 +67,7 @@ def run_check(check: str, estimator: Estimator) -> Finding:
             return _broken(check, f"it raised {type(error).__name__}: {line}"[:300])
 
 
-def _outcome(future: pebble.ProcessFuture, check: str, seconds: float) -> Finding:
+def _outcome(future: pebble.ProcessFuture[Finding], check: str, seconds: float) -> Finding:
     try:
         return future.result()
     except CheckTimeout:

@@ -4,7 +4,10 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`: did you mean 'this'?`, to end a message with, or nothing if no known name is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.3)
+def nearest(name: str, known: Iterable[str], likeness: float = 0.3) -> str:
+    """`: did you mean 'this'?`, to end a message with, or nothing if no known name is near.
+
+    A name is near from a `likeness` on, between 0 and 1 (the same).
+    """
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)
     return f": did you mean {near[0]!r}?" if near else ""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gradpareto.bench.learning.setups import Setup
-from gradpareto.bench.run.meter import Meter, watched
+from gradpareto.bench.run.meter import Meter, with_meter
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import solve_states
 from gradpareto.systems import Array, Problem
@@ -41,5 +41,5 @@ def visited(
     """Return states (n, state_dim) at which an iteration asks for the first trial's dynamics."""
     problem, x0 = setup.batch_of(theta[None], np.zeros(1, dtype=int), seed, iteration)
     meter = _Visited(len(x0))
-    ESTIMATORS[estimator](watched(problem.exact, meter), x0, setting)
+    ESTIMATORS[estimator](with_meter(problem.exact, meter), x0, setting)
     return np.concatenate(meter.states)

@@ -3,11 +3,11 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any
 
 import scipy
 
+from gradpareto.bench.nearest import nearest
 from gradpareto.bench.plugins.source import Unusable
 from gradpareto.estimators import Declaration, Estimate, Estimator
 from gradpareto.estimators.per_lane import PerLaneBacksolve, PerLaneCtpg, PerLaneGaussAdjoint
@@ -172,9 +172,9 @@ def _declared(given: Callable[..., Any], name: str) -> Declaration:
     """
     known = [field.name for field in fields(Declaration)]
     for attribute in vars(given) if inspect.isfunction(given) else ():
-        near = get_close_matches(attribute, known, n=1, cutoff=0.8)
+        near = nearest(attribute, known, likeness=0.8)
         if near and attribute not in known:
-            raise Unusable(f"{name}: it declares {attribute!r}: did you mean {near[0]!r}?")
+            raise Unusable(f"{name}: it declares {attribute!r}{near}")
     found = {part: getattr(given, part) for part in known if hasattr(given, part)}
     knob = found.setdefault("knob", "tolerance")
     if knob in TIGHT:

@@ -85,10 +85,10 @@ class MeteredProblem(Problem):
 
 def metered(problem: Problem, lanes: int) -> MeteredProblem:
     """The problem with a new meter for a batch of `lanes` samples."""
-    return watched(problem, Meter(lanes))
+    return with_meter(problem, Meter(lanes))
 
 
-def watched(problem: Problem, meter: Meter) -> MeteredProblem:
+def with_meter(problem: Problem, meter: Meter) -> MeteredProblem:
     """The problem with a meter that sees its calls."""
     given = {part.name: getattr(problem, part.name) for part in fields(Problem) if part.init}
     return MeteredProblem(**given, meter=meter)

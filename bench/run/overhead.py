@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from gradpareto.bench.run.meter import Meter, watched
+from gradpareto.bench.run.meter import Meter, with_meter
 from gradpareto.estimators import Estimator
 from gradpareto.systems import Array, Problem
 
@@ -77,7 +77,7 @@ def oracle_calls(
 ) -> dict[tuple[str, int], _Calls]:
     """The oracle calls of one gradient, by the oracle's name and the number of rows."""
     recorder = _Recorder(len(x0))
-    estimator(watched(problem, recorder), x0, setting)
+    estimator(with_meter(problem, recorder), x0, setting)
     return recorder.calls
 
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from gradpareto.bench.run.meter import Meter, watched
+from gradpareto.bench.run.meter import Meter, with_meter
 from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
 from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
@@ -33,7 +33,7 @@ def single(*arrays: Array) -> None:
 
 def in_single(problem: Problem) -> Problem:
     """The problem in float32, refusing float64; its oracles return float32."""
-    given = watched(problem.with_theta(problem.theta.astype(np.float32)), SinglePrecision(0))
+    given = with_meter(problem.with_theta(problem.theta.astype(np.float32)), SinglePrecision(0))
     lane, t = np.zeros(1, dtype=int), np.zeros(1)
     x = np.ones((1, problem.system.state_dim), np.float32)
     slope, cost = given.flow(lane, t, x)

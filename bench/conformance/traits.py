@@ -1,6 +1,5 @@
 """Measurements of an estimator: order, exactness, memory, calls of a step, fitness when stiff."""
 
-import gc
 import tracemalloc
 from dataclasses import dataclass, replace
 
@@ -170,7 +169,7 @@ def held_at_turn(
     x0 = np.random.default_rng(0).standard_normal((samples, 2))
     for _ in range(WARM_UPS):
         estimator(orbit(1.0), x0, MODERATE[estimator.declares.knob])
-    _fill_free_lists()
+    _fill_free_list()
     tracemalloc.start()
     try:
         counted = metered(orbit(horizon), samples)
@@ -180,13 +179,13 @@ def held_at_turn(
     return counted.meter.stored_bytes, float(counted.meter.f_evals.mean())
 
 
-def _fill_free_lists() -> None:
-    """Make the interpreter keep as many freed tuples as it ever does.
+def _fill_free_list() -> None:
+    """Let the interpreter keep all the freed tuples of length 1 that it ever keeps, 2000.
 
-    It keeps up to 2000 of each length below 20 for later use, and they are traced as if held.
+    NumPy returns such a tuple at every step; one that is kept for later use is traced as if it were
+    held. There is no garbage collection here: it would change what the next one finds.
     """
-    gc.collect()
-    freed = [tuple(range(length)) for length in range(1, 20) for _ in range(2000)]
+    freed = [(k,) for k in range(2000)]
     del freed
 
 

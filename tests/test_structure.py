@@ -48,7 +48,7 @@ every_module = pytest.mark.parametrize(
 
 
 def test_imports_follow_the_arrows() -> None:
-    """The arrows between folders and rooms are the contracts in pyproject.toml."""
+    """The arrows between folders are the contracts in pyproject.toml."""
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -84,7 +84,7 @@ def test_modules_stay_small_and_are_named_for_what_they_hold(path: Path) -> None
     assert not SAYS_NOTHING.match(path.stem)
 
 
-def test_contributing_lists_every_folder_of_the_house() -> None:
+def test_contributing_lists_every_folder() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     listed = re.findall(r"^\| `([\w/]+)/` \|", text, flags=re.MULTILINE)
     assert [name for name in listed if not (ROOT / name).is_dir()] == []

@@ -71,7 +71,7 @@ ADVICE = (
         *("stiff", "initial", "gauss_legendre-2", "ctpg"),
     ),
     Comparison(
-        "**Little memory**: `revolve-rk4`, which solves parts of the trajectory again.",
+        "**Little memory**: `revolve-rk4`, which stores few states and pays for it in evaluations.",
         *("quadrotor", "initial", "revolve-rk4", "bptt-rk4"),
     ),
 )
@@ -177,10 +177,10 @@ def result(
         f"times fewer evaluations for the same accuracy.\n"
         f"Back-propagation through steps of order 8 (`bptt-dop853`) beats `ctpg` on "
         f"{answers.count('dominates')} of these problems and loses to it on "
-        f"{answers.count('is dominated')}: a high order is what wins, not continuous time.\n"
+        f"{answers.count('is dominated')}: the order of the method matters more than continuous time.\n"
         f"No estimator wins everywhere: of {table.estimator.nunique()} estimators on {problems} "
         f"problems, none needs the fewest evaluations for a relative error of 1e-6 on more than "
-        f"{best.max()}, and that one is `{best.idxmax()}`."
+        f"{best.max()}; the best of them, `{best.idxmax()}`, does so on {best.max()}."
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.judge.frontier import Front, attained, attainment, median_front, ranked
+from gradpareto.bench.judge.frontier import Front, attained, attainment, deciding, median_front
 from gradpareto.bench.judge.pairs import LOOSEST
 from gradpareto.bench.judge.table import BYTES_AT, cheapest
 from gradpareto.bench.judge.verdict import epsilon
@@ -45,12 +45,12 @@ def measure_tracked() -> Tracked:
 
 
 def _median_front(records: pd.DataFrame, estimator: str) -> Front:
-    return median_front(ranked(records[records.estimator == estimator]))
+    return median_front(deciding(records[records.estimator == estimator]))
 
 
 def metrics(records: pd.DataFrame, baseline: Front) -> dict[str, float]:
     """The numbers of one estimator on one problem; `baseline` is the median front of bptt."""
-    finished, usable = records[records.status == "ok"], ranked(records)
+    finished, usable = records[records.status == "ok"], deciding(records)
     samples = sorted(records["sample"].unique().tolist())
     reached = attained(attainment(records), samples, np.array([1e-2, 1e-4, 1e-6]))
     needed = np.median(reached, axis=0)

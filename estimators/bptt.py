@@ -64,17 +64,18 @@ def discretised_loss(
     step: float,
     semi_implicit: bool = False,
 ) -> Array:
-    """The fixed-step method's loss alone, (R,) for rows x0 (R, d) of `lanes` (R,).
+    """Return the fixed-step method's loss alone, (R,) for rows x0 (R, d) of `lanes` (R,).
 
-    In the precision of x0 and theta, complex included; theta may be one vector for each row.
+    It is computed in the precision of x0 and theta, which may be complex. theta may be one vector
+    for each row.
     """
     return _Sweep(problem, tableau, lanes, x0, step, semi_implicit).forward()[0]
 
 
 class _Sweep:
-    """One fixed mesh over a problem: forward through its steps, and the same steps backward.
+    """The steps of one fixed mesh over a problem, which are taken forward and then backward.
 
-    In the precision of x0 and theta; times are float64.
+    Everything is computed in the precision of x0 and theta, except for times, which are float64.
     """
 
     def __init__(
@@ -97,16 +98,19 @@ class _Sweep:
         self.segments = np.stack([ends[owners], ends[owners + 1]], axis=1)
 
     def times(self, n: int) -> Array:
-        """Stage times of step n, one row of B equal times a stage: (s, B)."""
+        """Return the times (s, B) of the stages of step n, which are equal in all lanes."""
         t = self.starts[n] + self.tableau.c * self.lengths[n]
         return np.repeat(inside(t, *self.segments[n])[:, None], len(self.lanes), axis=1)
 
     def length(self, n: int) -> Array:
-        """The length of step n, once for each row (B,)."""
+        """Return the length (B,) of step n, which is equal in all lanes."""
         return np.full(len(self.lanes), self.lengths[n], np.finfo(self.precision).dtype)
 
     def forward(self, stages: Array | None = None) -> tuple[Array, Array]:
-        """Loss (B,) and final state; fills `stages` (N, s, B, d) with the stage states."""
+        """Step to T, and return the loss (B,) and the final state (B, d).
+
+        The stage states are written to `stages` (N, s, B, d) if it is given.
+        """
         b = self.tableau.b
         slopes = np.empty((len(b), *self.x0.shape), self.precision)
         costs = np.empty((len(b), len(self.x0)), self.precision)
@@ -122,6 +126,6 @@ class _Sweep:
         return loss + self.problem.terminal(x), x
 
     def backward(self, stages: Array) -> Iterator[Step]:
-        """The steps, last first, from their stage states (N, s, B, d)."""
+        """Yield the steps, last first, with their stage states, out of `stages` (N, s, B, d)."""
         for n in reversed(range(len(self.lengths))):
             yield Step(self.lanes, self.times(n), self.length(n), stages[n])

@@ -87,7 +87,7 @@ class Collocation(Estimator):
     def forward(
         self, problem: Problem, x0: Array, setting: float
     ) -> tuple[Array, Array, list[Kept]]:
-        """Loss (B,), final states, and the steps; NaN in lanes that failed."""
+        """Return the loss (B,), the final states (B, d) and the steps; NaN in lanes that failed."""
         precision = np.result_type(x0, problem.theta)
         x, loss = x0.astype(precision), np.zeros(len(x0), precision)
         steps: list[Kept] = []
@@ -137,14 +137,14 @@ class Span:
     count: int
 
     def step(self, problem: Problem, tableau: CollocationTableau, x: Array) -> StageEquations:
-        """The equations of its stages."""
+        """Return the equations of the step's stages, from its initial states x (B, d)."""
         return StageEquations(
             problem, tableau, inside(self.start + tableau.c * self.h, *self.ends), self.h, x
         )
 
 
 def _jacobian_at(problem: Problem, span: Span, x: Array) -> Array:
-    """df/dx at the start, (B, 1, d, d); NaN in lanes that failed."""
+    """Return df/dx at the start of the step, (B, 1, d, d); NaN in lanes that failed."""
     blocks = np.full((*x.shape, x.shape[1]), np.nan, x.dtype)
     alive = np.flatnonzero(np.isfinite(x).all(axis=1))
     if len(alive):
@@ -154,7 +154,7 @@ def _jacobian_at(problem: Problem, span: Span, x: Array) -> Array:
 
 
 def _extrapolate(past: StageEquations, step: StageEquations) -> Array:
-    """The polynomial of the step before, at the stages of this."""
+    """Evaluate the polynomial of the step before at the stages of this one."""
     return past.at(1 + step.tableau.c * (step.h / past.h))
 
 
@@ -173,9 +173,9 @@ def _newton(
 def backward(
     problem: Problem, steps: list[Kept], adjoint: Array
 ) -> Iterator[tuple[Array, Factors]]:
-    """Through the steps, last first, from the cotangent (B, d) of the final states.
+    """Yield each step's cotangent of its initial states and theta's factors (B, s, m), last first.
 
-    Of each, the cotangent of its initial states, and theta's factors (B, s, m). Uses the steps up.
+    `adjoint` (B, d) is the cotangent of the final states. The list of steps is emptied.
     """
     while steps:
         step, increments, blocks = steps.pop()

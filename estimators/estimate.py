@@ -29,21 +29,22 @@ class Estimate:
 
     @property
     def gradient(self) -> Array:
-        """(dL/dx0, dL/dtheta) stacked, (B, state_dim + P)."""
+        """The stacked gradient (dL/dx0, dL/dtheta), (B, state_dim + P)."""
         return np.concatenate([self.grad_x0, self.grad_theta], axis=1)
 
 
 class Estimator(ABC):
-    """Turns a problem and a batch of initial states into gradients; its one knob is `setting`.
+    """A method that turns a problem and a batch of initial states into gradients.
 
-    An implementation is a frozen dataclass (so that it can be sent to another process) and keeps
-    no state between calls. It pays for what it calls: whoever measures counts the oracles.
+    Its one knob is `setting`. An implementation is a frozen dataclass (so that it can be sent to
+    another process) and keeps no state between calls. It does not count its own calls of the
+    oracles: whoever measures it does.
     """
 
     @property
     @abstractmethod
     def declares(self) -> Declaration:
-        """The record of what it promises about itself."""
+        """The record of what the estimator promises about itself."""
 
     @abstractmethod
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
@@ -54,7 +55,7 @@ class Estimator(ABC):
         return 1
 
     def calls(self, problem: Problem, setting: float) -> float:
-        """Oracle calls that a sample's estimate takes, about; NaN where steps are adaptive."""
+        """Return about how many oracle calls a sample takes, or NaN where steps are adaptive."""
         if self.declares.knob != "step":
             return float("nan")
         steps = step_count(problem.horizon, setting)

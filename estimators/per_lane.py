@@ -63,7 +63,10 @@ class PerLaneEstimator(Estimator):
 
     @abstractmethod
     def _gradient(self, lane: "_Lane", x0: Array) -> tuple[Array, Array, Array, Array]:
-        """Loss (), dL/dx0 (d,), dL/dtheta (P,), x(0) as it was found going backward (d,)."""
+        """Return the loss (), dL/dx0 (d,), dL/dtheta (P,), and x(0) (d,) as found going backward.
+
+        Raises SolveFailed where the solver gives up.
+        """
 
 
 class PerLaneCtpg(PerLaneEstimator):

@@ -31,7 +31,7 @@ class Segment:
         return (self.right - self.left) / self.steps
 
     def time(self, edge: float) -> Array:
-        """So many steps after the segment's beginning, one for each row (B,)."""
+        """Return the time (B,) that is `edge` steps after the segment's beginning."""
         t = np.full(len(self.lanes), self.left + edge * self.h)
         return inside(t, self.left, self.right)
 
@@ -39,7 +39,11 @@ class Segment:
         return self.problem.flow(self.lanes, self.time(edge), x)
 
     def pull(self, edge: float, x: Array, a: Array, cost: float, theta: ThetaSum) -> Array:
-        """Cotangent of x (B, d) for those of x' and of the running cost; theta's is added up."""
+        """Return the cotangent of x (B, d), and add theta's to `theta`.
+
+        They are those for the cotangent a (B, d) of x' and the cotangent `cost` of the running
+        cost.
+        """
         weight = np.full(len(a), cost, a.dtype)
         gx, factors = self.problem.pullback(self.lanes, self.time(edge), x, a, weight)
         theta.add(self.lanes, factors)
@@ -63,30 +67,30 @@ class Reversible(Estimator):
 
     @abstractmethod
     def start(self, segment: Segment, x: Array) -> State:
-        """The state at a segment's beginning."""
+        """Return the state at a segment's beginning."""
 
     @abstractmethod
     def step(self, segment: Segment, k: int, state: State) -> tuple[State, Array]:
-        """The state after step k of the segment, and the running cost (B,) over it."""
+        """Return the state after step k of the segment, and the running cost (B,) over it."""
 
     @abstractmethod
     def undo(
         self, segment: Segment, k: int, state: State, cotangents: State, theta: ThetaSum
     ) -> tuple[State, State]:
-        """The state before step k, and its cotangents, from those after it."""
+        """Return the state before step k, and its cotangents, from those after it."""
 
     @abstractmethod
     def pull_start(
         self, segment: Segment, state: State, cotangents: State, theta: ThetaSum
     ) -> Array:
-        """The cotangent of x (B, d) for those of the state that `start` made of it."""
+        """Return the cotangent of x (B, d) for those of the state that `start` made of it."""
 
     def discretised_loss(
         self, problem: Problem, lanes: Array, x0: Array, step: float
     ) -> tuple[Array, list[tuple[Segment, State]]]:
-        """The loss (R,) of rows x0 (R, d) of `lanes` (R,), and each segment with its last state.
+        """Return the loss (R,) of rows x0 (R, d) of `lanes` (R,), and each segment's last state.
 
-        In the precision of x0 and theta, complex included.
+        It is computed in the precision of x0 and theta, which may be complex.
         """
         x = x0.astype(np.result_type(x0, problem.theta), copy=False)
         loss, ends = np.zeros(len(x), x.dtype), []

@@ -22,7 +22,7 @@ def gaussian(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
 
 
 def signs(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Rademacher's, whose entries are their own inverses."""
+    """Draw Rademacher's random signs, which are their own inverses."""
     return 2.0 * rng.integers(0, 2, shape) - 1.0
 
 
@@ -43,8 +43,9 @@ class Rollouts(Estimator):
     hardly depends on r, as no noise but the perturbation's is there: hence a small one. The loss
     returned is the mean of the rollouts'.
 
-    Directions come from `seed` and the bytes of the lane's x0. In float64. Raises ValueError if
-    there are fewer than two rollouts; an odd one is not taken where they are paired.
+    Directions come from `seed` and the bytes of the lane's x0. Everything is computed in float64.
+    Where directions are paired, an odd last rollout is left out. Raises ValueError if there are
+    fewer than two rollouts.
     """
 
     tableau: Tableau

@@ -19,11 +19,12 @@ from gradpareto.systems import Array, Problem
 class Sensitivity(Estimator):
     """S = dx/d(x0, theta) obeys S' = J S + F_theta; dL = int (w_x S + w_theta) dt + J_x S(T).
 
-    As CVODES does (Serban and Hindmarsh 2005). J and F_theta come from d vector-Jacobian products a
-    stage and w's gradient from one more, where d + P Jacobian-vector products would do the same:
-    cheaper if d < P, and the price in oracle calls does not grow with P. Memory and arithmetic do:
-    d (d + P) numbers a sample and stage are held, whatever the number of steps. Being linear, the
-    quadratures and S are, to rounding, what the discrete adjoint of the same steps is.
+    This is the method of CVODES (Serban and Hindmarsh 2005). At each stage, J and F_theta come from
+    d vector-Jacobian products and w's gradient from one more, where d + P Jacobian-vector products
+    would do the same. This is cheaper if d < P, and the price in oracle calls does not grow with P.
+    Memory and arithmetic do grow: d (d + P) numbers are held for each sample and stage, whatever
+    the number of steps. Since the equations are linear, the gradient equals, to rounding, that of
+    the discrete adjoint of the same steps.
     """
 
     tableau: Tableau

@@ -72,7 +72,7 @@ class _Lane:
         self.failure, self.steps = "", 0
 
     def gradient(self, s: Array, guess: Array, tolerance: float) -> tuple[Array, Array, Array]:
-        """Loss (), dL/dx0 (d,) and dL/dtheta (P,); NaN if SciPy fails."""
+        """Return the loss (), dL/dx0 (d,) and dL/dtheta (P,), or NaN if SciPy fails."""
         result = scipy.integrate.solve_bvp(
             self._slopes, self._ends_meet, s, guess, tol=tolerance, max_nodes=MOST_NODES
         )
@@ -96,7 +96,7 @@ class _Lane:
         return loss + self.problem.terminal(x_end)[0], alpha[0], theta
 
     def _split(self, y: Array) -> list[tuple[Array, Array]]:
-        """x and alpha (m, d) of each segment."""
+        """Return x and alpha (m, d) of each segment."""
         parts = y.T.reshape(y.shape[1], len(self.ends), 2, -1)
         return [(part[:, 0], part[:, 1]) for part in parts.transpose(1, 0, 2, 3)]
 

@@ -190,10 +190,10 @@ def _fill_free_list() -> None:
 
 
 def calls_per_step(estimator: Estimator) -> float:
-    """Oracle calls a step of a sample of the orbit.
+    """Measure the oracle calls for each step, on one sample of the orbit.
 
-    Where the knob is the step, it is the price of 8 further steps; otherwise all calls are divided
-    by the steps taken.
+    Where the knob is the step, it is an eighth of the price of 8 further steps; otherwise all calls
+    are divided by the steps taken.
     """
     problem, x0 = orbit(4.0), np.array([[1.0, -0.5]])
 

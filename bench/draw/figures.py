@@ -20,7 +20,7 @@ from matplotlib.ticker import EngFormatter, FixedFormatter, FixedLocator, NullLo
 
 from gradpareto.bench.draw.highlights import MOST_NAMED, highlighted
 from gradpareto.bench.draw.styles import Style, by_family, style_of
-from gradpareto.bench.judge.frontier import FLOOR_FACTOR, median_front, median_points, ranked
+from gradpareto.bench.judge.frontier import FLOOR_FACTOR, deciding, median_front, median_points
 from gradpareto.systems import Array
 
 DPI = 150
@@ -146,7 +146,7 @@ def _one_panel(records: pd.DataFrame, cost: Cost, limit: pd.DataFrame | None) ->
 
 def _panel(axes: Axes, records: pd.DataFrame, cost: Cost, limit: pd.DataFrame | None) -> None:
     floor, known = reference_floor(records), records[records[cost.column] > 0]
-    drawn, failed = ranked(known), known[known.status != "ok"]
+    drawn, failed = deciding(known), known[known.status != "ok"]
     costs = np.concatenate([drawn[cost.column], failed[cost.column], [1.0] * (cost is EVALS)])
     _limits(axes, costs, drawn.rel_error.to_numpy(), floor)
     _ticks(axes.xaxis, axes.get_xlim(), cost.tick)
@@ -204,7 +204,7 @@ def _medians(records: pd.DataFrame, cost: Cost) -> tuple[Array, Array]:
 
 def _named(records: pd.DataFrame, cost: Cost) -> set[str]:
     """The estimators drawn in full on one problem: of many, only the highlighted ones."""
-    known = ranked(records[records[cost.column] > 0])
+    known = deciding(records[records[cost.column] > 0])
     everyone, named = set(records.estimator), highlighted(known, cost.column)
     return named if len(everyone) > MOST_NAMED else everyone
 
@@ -236,7 +236,7 @@ def _handles(records: pd.DataFrame, cost: Cost) -> list[Line2D]:
         ("quadrature limit", LIMIT, cost is EVALS),
         ("one sample", SAMPLE | {"ms": 4}, True),
         ("spread of repeats", SPREAD, cost is TIME),
-        (f"error above {WORST:g}", BEYOND, bool((ranked(records).rel_error > WORST).any())),
+        (f"error above {WORST:g}", BEYOND, bool((deciding(records).rel_error > WORST).any())),
         ("failed", FAILED, bool((records.status != "ok").any())),
     ]
     grey: dict[str, Any] = {"color": "#6b6b6b"}

@@ -15,7 +15,7 @@ MOST_NAMED = 12
 
 
 def highlighted(records: pd.DataFrame, column: str) -> set[str]:
-    """The estimators to highlight among the ranked records of one problem.
+    """The estimators to highlight among the deciding records of one problem.
 
     If there are few, they are all. Otherwise they are those that own a point of the frontier of all
     medians, in the cost `column` and the error, and from each family the one that owns most of the

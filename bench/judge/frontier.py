@@ -1,6 +1,10 @@
 """The arithmetic of frontiers: pure functions of records.
 
-There are two axes throughout, evals and rel_error, and on both lower is better.
+There are two axes throughout, evals and rel_error, and on both lower is better. A point is
+nondominated if no other point is at least as low on both axes and lower on one. A `Front` is the
+list of an estimator's nondominated points on one sample, or of the medians over samples; its
+frontier is the curve through them, which interpolates log evals over log error. An `Attainment`
+holds the fronts of one estimator on one problem, one for each sample.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +18,7 @@ from gradpareto.reference import Reference
 from gradpareto.systems import Array
 
 FLOOR_FACTOR = 10.0
-"""Errors below this multiple of the reference's uncertainty are not ranked."""
+"""Errors below this multiple of the reference's uncertainty decide nothing."""
 
 NO_ESTIMATE = 1.0
 """A relative error above this, as an unstable step's, is no estimate: what lies between it and the
@@ -32,19 +36,22 @@ class Front:
 
 
 def weighted(records: pd.DataFrame, weight: float = 1.0) -> pd.DataFrame:
-    """The records with evals = f_evals + weight * (vjp_evals + jvp_evals + jac_evals)."""
+    """Add evals = f_evals + weight * (vjp_evals + jvp_evals + jac_evals) to the records."""
     products = records.vjp_evals + records.jvp_evals + records.jac_evals
     return records.assign(evals=records.f_evals + weight * products)
 
 
-def ranked(records: pd.DataFrame) -> pd.DataFrame:
-    """The records that may decide something: not failed, and above the reference's floor."""
+def deciding(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the records that may decide a comparison.
+
+    They have not failed, and their error is above the reference's floor.
+    """
     above = records.abs_error >= FLOOR_FACTOR * records.reference_uncertainty
     return records[(records.status == "ok") & above & (records.evals > 0)]
 
 
 def front(evals: Array, error: Array) -> Front:
-    """The nondominated points among some (K,), without duplicates."""
+    """Return the nondominated points among some (K,), without duplicates."""
     evals, error = np.asarray(evals, dtype=float), np.asarray(error, dtype=float)
     if not len(evals):
         return Front(evals, error)
@@ -57,8 +64,8 @@ def front(evals: Array, error: Array) -> Front:
 class Attainment:
     """The fronts that one estimator attains on one problem, by the sample it was measured on.
 
-    In samples that are `floored`, it also has points at the reference's floor: how many evaluations
-    an error needs that is tighter than the front's is then unknown, not infinite.
+    In samples that are `floored`, it also has points at the reference's floor. The evaluations that
+    it needs for an error tighter than all of the front's are then unknown, not infinite.
     """
 
     fronts: Mapping[int, Front]
@@ -66,8 +73,8 @@ class Attainment:
 
 
 def attainment(records: pd.DataFrame) -> Attainment:
-    """The attainment of one estimator from all its records on one problem, failures included."""
-    usable = ranked(records)
+    """Compute an estimator's attainment from all its records on a problem, failures included."""
+    usable = deciding(records)
     at_floor = records[(records.status == "ok") & ~records.index.isin(usable.index)]
     groups = {
         sample: usable[usable["sample"] == sample] for sample in records["sample"].unique().tolist()
@@ -80,7 +87,7 @@ def attainment(records: pd.DataFrame) -> Attainment:
 
 
 def attained(reached: Attainment, samples: Sequence[int], targets: Array) -> Array:
-    """Evaluations (len(samples), ...) that one estimator needs for target errors (...).
+    """Return the evaluations (len(samples), ...) that an estimator needs for target errors (...).
 
     They are inf for a target that is never reached, and NaN where that is not known: below the
     floor, in a sample that was not measured, and for a target that is NaN.
@@ -95,9 +102,9 @@ def attained(reached: Attainment, samples: Sequence[int], targets: Array) -> Arr
 
 
 def median_points(records: pd.DataFrame) -> pd.DataFrame:
-    """The medians over samples of evals, rel_error, bytes and wall_ratio, in a row a setting.
+    """Compute the medians over samples of MEDIANS, in one row for each setting.
 
-    There are only settings at which most of the samples are among the records.
+    Settings at which at most half of the samples are among the records are left out.
     """
     counts = records.groupby("setting").size()
     medians = records.groupby("setting")[MEDIANS].median()
@@ -105,14 +112,14 @@ def median_points(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def median_front(records: pd.DataFrame) -> Front:
-    """The front of the medians that are estimates at all."""
+    """Return the front of the medians whose error is at most NO_ESTIMATE."""
     points = median_points(records)
     points = points[points.rel_error <= NO_ESTIMATE]
     return front(points.evals.to_numpy(), points.rel_error.to_numpy())
 
 
 def evals_at(reached: Front, targets: Array) -> Array:
-    """Evaluations (...) with which a front reaches target errors (...); inf where it never does.
+    """Return the evaluations (...) with which a front reaches target errors (...), or inf.
 
     Between two points, log evals is interpolated over log error; for a target looser than all
     points, the cheapest one serves. A target that is NaN gives NaN.
@@ -127,9 +134,10 @@ def evals_at(reached: Front, targets: Array) -> Array:
 
 
 def observed_order(records: pd.DataFrame) -> float:
-    """Minus the slope of log rel_error against log evals over the median points, or NaN.
+    """Fit the slope of log rel_error against log evals over the median points; return minus it.
 
-    It is fitted below an error of 1e-2, where the leading term rules, if three points are there.
+    Only errors below 1e-2 count, where the leading term rules. With fewer than three such points
+    the result is NaN.
     """
     points = median_points(records)
     points = points[(points.rel_error < 1e-2) & (points.rel_error > 0)]
@@ -139,7 +147,7 @@ def observed_order(records: pd.DataFrame) -> float:
 
 
 def limit_table(reference: Reference) -> pd.DataFrame:
-    """The quadrature limit of each sample where its error falls: sample, vjps and rel_error."""
+    """Return the quadrature limit of each sample where its error falls: sample, vjps, rel_error."""
     norms = np.linalg.norm(reference.gradient, axis=1)
     rows = []
     for sample, (curve, norm) in enumerate(zip(reference.limit.abs_error, norms, strict=True)):
@@ -149,7 +157,7 @@ def limit_table(reference: Reference) -> pd.DataFrame:
 
 
 def limit_at(limit: pd.DataFrame, targets: Array) -> Array:
-    """The median sample's fewest vjps for each target (T,), not interpolated; inf if never."""
+    """Return the median sample's fewest vjps for each target (T,), not interpolated, or inf."""
     rows = []
     for _, curve in limit.groupby("sample"):
         reached = curve.rel_error.to_numpy()[:, None] <= np.asarray(targets)

@@ -22,10 +22,10 @@ COLUMNS = ["system", "theta", "new", "baseline", "answer", "ratio"]
 
 
 def verdict_matrix(records: pd.DataFrame, loosest: float = LOOSEST) -> pd.DataFrame:
-    """A row for each problem and ordered pair with a common sample: COLUMNS.
+    """Judge every ordered pair of estimators with a common sample, in one row for each problem.
 
-    `ratio`: NEW's evaluations over BASELINE's at matched error, as `Verdict.ratio`; NaN where the
-    two reach no error in common.
+    The columns are COLUMNS. `ratio` is NEW's evaluations over BASELINE's at matched error, as
+    `Verdict.ratio`; it is NaN where the two reach no error in common.
     """
     rows = []
     for (system, theta), group in records.groupby(["system", "theta"]):
@@ -38,7 +38,7 @@ def verdict_matrix(records: pd.DataFrame, loosest: float = LOOSEST) -> pd.DataFr
 def judge_pairs(
     records: pd.DataFrame, names: Sequence[str], loosest: float = LOOSEST
 ) -> dict[tuple[str, str], tuple[Answer, float]]:
-    """The answer of `compare` and its ratio, for every ordered pair, on one problem."""
+    """Return the answer of `compare` and its ratio, for every ordered pair, on one problem."""
     samples = sorted(records["sample"].unique().tolist())
     groups = dict(list(records.groupby("estimator")))
     reached = [attainment(groups[name]) for name in names]
@@ -53,9 +53,9 @@ def judge_pairs(
 
 
 def winners(matrix: pd.DataFrame) -> pd.DataFrame:
-    """The estimators that nobody dominates, in a row a problem, those with most victories first.
+    """Find the estimators that nobody dominates, in one row for each problem.
 
-    `dominates` has the number of others that each of them dominates.
+    Those with most victories come first; `dominates` has the number of others that each dominates.
     """
     rows = []
     for (system, theta), group in matrix.groupby(["system", "theta"]):
@@ -88,7 +88,7 @@ def counts(matrix: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def winners_markdown(table: pd.DataFrame) -> str:
-    """The table of `winners` for people, with how many others each winner dominates."""
+    """Write the Markdown table of `winners`, with the number of others that each dominates."""
     rows = []
     for row in table.to_dict("records"):
         best = zip(row["winners"].split(), row["dominates"].split(), strict=True)

@@ -8,10 +8,10 @@ import pandas as pd
 from gradpareto.bench.judge.frontier import (
     attained,
     attainment,
+    deciding,
     limit_at,
     median_points,
     observed_order,
-    ranked,
 )
 from gradpareto.bench.judge.matrix import judge_pairs
 from gradpareto.systems import Array
@@ -23,12 +23,13 @@ BYTES_AT = 1e-4
 def summarise(
     records: pd.DataFrame, limits: Mapping[tuple[str, str], pd.DataFrame]
 ) -> pd.DataFrame:
-    """Summarise a run in a row for each system, preset and estimator.
+    """Summarise a run in one row for each system, preset and estimator.
 
-    `evals_1e-2` ...: the median sample's evaluations (inf: not reached); `limit_ratio_1e-2` ...:
-    over the quadrature limit's; `floor`: the smallest median error; `order`: observed, in
-    evaluations; `peak_bytes`: a sample's, at the cheapest setting whose median error is below 1e-4;
-    `ok`: the share of records that did not fail; `samples`: how many were measured.
+    `evals_1e-2` ... are the median sample's evaluations (inf if it is not reached), and
+    `limit_ratio_1e-2` ... are these over the quadrature limit's. `floor` is the smallest median
+    error, and `order` the observed order in evaluations. `peak_bytes` is a sample's, at the
+    cheapest setting whose median error is at most BYTES_AT. `ok` is the share of records that did
+    not fail, and `samples` the number of samples measured.
     """
     rows = []
     for (system, theta, estimator), group in records.groupby(["system", "theta", "estimator"]):
@@ -39,7 +40,7 @@ def summarise(
 
 
 def _row(records: pd.DataFrame, limit: Array) -> dict[str, float]:
-    usable = ranked(records)
+    usable = deciding(records)
     samples = sorted(records["sample"].unique().tolist())
     needed = np.median(attained(attainment(records), samples, np.array(TARGETS)), axis=0)
     finished = records[records.status == "ok"]
@@ -58,14 +59,17 @@ def _row(records: pd.DataFrame, limit: Array) -> dict[str, float]:
 
 
 def cheapest(finished: pd.DataFrame, error: float) -> pd.Series | None:
-    """The medians at the cheapest setting (its name) whose median error is at most `error`."""
+    """Return the medians at the cheapest setting whose median error is at most `error`, or None.
+
+    The name of the series is the setting.
+    """
     points = median_points(finished) if len(finished) else finished
     points = points[points.rel_error <= error]
     return points.sort_values("evals").iloc[0] if len(points) else None
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table of `summarise` for people: a row an estimator, a column a problem.
+    """Write the Markdown table of `summarise`: one row per estimator, one column per problem.
 
     A cell has the evaluations for each target, "-" for one that is never reached, and is empty
     where the estimator was not measured.
@@ -82,7 +86,9 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def markdown_fewest(table: pd.DataFrame) -> str:
-    """The fewest evaluations and whose they are: a row a problem, a column a target.
+    """Write the Markdown table of the fewest evaluations for each target, with the estimator.
+
+    It has one row for each problem and one column for each target.
 
     A cell is "-" where no estimator reaches the target.
     """
@@ -99,7 +105,7 @@ def markdown_fewest(table: pd.DataFrame) -> str:
 
 
 def sentences(records: pd.DataFrame) -> list[str]:
-    """Say in a sentence a problem who is dominated by nobody, and whom each of those dominates."""
+    """Return one sentence per problem: the undominated estimators and what each dominates."""
     texts = []
     for (system, theta), group in records.groupby(["system", "theta"]):
         names = list(dict.fromkeys(group.estimator))

@@ -12,9 +12,9 @@ import scipy
 from gradpareto.bench.judge.frontier import (
     Front,
     attainment,
+    deciding,
     evals_at,
     median_front,
-    ranked,
     weighted,
 )
 from gradpareto.bench.judge.pairs import (
@@ -135,7 +135,7 @@ def _verdict(
     signs = ahead(log_ratios)
     loosest, tightest = float(targets[0]), float(targets[-1])
     low, middle, high = _ratio_interval(mean_log_ratios(log_ratios))
-    front, rival = median_front(ranked(new)), median_front(ranked(baseline))
+    front, rival = median_front(deciding(new)), median_front(deciding(baseline))
     # What NEW needs for errors tighter than its frontier's is not known if it is floored.
     known = max(tightest, float(front.error[-1])) if floored and len(front.error) else tightest
     rival = _within(rival, loosest, known)

@@ -19,7 +19,10 @@ MOST_CALLS = 2**18
 
 
 def measure_dimension(grids: list[int], error: float, samples: int, report: Report) -> pd.DataFrame:
-    """A row a grid and estimator: the cheapest setting whose median relative error is `error`."""
+    """Find the loosest setting with a median relative error of at most `error`.
+
+    The table has one row for each grid and estimator that reaches it.
+    """
     task, rows = TASKS["heat"], []
     for number, points in enumerate(grids):
         problem = replace(task, system=Heat(points)).problem("initial")

@@ -90,7 +90,8 @@ def attempt(
     seeds of their own.
     """
     tracing = tracemalloc.is_tracing()
-    # Memory is traced after a run that has left the parameters alone, and without this copy's.
+    # With tracing on, x0 is copied but theta is not: an earlier run showed that the estimator
+    # leaves theta alone, and the copy would be counted.
     private = problem if tracing else problem.with_theta(problem.theta.copy())
     counted, x0_copy = metered(private, len(x0)), x0.copy()
     estimate: Estimate | None = None

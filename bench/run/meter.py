@@ -15,9 +15,10 @@ class Meter:
     `f_evals`, `vjp_evals`, `jvp_evals` and `jac_evals` (B,) count rows, each for the sample that it
     belongs to. A Jacobian counts as one vector-Jacobian product for each state, and a pullback that
     differences a simulator counts, in `f_evals`, as the calls of the simulator that it makes.
-    `batches` counts calls by oracle and number of rows. `stored_bytes` is the memory held for each
-    of the lanes that first asked for a derivative, at that moment, since the meter was made; it is
-    None outside a tracemalloc session. A subclass whose `see` does more can watch each call.
+    `batches` counts calls by oracle and number of rows. `stored_bytes` is the memory, per lane,
+    that has been allocated since the meter was made and is held when the backward pass begins, at
+    the first pullback or terminal gradient asked for; it is None outside a tracemalloc session. A
+    subclass whose `see` does more can watch each call.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -35,7 +36,7 @@ class Meter:
         return np.asarray(self.f_evals + self.vjp_evals + self.jvp_evals + self.jac_evals)
 
     def see(self, problem: Problem, oracle: str, lane: Array, t: Array, *arrays: Array) -> None:
-        """Count a call that is about to be made, with R rows; its name and arguments are given."""
+        """Count a call of R rows that is about to be made, given its name and its arguments."""
         if oracle == "pullback":  # an implicit forward solve asks for Jacobians too
             self.turn(len(lane))
         evals = {"flow": self.f_evals, "pullback": self.vjp_evals, "jacobian": self.jac_evals}
@@ -84,11 +85,11 @@ class MeteredProblem(Problem):
 
 
 def metered(problem: Problem, lanes: int) -> MeteredProblem:
-    """The problem with a new meter for a batch of `lanes` samples."""
+    """Return the problem with a new meter for a batch of `lanes` samples."""
     return with_meter(problem, Meter(lanes))
 
 
 def with_meter(problem: Problem, meter: Meter) -> MeteredProblem:
-    """The problem with a meter that sees its calls."""
+    """Return the problem with a meter that sees its calls."""
     given = {part.name: getattr(problem, part.name) for part in fields(Problem) if part.init}
     return MeteredProblem(**given, meter=meter)

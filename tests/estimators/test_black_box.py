@@ -38,7 +38,7 @@ def test_every_call_of_the_simulator_is_counted(
 
 
 def test_a_pullback_is_ten_calls(short: Callable) -> None:
-    """Euler takes as many vjps as steps: beside the closed form's 2 calls a step, 11."""
+    """Euler takes as many vjps as steps: beside the closed form's 2 calls for each step, 11."""
     spent = []
     box, x0 = short(TASK, 0.5).sample(np.random.default_rng(0), 2)
     for problem in (box, box.exact):

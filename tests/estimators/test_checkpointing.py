@@ -78,7 +78,7 @@ def _stop(system: LQR, x: Array) -> Array:
 
 @pytest.mark.parametrize("name", ["Tsit5", "DOP853"])
 def test_a_number_a_step_is_kept_and_no_state(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Truth: 8 bytes a step a lane, give or take what a growing array has in reserve; not 16."""
+    """Truth: 8 bytes for each step of a lane, not 16, give or take a growing array's reserve."""
     problem = TASKS["lqr"].problem("perturbed")
     x0 = np.random.default_rng(0).standard_normal((32, 2))
     monkeypatch.setattr(LQR, "terminal_gradient", _stop)

@@ -11,13 +11,13 @@ from gradpareto.bench.judge.frontier import (
     Front,
     attained,
     attainment,
+    deciding,
     evals_at,
     front,
     limit_at,
     median_front,
     median_points,
     observed_order,
-    ranked,
     weighted,
 )
 from tests.bench.conftest import MakeRecords, record, table
@@ -95,7 +95,7 @@ def test_observed_order_of_a_power_law(power_law, order: float) -> None:  # type
     assert observed_order(power_law("bptt", 10.0, order)) == pytest.approx(order, rel=1e-6)
 
 
-def test_failures_and_points_at_the_floor_are_not_ranked() -> None:
+def test_failures_and_points_at_the_floor_decide_nothing() -> None:
     good = record("bptt", 0.1, 0, 10, 1e-3)
     rows = [
         good,
@@ -104,7 +104,7 @@ def test_failures_and_points_at_the_floor_are_not_ranked() -> None:
     ]
     records = table(rows)
     records.loc[2, "status"] = "diverged"
-    assert list(ranked(records).setting) == [0.1]
+    assert list(deciding(records).setting) == [0.1]
 
 
 def test_weight_prices_the_derivatives() -> None:

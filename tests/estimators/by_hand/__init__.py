@@ -1,4 +1,4 @@
-"""Oracle calls as they are made by hand: a module a family, BY_HAND from name to formula."""
+"""Oracle calls as made by hand: one module for each family, and BY_HAND from name to formula."""
 
 from importlib import import_module
 from pkgutil import iter_modules

@@ -3,8 +3,11 @@
 import difflib
 from collections.abc import Iterable
 
+SEE_LIST = "; see gradpareto list"
+"""The end of a message about an unknown system, preset or estimator, if no known name is near."""
 
-def nearest(name: str, known: Iterable[str], likeness: float = 0.3) -> str:
+
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """`: did you mean 'this'?`, to end a message with, or nothing if no known name is near.
 
     A name is near from a `likeness` on, between 0 and 1 (the same).

@@ -30,7 +30,7 @@ def answer(estimator: Estimator) -> Finding:
         "answer",
         not seen,
         "an Estimate: loss (B,), grad_x0 (B, d), grad_theta (B, P), steps (B,), all real numbers",
-        "; ".join(seen) or f"such an estimate on each of {', '.join(SMOOTH)}",
+        "; ".join(seen) or f"a valid Estimate on each of the {', '.join(SMOOTH)}",
         "make this call work first; the other checks were not run",
     )
 
@@ -83,7 +83,7 @@ def memory(estimator: Estimator) -> Finding:
         not found > declared + 0.3,
         f"the bytes held for the backward pass grow no faster than steps^{declared:g}, as it "
         "declares",
-        f"they grow as steps^{found:.2f}",
+        f"the bytes held grow as steps^{found:z.2f}",
         "declare the exponent that is measured as `memory`, or keep less between the passes",
     )
 
@@ -147,6 +147,6 @@ def float64(estimator: Estimator) -> Finding:
         "float64",
         found == {"float64"},
         "float64 results from float64 inputs",
-        ", ".join(sorted(found)),
+        f"results are {', '.join(sorted(found))}",
         "make arrays in np.result_type(x0, problem.theta)",
     )

@@ -12,7 +12,7 @@ import pandas as pd
 import pebble
 
 from gradpareto.bench.judge.frontier import limit_table
-from gradpareto.bench.nearest import nearest
+from gradpareto.bench.nearest import SEE_LIST, nearest
 from gradpareto.bench.plugins import set_aside_older_cells
 from gradpareto.bench.run.measure import failed_records, measure
 from gradpareto.bench.run.plan import Plan
@@ -72,13 +72,15 @@ def _check_names(plan: Plan, estimators: Mapping[str, Estimator]) -> None:
     """Raise ValueError for a name that the plan has and no registry knows."""
     for system, theta in plan.problems:
         if system not in TASKS:
-            raise ValueError(f"unknown system {system!r}{nearest(system, TASKS)}")
+            hint = nearest(system, TASKS) or SEE_LIST
+            raise ValueError(f"unknown system {system!r}{hint}")
         if theta not in TASKS[system].presets:
             known = ", ".join(TASKS[system].presets)
             raise ValueError(f"{system} has no preset {theta!r}: known: {known}")
     for name in plan.estimators:
         if name not in estimators:
-            raise ValueError(f"unknown estimator {name!r}{nearest(name, estimators)}")
+            hint = nearest(name, estimators) or SEE_LIST
+            raise ValueError(f"unknown estimator {name!r}{hint}")
 
 
 @dataclass(frozen=True)

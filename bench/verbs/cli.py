@@ -20,8 +20,8 @@ VERBS = {
     "reference": "Print the certificate of a system's reference gradients.",
     "check": "Check whether ESTIMATOR is fit to be compared.",
     "traits": "Print what estimators declare of themselves, beside what is measured.",
-    "overhead": "Measure the time that an estimator adds to that of its oracle calls.",
-    "dimension": "Measure what an accuracy costs as the heat equation's grid is refined.",
+    "overhead": "Measure the time that an estimator takes beyond its oracle calls.",
+    "dimension": "Measure the cost of a given accuracy as the heat equation's grid is refined.",
     "learn": "Train a policy with each of several estimators, and compare them.",
     "reproduce": "Make a figure of the paper again.",
 }
@@ -37,7 +37,8 @@ class Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         if cmd_name not in VERBS:
-            raise click.UsageError(f"there is no verb {cmd_name!r}{nearest(cmd_name, VERBS)}")
+            hint = nearest(cmd_name, VERBS) or "; see gradpareto --help"
+            raise click.ClickException(f"there is no verb {cmd_name!r}{hint}")
         verb = import_module(f"gradpareto.bench.verbs.{cmd_name}").verb
         assert isinstance(verb, click.Command)
         return verb
@@ -70,6 +71,8 @@ def main() -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(2)
+    except click.UsageError as error:  # Click's own: ours are plain ClickExceptions
+        _complain(error.format_message().removesuffix(".") + _way_on(error))
     except click.ClickException as error:
         _complain(error.format_message())
     except (KeyboardInterrupt, click.Abort):
@@ -88,6 +91,13 @@ def _is_of_the_input(error: Exception) -> bool:
     from gradpareto.reference import NotSolved  # noqa: PLC0415 (help does without NumPy)
 
     return isinstance(error, (ValueError, NotSolved, OSError))
+
+
+def _way_on(error: click.UsageError) -> str:
+    """Return where to read about the verb, unless the message ends with a suggestion."""
+    if error.ctx is None or error.format_message().endswith("?"):
+        return ""
+    return f"; see {error.ctx.command_path} --help"
 
 
 def _complain(message: str) -> None:

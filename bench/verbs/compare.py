@@ -45,9 +45,9 @@ def verb(
     Example: gradpareto compare my_solver.py:MySolver bptt --system quadrotor
     """
     if baseline in new:
-        raise click.UsageError(f"cannot compare {baseline} with itself")
+        raise click.ClickException(f"cannot compare {baseline} with itself")
     if tightest is not None and tightest > loosest:
-        raise click.UsageError(f"--to {tightest:g} is looser than --from {loosest:g}")
+        raise click.ClickException(f"--to {tightest:g} is looser than --from {loosest:g}")
     plan = asked.planned((*new, baseline))
     records = asked.measured(plan)
     judged = [judge_all(records, plan.problems, name, baseline, loosest, tightest) for name in new]

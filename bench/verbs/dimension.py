@@ -10,7 +10,7 @@ from gradpareto.bench.draw.dimension_figure import dimension_figure
 from gradpareto.bench.run.dimension import measure_dimension
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder, write_whole
-from gradpareto.bench.verbs.options import AS_JSON, PATH, Count, Positive
+from gradpareto.bench.verbs.options import AS_JSON, PATH, Between, Count, Positive
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 
@@ -22,7 +22,7 @@ DEFAULT = Path("results/runs/dimension")
 @click.option(
     "--points",
     "grids",
-    type=click.IntRange(8, 512),
+    type=Between(8, 512),
     multiple=True,
     default=GRIDS,
     show_default=True,
@@ -51,7 +51,7 @@ DEFAULT = Path("results/runs/dimension")
 )
 @AS_JSON
 def verb(grids: tuple[int, ...], error: float, samples: int, out: Path, as_json: bool) -> None:
-    """Measure what an accuracy costs as the heat equation's grid is refined.
+    """Measure the cost of a given accuracy as the heat equation's grid is refined.
 
     The cost is in oracle evaluations and in seconds, of explicit and of implicit methods.
 

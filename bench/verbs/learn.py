@@ -26,6 +26,7 @@ from gradpareto.bench.verbs.options import (
     PATH,
     PLUG_IN,
     SYSTEM,
+    Between,
     Count,
     Positive,
     SettingOf,
@@ -124,7 +125,7 @@ class Training:
     ),
     click.option(
         "--seed",
-        type=click.IntRange(min=0),
+        type=Between(0),
         default=0,
         show_default=True,
         help="Seed that draws the parameters and the initial states.",

@@ -18,6 +18,7 @@ from gradpareto.bench.verbs.options import (
     PATH,
     PRESET,
     SYSTEM,
+    Between,
     Count,
     Name,
     Positive,
@@ -115,7 +116,7 @@ measuring = gathered(
     ),
     click.option(
         "--seed",
-        type=click.IntRange(min=0),
+        type=Between(0),
         help="Seed that draws the initial states. Default: the run folder's or 0.",
     ),
     click.option(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gradpareto.bench.nearest import nearest
+from gradpareto.bench.nearest import SEE_LIST, nearest
 from gradpareto.bench.plugins import BROKEN, PLUGINS, resolve
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import default_folder
@@ -24,7 +24,7 @@ Context = click.Context | None
 
 
 class Name(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """One of a registry's names; an unknown one is answered with the nearest.
+    """One of a registry's names; an unknown one is answered with one that is near, if there is one.
 
     `known` is called for the names, which plug-ins may add to. `needs` has those that are known and
     not installed, each with the command that helps.
@@ -43,13 +43,13 @@ class Name(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         if value in known:
             return value
         if value in self.needs:
-            raise click.UsageError(f"{self.name} {value!r} needs: {self.needs[value]}")
+            raise click.ClickException(f"{self.name} {value!r} needs: {self.needs[value]}")
         if value in BROKEN:
-            raise click.UsageError(f"{self.name} {value!r} is broken: {BROKEN[value]}")
+            raise click.ClickException(f"{self.name} {value!r} is broken: {BROKEN[value]}")
         if value.endswith(".py"):
-            raise click.UsageError(f"{value} is a file: name what is in it, as in {value}:NAME")
-        hint = nearest(value, known) or f": known: {', '.join(known)}"
-        raise click.UsageError(f"unknown {self.name} {value!r}{hint}")
+            raise click.ClickException(f"{value} is a file: name what is in it, as in {value}:NAME")
+        hint = nearest(value, known) or SEE_LIST
+        raise click.ClickException(f"unknown {self.name} {value!r}{hint}")
 
 
 class Estimators(Name):
@@ -73,8 +73,24 @@ class OneEstimator(Estimators):
         names = super().convert(value, param, ctx)
         if len(names) > 1:
             forms = ", ".join(name.rpartition("-")[2] for name in names)
-            raise click.UsageError(f"{value} has several forms, name one, {value}-FORM: {forms}")
+            raise click.ClickException(
+                f"{value} has several forms, name one, {value}-FORM: {forms}"
+            )
         return names[0]
+
+
+def positive(value: Any, named: str) -> float:
+    """Return a text as a number above zero and finite.
+
+    Raises ClickException, with what the number is `named`, if it is another.
+    """
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise click.ClickException(f"{named} must be a positive number, not {value!r}")
+    return number
 
 
 class Positive(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -83,14 +99,7 @@ class Positive(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     name = "number"
 
     def convert(self, value: Any, param: Parameter, ctx: Context) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 < number < math.inf:
-            named = param.opts[0] if param else "the number"
-            raise click.UsageError(f"{named} must be a positive number, not {value!r}")
-        return number
+        return positive(value, param.opts[0] if param else "the number")
 
 
 class Count(Positive):
@@ -101,8 +110,21 @@ class Count(Positive):
     def convert(self, value: Any, param: Parameter, ctx: Context) -> int:
         number = super().convert(value, param, ctx)
         if number != int(number):
-            raise click.UsageError(f"{param.opts[0] if param else 'it'} must be a whole number")
+            raise click.ClickException(f"{param.opts[0] if param else 'it'} must be a whole number")
         return int(number)
+
+
+class Between(click.IntRange):
+    """A whole number in a range that includes its ends."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: Parameter, ctx: Context) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            end = "on" if self.max is None else f"to {self.max}"
+            self.fail(f"{value!r} is not a whole number from {self.min} {end}", param, ctx)
 
 
 class SettingOf(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -118,7 +140,7 @@ class SettingOf(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             return value
         name, equals, setting = value.rpartition("=")
         name = self.names.convert(name if equals else setting, param, ctx)
-        return name, Positive().convert(setting, param, ctx) if equals else None
+        return name, positive(setting, f"the setting in {value}") if equals else None
 
 
 SYSTEM = Name("system", lambda: TASKS, NEEDS)

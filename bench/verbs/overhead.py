@@ -14,6 +14,7 @@ from gradpareto.bench.verbs.options import (
     PLUG_IN,
     PRESET,
     SYSTEM,
+    Between,
     Count,
     Positive,
 )
@@ -48,7 +49,7 @@ from gradpareto.systems import TASKS
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=Between(0),
     default=0,
     show_default=True,
     help="Seed that draws the initial states.",
@@ -63,7 +64,7 @@ def verb(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Measure the time that an estimator adds to that of its oracle calls.
+    """Measure the time that an estimator takes beyond its oracle calls.
 
     Everything is timed on one core. The samples are also timed one by one, which shows what a batch
     saves.
@@ -90,5 +91,5 @@ def verb(
 def _preset_of(system: str, theta: str | None) -> str:
     presets = list(TASKS[system].presets)
     if theta is not None and theta not in presets:
-        raise click.UsageError(f"{system} has no preset {theta!r}: known: {', '.join(presets)}")
+        raise click.ClickException(f"{system} has no preset {theta!r}: known: {', '.join(presets)}")
     return theta or presets[-1]

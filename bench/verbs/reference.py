@@ -8,7 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.run.plan import Plan, load_x0, problems_of
-from gradpareto.bench.verbs.options import AS_JSON, CACHE, PATH, PRESET, SYSTEM, Count
+from gradpareto.bench.verbs.options import AS_JSON, CACHE, PATH, PRESET, SYSTEM, Between, Count
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.reference import Reference, load_or_certify
 
@@ -31,7 +31,7 @@ from gradpareto.reference import Reference, load_or_certify
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=Between(0),
     default=0,
     show_default=True,
     help="Seed that draws the initial states.",

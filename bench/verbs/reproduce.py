@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from gradpareto.bench.paper.figures import FIGURES
 from gradpareto.bench.paper.reproduction import Scale
 from gradpareto.bench.store.records import write_whole
-from gradpareto.bench.verbs.options import AS_JSON, PATH, Count
+from gradpareto.bench.verbs.options import AS_JSON, PATH, Between, Count
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 
@@ -17,7 +17,7 @@ DEFAULT = Path("results/runs")
 
 
 @click.command("reproduce")
-@click.argument("number", metavar="FIGURE", type=click.IntRange(2, 7))
+@click.argument("number", metavar="FIGURE", type=Between(2, 7))
 @click.option("--quick", is_flag=True, help="Take seconds, and show nothing but that it runs.")
 @click.option(
     "--iterations",

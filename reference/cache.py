@@ -63,7 +63,7 @@ def cache_key(problem: Problem, x0: Array) -> str:
 
 
 def _write(path: Path, key: str, reference: Reference) -> None:
-    """Write under a temporary name first, so that no reader ever sees half a file."""
+    """Write a reference, under a temporary name first, so that no reader ever sees half a file."""
     arrays: dict[str, Any] = {
         "loss": reference.loss,
         "grad_x0": reference.grad_x0,

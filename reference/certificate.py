@@ -17,17 +17,13 @@ from gradpareto.systems import Array, Problem
 FIRST_STEPS = 32
 """The collocation steps of a smooth segment from which the doubling starts."""
 AGREED = 2e-14
-"""The relative disagreement of N steps and 2N at which the doubling ends.
-
-It also ends where the disagreement no longer falls fourfold. That is believed if a rounding of x0
-does nearly as much, or if 2N are as many steps as the adaptive solves took; with fewer steps a kink
-may be unresolved. At four times that number the doubling ends even if the disagreement still falls.
-Below ENOUGH it ends where the disagreement falls by less than ALGEBRAIC, since at a kink more steps
-gain little; away from kinks it would fall 2^16-fold.
-"""
+"""The relative disagreement of N steps and 2N at which the doubling ends (see `_converged`)."""
 ENOUGH, ALGEBRAIC = 1e-10, 2.0**8
+"""Below the disagreement ENOUGH, the doubling ends where it falls by no more than ALGEBRAIC: at a
+kink more steps gain little, while away from kinks it would fall 2^16-fold."""
 ROUNDINGS = 100
-"""The sum that the roundings of a whole solve may reach, in roundings of x0."""
+"""The roundings of a whole solve may change the gradient by this multiple of what one rounding of
+x0 changes in it."""
 UNSOLVED = 1e-3
 """The largest disagreement that is an uncertainty and not yet a failure."""
 _DIRECTION_SEED = 20212
@@ -105,7 +101,18 @@ def certify(problem: Problem, x0: Array) -> Reference:
 def _converged(
     problem: Problem, x0: Array, meshes: Sequence[Sequence[Array]]
 ) -> tuple[LossAndGradient, LossAndGradient]:
-    """Collocate with 2N steps and N, the first N at which they agree or stop improving."""
+    """Double the number N of collocation steps; return the last gradients of 2N steps and N.
+
+    The doubling ends when the relative disagreement of the two is at most AGREED, or
+
+    - at most ENOUGH, and has fallen by no more than ALGEBRAIC;
+    - at most UNSOLVED, and has fallen by no more than fourfold, and either 2N are as many steps as
+      the adaptive solves took (with fewer, a kink may be unresolved), or it is at most ROUNDINGS
+      times what one rounding of x0 changes;
+    - at most UNSOLVED, and 4N would be more than four times the adaptive solves' steps.
+
+    Raises NotSolved if none of these is reached.
+    """
     adaptive = max(len(mesh) - 1 for segment in meshes for mesh in segment)
     coarse: LossAndGradient | None = None
     previous, steps, most = np.inf, FIRST_STEPS, 4 * max(adaptive, FIRST_STEPS)

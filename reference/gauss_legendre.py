@@ -3,6 +3,9 @@
 Forward, k_i = f(x + h sum_j A_ij k_j) and x <- x + h sum_i b_i k_i; the adjoint's
 recurrence stands at `gauss_legendre`. Hairer, Norsett and Wanner, Solving Ordinary Differential
 Equations I (1993), II.7.
+
+The estimators have a collocation of their own. This one is written again on purpose: the truth
+shares no code with what it judges.
 """
 
 from collections.abc import Callable, Sequence

@@ -19,9 +19,12 @@ ATOL = 1e-4
 component near zero may rest there."""
 FIRST_STEP = 1 / 64
 """The first step, in units of the interval."""
-SHORTEST, MOST_SHORTEST = 16, 8
-"""In units of t's rounding: a step this short, across a jump of the slope, is as good as exact. And
-how many of them may follow each other before there is no end to them in sight."""
+SHORTEST = 16
+"""A step of at most this number of roundings of t is accepted if its error is finite, since
+across a jump of the slope it is as good as exact."""
+MOST_SHORT_STEPS = 8
+"""The number of steps that short which a lane may take in a row; a lane that needs more is given
+up."""
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
 _SLIVER = 1.01
 """A step is stretched by this much at most to reach the end."""
@@ -43,7 +46,7 @@ class StepControl:
 # Below 100 eps, rounding would reject steps. The longest step bounds the error of the dense output.
 # The stiff system takes a tenth of the attempts.
 TIGHT = StepControl(rtol=2.3e-14, longest=1 / 64, attempts=60_000)
-"""As tight as rounding allows."""
+"""The control of solves that are as tight as rounding allows."""
 
 Slope = Callable[[Array, Array, Array], Array]
 """A function from lanes (R,), times (R,) and y (R, n) to the derivatives y' (R, n)."""
@@ -178,7 +181,7 @@ class _Solve:
     def _give_up(self) -> None:
         """Give up the lanes whose steps stay down at rounding, or that are out of attempts."""
         step = self._next_steps()
-        stuck = self._shortest(step) & (self.short[self.going] == MOST_SHORTEST)
+        stuck = self._shortest(step) & (self.short[self.going] == MOST_SHORT_STEPS)
         for lane, h in zip(self.going[stuck], step[stuck], strict=True):
             self.lost[int(lane)] = f"DOP853 falls to steps of {h:.0e} at t = {self.t[lane]:g}"
         self.going = self.going[~stuck]
@@ -282,6 +285,6 @@ def _coefficients(slope: Slope, steps: _Steps) -> Array:
 
 
 def _inside(slope: Slope, start: float, end: float) -> Slope:
-    """Take the slope at a breakpoint from inside the segment, one rounding away."""
+    """Return the slope, but taken at a breakpoint from inside the segment, one rounding away."""
     low, high = sorted((float(np.nextafter(start, end)), float(np.nextafter(end, start))))
     return lambda lane, t, y: slope(lane, np.clip(t, low, high), y)

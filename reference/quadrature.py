@@ -1,4 +1,8 @@
-"""Gauss-Legendre nodes on [0, 1], and the matrices of the polynomials through them."""
+"""Gauss-Legendre nodes on [0, 1], and the matrices of the polynomials through them.
+
+The estimators have tableaus of their own at these nodes. They are written again here on purpose:
+the truth shares no code with what it judges.
+"""
 
 from functools import cache
 

@@ -1,4 +1,8 @@
-"""Simplified Newton iteration for collocation, with one Jacobian for the stages of many steps."""
+"""Simplified Newton iteration for collocation, with one Jacobian for the stages of many steps.
+
+The estimators have a simplified Newton method of their own. This one is written again on purpose:
+the truth shares no code with what it judges.
+"""
 
 import numpy as np
 

@@ -92,7 +92,7 @@ class Problem:
         """Multiply cotangents a (R, state_dim) of x' and c (R,) of w by the Jacobian of `flow`.
 
         This vector-Jacobian product returns the cotangent of x (R, state_dim), and that of theta in
-        factors (see `contract`).
+        factors (see `Factors` in policy.py), which `contract` multiplies and sums.
         """
         return self._pull(lane, t, x, a, c)
 

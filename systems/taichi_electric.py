@@ -84,7 +84,7 @@ def _simulator() -> Callable[[list[Array], tuple[float, ...], bool], Array]:
 
 
 def _started() -> Any:
-    """Initialise the module taichi without a word."""
+    """Initialise the module taichi so that it prints nothing, and return it."""
     os.environ |= {
         "ENABLE_TAICHI_HEADER_PRINT": "False",
         "TI_LOG_LEVEL": "error",

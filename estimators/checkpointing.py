@@ -22,13 +22,14 @@ from gradpareto.systems import Array, Problem
 
 @dataclass(frozen=True)
 class Checkpointed(Estimator):
-    """At most `checkpoints` states are held at a time, whatever the number of steps.
+    """The discrete adjoint that holds at most `checkpoints` states at a time.
 
-    Of fixed steps there is a known number, and the places are binomial (Revolve, Griewank and
-    Walther 2000). `online`, steps are adaptive and places move while nobody knows where it ends
-    (Wang, Moin and Iaccarino 2009). Those that were accepted are kept, a number a step and not a
-    state: the bytes do grow with the steps, but by 8 each. Taken again they are given: the control
-    judges no step twice, and rounding, which its error estimates magnify, cannot make other steps.
+    The number of fixed steps is known, and states are kept at binomial places (Revolve, Griewank
+    and Walther 2000). With `online`, steps are adaptive, and the places move as long as the number
+    of steps is unknown (Wang, Moin and Iaccarino 2009). The beginning of each accepted step is kept
+    as one number, so the bytes do grow with the steps, but by 8 each. A step is taken again with
+    its known length: the control judges no step twice, and rounding, which its error estimates
+    magnify, cannot lead to other steps.
     """
 
     tableau: Tableau
@@ -38,12 +39,12 @@ class Checkpointed(Estimator):
 
     @property
     def declares(self) -> Declaration:
-        """The memory of `online` is what a system of two states shows from 100 steps to 1000.
+        """The declaration; the memory of `online` is that of two states from 100 to 1000 steps.
 
-        The states take a constant size, and the accepted steps 8 bytes each: the exponent is 0 for
-        few steps or many states, and 1 in the limit, where a stored trajectory is larger by a
-        factor of at least the number of states. The calls leave out the steps that are taken more
-        than twice, if there are more steps than checkpoints.
+        The checkpoints take a constant size, and the accepted steps 8 bytes each: the exponent is 0
+        for few steps or many states, and 1 in the limit, where a stored trajectory is larger by a
+        factor of at least the number of states. The calls leave out those of steps that are taken
+        more than twice, if there are more steps than checkpoints.
         """
         knob: Knob
         if self.online:

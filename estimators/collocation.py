@@ -36,11 +36,11 @@ class Collocation(Estimator):
 
     With `stages`, the setting is the step of an implicit Runge-Kutta method. Without, it is the
     mean spacing of the nodes of one polynomial over each of the `pieces` into which every smooth
-    segment is cut (Quaglino et al. 2020); `steps` then counts nodes.
+    segment is cut (Quaglino et al. 2020); an estimate's `steps` then counts nodes.
 
-    Both ways the iteration is the simplified Newton method, which asks for Jacobians only where it
-    converges slowly; going back they are those that going forward ended with. The guess is the last
-    step's polynomial, or the solution on half as many nodes.
+    Both passes use the simplified Newton method, which asks for Jacobians only where it converges
+    slowly; the backward pass starts with those that the forward pass ended with. The first guess
+    comes from the last step's polynomial, or from the solution on half as many nodes.
     """
 
     family: Family

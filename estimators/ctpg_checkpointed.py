@@ -19,12 +19,12 @@ from gradpareto.systems import Array, Problem
 
 @dataclass(frozen=True)
 class CheckpointedCtpg(Estimator):
-    """Dense output of one stretch of the horizon at a time, as in CVODES.
+    """CTPG that holds the dense output of one stretch of the horizon at a time, as CVODES does.
 
-    The state is stored at `checkpoints` equally spaced times; each stretch between two of them is
-    solved again, by the very steps of the first time, when the adjoint comes to it. Between the
-    passes that is constant; on the way back the dense output of one stretch is held, which is less
-    than a whole trajectory's by a factor and not by an order.
+    The state is stored at `checkpoints` equally spaced times. Each stretch between two of them is
+    solved again, by the very steps of the first time, when the adjoint comes to it. The memory held
+    between the passes is therefore constant. On the way back it also includes the dense output of
+    one stretch, a fixed share of the whole trajectory's.
     """
 
     tableau: Tableau

@@ -21,10 +21,10 @@ ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Scheme:
-    """dL/dz = Re(sum_k w_k L(z + s_k e) - L(z) sum_k w_k) / e: shifts s and weights w.
+    """A scheme dL/dz = Re(sum_k w_k L(z + s_k e) - L(z) sum_k w_k) / e of shifts s and weights w.
 
-    `perturbation` is e, times max(1, |z|): where truncation, of order `order`, and rounding are in
-    balance; `floor` is what they leave of the gradient, relative to the loss.
+    e is `perturbation` times max(1, |z|), at which truncation and rounding are in balance. `floor`
+    is the error that they leave in the gradient, relative to the loss.
     """
 
     shifts: tuple[complex, ...]
@@ -38,7 +38,10 @@ class Scheme:
 
 
 def _balanced(shifts: tuple[float, ...], weights: tuple[float, ...], order: int) -> Scheme:
-    """A scheme of real shifts: e^order and eps / e are in balance, for derivatives of size 1."""
+    """Return a scheme of real shifts at which e^order and eps / e are in balance.
+
+    That is so where the derivatives are of size 1.
+    """
     perturbation = EPS ** (1 / (order + 1))
     return Scheme(shifts, weights, perturbation, EPS / perturbation)
 
@@ -54,11 +57,12 @@ COMPLEX_STEP = Scheme((1j,), (-1j,), 1e-30, EPS)
 
 @dataclass(frozen=True)
 class Differences(Estimator):
-    """The step is the knob; the mesh is frozen, so that only the perturbed entry differs.
+    """Differences of fixed-step losses, of which the step is the knob.
 
-    The solves of one sample are rows of one batch, each with its own theta, and all are paid for.
-    In float64, which the perturbation is chosen for. Raises ValueError if the scheme is complex and
-    the system a simulator, which takes real numbers only.
+    The mesh is frozen, so that two losses differ by the perturbed entry alone. The solves of one
+    sample are rows of one batch, each with its own theta, and all are paid for. Everything is
+    computed in float64, for which the perturbation is chosen. Raises ValueError if the scheme is
+    complex and the system a simulator, which takes real numbers only.
     """
 
     tableau: Tableau
@@ -99,7 +103,7 @@ class Differences(Estimator):
         return Estimate(loss, gradient[:, :width], gradient[:, width:], steps)
 
     def _of(self, problem: Problem, lane: int, x: Array, step: float) -> Array:
-        """The loss and its derivatives in x0 and theta, (1 + d + P,)."""
+        """Return the loss and its derivatives in x0 and theta, (1 + d + P,)."""
         at, scheme = point_of(problem, lane, x), self.scheme
         shifts, weights = np.array(scheme.shifts), np.array(scheme.weights)
         # Rows of a kind, with a theta each: the rounding of what is subtracted is of a kind too.
@@ -119,13 +123,13 @@ class Differences(Estimator):
 
 
 def point_of(problem: Problem, lane: int, x: Array) -> Array:
-    """x0 and the parameters that control the lane, (d + P,)."""
+    """Return x0 and the parameters that control the lane, stacked (d + P,)."""
     theta = problem.theta if problem.trial is None else problem.theta[problem.trial[lane]]
     return np.concatenate([x, theta])
 
 
 def losses_at(problem: Problem, tableau: Tableau, lane: int, points: Array, step: float) -> Array:
-    """The discretised loss (R,) of one sample at points (R, d + P), each an x0 and a theta."""
+    """Return the discretised loss (R,) of one sample at points (R, d + P), each x0 and theta."""
     width = problem.system.state_dim
     at = replace(problem, theta=points[:, width:], trial=None)
     lanes = np.full(len(points), lane)

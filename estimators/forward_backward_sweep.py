@@ -22,14 +22,14 @@ PLACES = np.array([0.0, 0.5, 0.5, 1.0])
 
 @dataclass(frozen=True)
 class ForwardBackwardSweep(Estimator):
-    """The state forward by RK4 on a fixed mesh, then the adjoint backward by RK4 on the same.
+    """Solve the state forward by RK4 on a fixed mesh, then the adjoint backward on the same mesh.
 
-    As Lenhart and Workman have it, the mesh keeps states only at its points, and halfway the
-    adjoint is given their mean, which makes it of order 2 (`ctpg-rk4` has Hermite's cubic).
-    They repeat both sweeps because the control, held on the mesh, is what is sought and couples
-    them. A policy that is given makes the control a function of the state: the state does not
-    depend on the adjoint, and the first sweep is the last. The theta-gradient is the quadrature of
-    the adjoint's stages by RK4's weights, Simpson's.
+    As in Lenhart and Workman, states are kept only at the mesh's points. Halfway between two of
+    them the adjoint is given their mean, so that the method is of order 2 (`ctpg-rk4` has Hermite's
+    cubic there). The authors repeat both sweeps, because they seek the control, which couples the
+    two. Here the policy is given and makes the control a function of the state: the state does not
+    depend on the adjoint, and one sweep each way is enough. The theta-gradient is the quadrature of
+    the adjoint's stages by RK4's weights, which are Simpson's.
     """
 
     tight: float = 1e-3

@@ -47,7 +47,7 @@ class AdjointThenQuadrature(Estimator):
         )
 
     def controls(self, setting: float) -> tuple[Control, Control]:
-        """The step control of the forward solve, and that of the adjoint solve."""
+        """Return the step control of the forward solve, and that of the adjoint solve."""
         if self.tableau.error is None:
             return Fixed(setting), Fixed(setting)
         return Adaptive.from_tolerance(self.forward * setting), Adaptive.from_tolerance(setting)
@@ -86,7 +86,7 @@ class AdjointThenQuadrature(Estimator):
     def collect(
         self, problem: Problem, path: DenseOutput, alpha: DenseOutput, lanes: int, setting: float
     ) -> Array:
-        """The theta-gradient (lanes, P) along x's and alpha's dense outputs."""
+        """Return the theta-gradient (lanes, P) along x's and alpha's dense outputs."""
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from gradpareto.systems import Array
 
 @dataclass(frozen=True)
 class Mali(Reversible):
-    """x and a velocity v, which starts as f(x) (Zhuang, Dvornek, Tatikonda and Duncan 2021).
+    """The undamped asynchronous leapfrog method of Zhuang, Dvornek, Tatikonda and Duncan (2021).
 
-    x_half = x + h/2 v, u = f(x_half), v+ = 2u - v, x+ = x_half + h/2 v+ = x + h u: undamped, so
-    that the running cost, a state among others, is w(x_half) times h. The inverse is the same with
-    -h. It has the stability of the two-step midpoint rule: an error of v along a mode that decays
-    by exp(-rate T) is multiplied by exp(rate T).
+    It advances x and a velocity v, which starts as f(x): x_half = x + h/2 v, u = f(x_half),
+    v+ = 2u - v, x+ = x_half + h/2 v+ = x + h u. The running cost is integrated like any state, so
+    that a step adds h w(x_half) to it. The inverse of a step is the step with -h. The method has
+    the stability of the two-step midpoint rule: an error of v along a mode that decays by
+    exp(-rate T) is multiplied by exp(rate T).
     """
 
     @property

@@ -17,15 +17,16 @@ from gradpareto.systems import Array
 
 @dataclass(frozen=True)
 class McCallumFoster(Reversible):
-    """Two copies y and z of x, coupled, which a tableau's increment Psi takes turns to advance.
+    """Two coupled copies y and z of x, which a tableau's increment Psi advances in turn.
 
     z = z- - Psi_-h(y), y+ = coupling y + (1 - coupling) z + Psi_h(z), where the first z is y. The
-    last z of the paper's order, y+ first, is thus never asked for, nor is what undoes it: half a
-    step is saved. The running cost is what the stages of Psi_h(z) see of it, with the weights b.
+    paper computes y+ before z; its last z is never needed here, nor what undoes it, so that half a
+    step is saved. The running cost of a step is its quadrature over the stages of Psi_h(z), with
+    the weights b.
 
-    Undone, what rounding leaves grows by 1 / coupling a step; going forward, y - z shrinks by it,
-    but for its own rate: that of x with the sign turned, so that it grows where x decays by more
-    than -log(coupling) in a step.
+    Where steps are undone, rounding errors grow by a factor of 1 / coupling in each step. Going
+    forward, y - z is multiplied by `coupling` in each step, but also grows at the rate at which x
+    decays: where x decays by more than -log(coupling) in a step, y - z grows.
     """
 
     tableau: Tableau
@@ -77,7 +78,10 @@ class McCallumFoster(Reversible):
         return self.tableau.astype(np.finfo(x.dtype).dtype)
 
     def _increment(self, segment: Segment, k: int, way: int, x: Array) -> tuple[Array, Array, Step]:
-        """Psi (B, d) from x at edge k of the mesh one step ahead or back, running cost, stages."""
+        """Return Psi (B, d) from x at edge k of the mesh, the running cost, and the stages.
+
+        The step leads ahead if `way` is 1, and back if it is -1.
+        """
         tableau = self._tableau(x)
         h = way * segment.h
         t = np.stack([segment.time(k + way * c) for c in tableau.c])

@@ -19,17 +19,17 @@ from gradpareto.systems import Array, Factors, Problem
 
 @dataclass(frozen=True)
 class Multistep(Estimator):
-    """Adams-Bashforth-Moulton forward and along the adjoint, one evaluation a step (PEC).
+    """Adams-Bashforth-Moulton methods for the state and the adjoint, one evaluation a step (PEC).
 
-    A second one at the corrected state if `corrected` (PECE): steps may then be longer where
-    stability bounds them, and cost twice as much where it does not.
+    If `corrected`, each step has a second evaluation at the corrected state (PECE): steps may then
+    be longer where stability bounds them, and cost twice as much where it does not.
 
     A step point is a quadrature node that costs nothing more: the theta-integrand's factors come
     with the pullback, and the integral is that of polynomials through nodes on both sides of each
-    interval. What controls it is the step, as part of the adjoint's error norm (CTPG as the paper
-    runs it, a sketch of few components in place of all P). Or, if `refined`, nodes of its own: the
-    adjoint takes the steps that it needs itself, and intervals over which the integral is not
-    resolved are halved until their errors add up to the tolerance.
+    interval. The step control includes the integral in the adjoint's error norm (as the paper does
+    in CTPG, but with a sketch of few components in place of all P). If `refined`, the integral has
+    nodes of its own instead: the adjoint takes the steps that it needs itself, and intervals over
+    which the integral is not resolved are halved until their errors add up to the tolerance.
     """
 
     refined: bool = False

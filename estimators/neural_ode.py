@@ -19,7 +19,7 @@ from gradpareto.systems import Array, Factors, Problem
 
 @dataclass(frozen=True)
 class NeuralOde(Estimator):
-    """Backsolve: (x, alpha, g) from T to 0 as one ODE; memory does not grow with the steps.
+    """Solve (x, alpha, g) from T to 0 as one ODE, with a memory that does not grow with the steps.
 
     Where the closed loop contracts at a rate lambda, going backward multiplies errors by
     exp(lambda T) (paper, section 3.3). With `checkpoints`, the state is stored at that many equally

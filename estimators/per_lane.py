@@ -27,7 +27,10 @@ Segment = tuple[float, float, SegmentSolution]
 
 @dataclass(frozen=True)
 class PerLaneEstimator(Estimator):
-    """The parts that estimators over a solver share. In float64, whatever x0 and theta are."""
+    """The parts that estimators over a solver share.
+
+    Everything is computed in float64, whatever x0 and theta are.
+    """
 
     solver: LaneSolver
     tight: float = 1e-9
@@ -169,7 +172,10 @@ class _Lane:
         self.parameters = problem.policy.size
 
     def forward(self, x0: Array, dense: bool) -> tuple[Array, Array, list[Segment]]:
-        """x(T) (1, d), the loss, and if `dense` the segments' ends and solutions of (x, cost)."""
+        """Solve from x0, and return x(T) (1, d), the loss, and the segments' ends and solutions.
+
+        The solutions are those of (x, cost); they are returned if `dense`.
+        """
         width = len(x0)
 
         def flow(t: Array, y: Array) -> Array:
@@ -186,12 +192,12 @@ class _Lane:
         return x_end, state[width] + self.problem.terminal(x_end)[0], legs
 
     def state(self, forward: SegmentSolution, t: Array) -> Array:
-        """x(t) (1, d) of the forward solution of (x, cost)."""
+        """Return x(t) (1, d) from the forward solution of (x, cost)."""
         assert forward.at is not None
         return forward.at(t[0])[None, :-1]
 
     def pull(self, t: Array, x: Array, alpha: Array) -> tuple[Array, Array]:
-        """The adjoint's slope (d,) and the parameter gradient's (P,), both for time reversed."""
+        """Return the slopes of the adjoint (d,) and parameter gradient (P,), for time reversed."""
         gx, factors = self.problem.pullback(self.lane, t, x, alpha, np.ones(1))
         return gx[0], self.problem.contract([factors], np.ones((1, 1)))[0, 0]
 

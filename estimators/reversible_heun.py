@@ -13,10 +13,11 @@ from gradpareto.systems import Array
 
 @dataclass(frozen=True)
 class ReversibleHeun(Reversible):
-    """y, and z beside it with its slope m = f(z) (Kidger, Foster, Li and Lyons 2021).
+    """The reversible Heun method of Kidger, Foster, Li and Lyons (2021).
 
-    z+ = 2y - z + h m, m+ = f(z+), y+ = y + h/2 (m + m+); the running cost is y's, a trapezoid of
-    w(z). Stable on the imaginary axis alone, like MALI.
+    It advances y, and beside it z with its slope m = f(z): z+ = 2y - z + h m, m+ = f(z+),
+    y+ = y + h/2 (m + m+). The running cost is integrated as y is, by the trapezoidal rule of w(z).
+    Like MALI, the method is stable on the imaginary axis alone.
     """
 
     @property

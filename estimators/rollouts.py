@@ -91,7 +91,7 @@ class Rollouts(Estimator):
     def _of(
         self, problem: Problem, lane: int, x: Array, count: int, step: float
     ) -> tuple[float, Array]:
-        """The loss and its gradient (d + P,) of one sample."""
+        """Return the loss and its gradient (d + P,) of one sample."""
         at = point_of(problem, lane, x)
         rng = np.random.default_rng([self.seed, int.from_bytes(sha256(x.tobytes()).digest())])
         directions = self.draw(rng, (count // 2 if self.paired else count, len(at)))

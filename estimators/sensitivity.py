@@ -45,7 +45,7 @@ class Sensitivity(Estimator):
         )
 
     def solves(self, problem: Problem) -> int:
-        """A flow, a Jacobian of d products, and one product more."""
+        """Return 2 + d: a stage takes a flow, a Jacobian of d products, and one product more."""
         return problem.system.state_dim + 2
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
@@ -91,7 +91,7 @@ class _State:
         return cls(*(np.empty((count, *part.shape), part.dtype) for part in parts))
 
     def after(self, slopes: "_State", h: float, weights: Array) -> "_State":
-        """All parts moved by h times the weighted slopes of the stages, weights (s,)."""
+        """Move all parts by h times the sum of the stages' slopes with weights (s,)."""
         return _State(
             self.x + increment(h, weights, slopes.x),
             self.s + increment(h, weights, slopes.s),

@@ -27,13 +27,14 @@ QUADRATURE = gauss(3)
 
 @dataclass(frozen=True)
 class SolveBvp(Estimator):
-    """x' = f, alpha' = -(df/dx)^T alpha - dw/dx, x(0) = x0, alpha(T) = dJ/dx, all at once.
+    """Solve for the state and the adjoint at once, as a boundary-value problem, by SciPy.
 
-    Every smooth segment is mapped onto (0, 1), and they are components side by side: SciPy has no
-    interior points. The first guess is Radau's method on a coarse mesh, with its adjoint. The
-    loss and the theta-gradient are quadratures along the solution. There is no backward pass, and
-    nothing is stored for one. SciPy works in float64, differences Jacobians, and is given
-    `tolerance` for the relative residual; each call of an oracle is paid for.
+    Every smooth segment is mapped onto (0, 1), and the segments' variables are components side by
+    side, since SciPy has no interior boundary points. The first guess comes from Radau's method on
+    a coarse mesh, with its adjoint. The loss and the theta-gradient are quadratures along the
+    solution. There is no backward pass, and nothing is stored for one. SciPy works in float64,
+    differences Jacobians, and bounds the relative residual by the setting; each call of an oracle
+    is paid for.
     """
 
     tight: float = 1e-8
@@ -118,7 +119,10 @@ class _Lane:
         return np.concatenate(slopes, axis=1).T
 
     def _ends_meet(self, first: Array, last: Array) -> Array:
-        """x0, the terminal condition, and continuity from each segment to the next: (2 S d,)."""
+        """Return the residuals (2 S d,) of x(0) = x0, of the terminal condition and of continuity.
+
+        Continuity is that of x and alpha from each segment to the next.
+        """
         starts, stops = self._split(first[:, None]), self._split(last[:, None])
         missed = [starts[0][0] - self.x0]
         for (x, alpha), (next_x, next_alpha) in zip(stops, starts[1:], strict=False):

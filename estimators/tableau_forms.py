@@ -50,7 +50,7 @@ def forms(tableau: Tableau) -> dict[str, Estimator]:
 
 
 def as_tableau(given: Any, name: str) -> Tableau:
-    """A `Tableau` of any object's a, b, c, and if it has them order, and error, e, E or b_hat.
+    """Make a `Tableau` of any object's a, b, c, and if it has them order, and error, e, E or b_hat.
 
     The order is the highest up to 8 that the conditions allow, unless it claims one. A last stage
     that is f(t + h, x+) is the next step's first, and is not counted as a stage. Raises ValueError
@@ -88,7 +88,7 @@ def _floats(given: Any, name: str, part: str) -> Array:
 
 
 def _estimate(given: Any, name: str, b: Array) -> Array | None:
-    """Weights (E, s + 1) of the embedded error estimate, the last one that of f(t + h, x+)."""
+    """Return the weights (E, s + 1) of the error estimate, the last that of f(t + h, x+)."""
     for part in ("error", "e", "E", "b_hat"):
         if getattr(given, part, None) is None:
             continue

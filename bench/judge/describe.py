@@ -7,7 +7,7 @@ from gradpareto.bench.judge.verdict import Verdict
 
 
 def describe(verdicts: Mapping[float, list[Verdict]]) -> str:
-    """Four lines for each problem: the verdict at weight 1, and whether other weights change it."""
+    """Write four lines for each problem: the verdict at weight 1, and what other weights change."""
     lines = []
     for k, verdict in enumerate(verdicts[1.0]):
         ratio, low, high, epsilon = (
@@ -27,5 +27,5 @@ def describe(verdicts: Mapping[float, list[Verdict]]) -> str:
 
 
 def number(value: float, form: str) -> str:
-    """The formatted number, or "-" if it is not finite."""
+    """Return the formatted number, or "-" if it is not finite."""
     return format(value, form) if math.isfinite(value) else "-"

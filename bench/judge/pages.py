@@ -119,7 +119,7 @@ FIELD = (
 
 
 def blocks(results: Path) -> dict[str, str]:
-    """{name: text} of every block, from the records published in a folder like results/."""
+    """Return {name: text} of every block, from records published in a folder like results/."""
     verdicts, table = published_verdicts(results / "default"), summary(results / "field")
     said = {
         "table": markdown(summary(results / "default")),
@@ -137,13 +137,13 @@ def blocks(results: Path) -> dict[str, str]:
 
 
 def filled(page: str, texts: Mapping[str, str]) -> str:
-    """The page with each of its blocks filled. Raises KeyError on a block that has no text."""
+    """Return the page with its blocks filled. Raises KeyError on a block that has no text."""
     return BLOCK.sub(lambda found: f"{found[1]}\n{texts[found[2]].strip()}\n\n{found[3]}", page)
 
 
 @cache
 def summary(run: Path) -> pd.DataFrame:
-    """The table of a published run."""
+    """Return the table of a published run."""
     folder = RunFolder(run)
     records = read_records(folder.records_path)
     problems = zip(records.system, records.theta, strict=True)
@@ -152,7 +152,7 @@ def summary(run: Path) -> pd.DataFrame:
 
 @cache
 def published_verdicts(run: Path) -> dict[tuple[str, str], dict[float, list[Verdict]]]:
-    """The verdicts on PAIRS, each by the weight of a vjp, problems in the order of `compare`."""
+    """Judge PAIRS for each weight of a vjp, with the problems in the order of `compare`."""
     records = read_records(RunFolder(run).records_path)
     measured = set(zip(records.system, records.theta, strict=True))
     known = [(system, theta) for system, task in TASKS.items() for theta in task.presets]
@@ -163,7 +163,7 @@ def published_verdicts(run: Path) -> dict[tuple[str, str], dict[float, list[Verd
 def result(
     verdicts: Mapping[tuple[str, str], Mapping[float, list[Verdict]]], table: pd.DataFrame
 ) -> str:
-    """The three sentences of the README that say what was found."""
+    """Return the three sentences of the README that say what was found."""
     against_euler, against_order_8 = (verdicts[pair][1.0] for pair in PAIRS[:2])
     won = sum(verdict.answer == "dominates" for verdict in against_euler)
     fewer = sorted(1 / verdict.ratio for verdict in against_euler)
@@ -186,7 +186,7 @@ def result(
 
 
 def advice(table: pd.DataFrame) -> str:
-    """The five lines of the README that recommend an estimator."""
+    """Return the five lines of the README that recommend an estimator."""
     reached = np.isfinite(table[MATCHED]).groupby(table.estimator).sum()
     unsure = (
         f"- **You do not know**: `{UNSURE}`. It reaches that error on {reached[UNSURE]} of "

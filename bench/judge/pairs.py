@@ -69,7 +69,7 @@ def compare_pairs(
 def _tightest_errors(
     reached: Sequence[Attainment], samples: Sequence[int], loosest: float
 ) -> Array:
-    """The tightest error (E, E) that either of two reaches in the median common sample."""
+    """Return the tightest error (E, E) that either of two reaches in the median common sample."""
     best = np.full((len(reached), len(samples)), np.nan)
     for row, own in zip(best, reached, strict=True):
         for k, sample in enumerate(samples):
@@ -81,13 +81,13 @@ def _tightest_errors(
 
 
 def ladder(loosest: float, tightest: float, a_decade: int = TARGETS_A_DECADE) -> Array:
-    """Errors at which two frontiers are compared, evenly spaced in their logarithm."""
+    """Return the errors at which two frontiers are compared, evenly spaced in their logarithm."""
     decades = np.log10(loosest / tightest)
     return np.geomspace(loosest, tightest, max(1, int(np.ceil(a_decade * decades))) + 1)
 
 
 def ahead(log_ratios: Array) -> Array:
-    """The sign (..., T) of the median of log ratios (..., S, T) at each error.
+    """Return the sign (..., T) of the median of log ratios (..., S, T) at each error.
 
     It is -1 where the first of a pair is ahead, 1 where the second is, and 0 for a tie and where
     nothing is known.
@@ -97,7 +97,7 @@ def ahead(log_ratios: Array) -> Array:
 
 
 def answer(signs: Array) -> Answer:
-    """The verdict on the first of a pair from the signs (T,) that `ahead` gives."""
+    """Return the verdict on the first of a pair from the signs (T,) that `ahead` gives."""
     better, worse = bool((signs < 0).any()), bool((signs > 0).any())
     if better == worse:
         return "neither"
@@ -105,7 +105,7 @@ def answer(signs: Array) -> Answer:
 
 
 def mean_log_ratios(log_ratios: Array) -> Array:
-    """The mean (..., S) of a sample's finite log ratios (..., S, T); NaN where none is finite."""
+    """Return the mean (..., S) of a sample's finite log ratios (..., S, T), or NaN if none is."""
     finite = np.isfinite(log_ratios)
     number = finite.sum(axis=-1)
     sums = np.where(finite, log_ratios, 0).sum(axis=-1)
@@ -113,7 +113,7 @@ def mean_log_ratios(log_ratios: Array) -> Array:
 
 
 def median_known(values: Array) -> Array:
-    """The median over the last axis of what is not NaN.
+    """Return the median over the last axis of what is not NaN.
 
     It is NaN where nothing is known, and where it would be the mean of -inf and inf.
     """

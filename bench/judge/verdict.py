@@ -76,7 +76,7 @@ class Verdict:
     samples_dominated: int
 
     def sentence(self) -> str:
-        """The verdict in words."""
+        """Return the verdict in words."""
         verb = {
             "dominates": f"{self.new} dominates {self.baseline}",
             "is dominated": f"{self.new} is dominated by {self.baseline}",
@@ -127,7 +127,7 @@ def _verdict(
     weight: float,
     floored: bool,
 ) -> Verdict:
-    """The verdict from paired records, errors (T,) and log ratios (S, T).
+    """Return the verdict from paired records, errors (T,) and log ratios (S, T).
 
     In most samples of NEW, if it is `floored`, there are errors below the reference's floor.
     """
@@ -179,7 +179,7 @@ def judge_all(
 
 
 def epsilon(new: Front, baseline: Front) -> float:
-    """The least factor on both axes of `new`, interpolated, that reaches `baseline`'s points."""
+    """Return the least factor on both axes with which `new`, interpolated, reaches `baseline`."""
     if not len(new.evals) or not len(baseline.evals):
         return float("nan")
     fine = ladder(float(new.error[0]), float(new.error[-1]), a_decade=100)
@@ -191,7 +191,7 @@ def epsilon(new: Front, baseline: Front) -> float:
 
 
 def beaten(new: Front, baseline: Front) -> int:
-    """The number of `baseline`'s points that need more evaluations than `new` at the same error."""
+    """Count the points of `baseline` that need more evaluations than `new` at the same error."""
     if not len(baseline.evals):
         return 0
     return int((evals_at(new, baseline.error) < baseline.evals * (1 - TIE)).sum())
@@ -206,7 +206,7 @@ def _check_one_problem(records: pd.DataFrame) -> None:
 
 
 def _own(records: pd.DataFrame, estimator: str) -> pd.DataFrame:
-    """The records of one estimator."""
+    """Return the records of one estimator."""
     own = records[records.estimator == estimator]
     if own.empty:
         known = ", ".join(dict.fromkeys(records.estimator))
@@ -215,9 +215,9 @@ def _own(records: pd.DataFrame, estimator: str) -> pd.DataFrame:
 
 
 def _ratio_interval(means: Array) -> tuple[float, float, float]:
-    """The low end, median and high end of exp of the samples' means (S,); NaN where none is known.
+    """Return the low end, median and high end of exp of the samples' means (S,).
 
-    The ends are a 95 % percentile bootstrap's.
+    The ends are a 95 % percentile bootstrap's. Where no mean is known, all three are NaN.
     """
     means = means[~np.isnan(means)]
     if not len(means):
@@ -232,13 +232,13 @@ def _ratio_interval(means: Array) -> tuple[float, float, float]:
 
 
 def _within(reached: Front, loosest: float, tightest: float) -> Front:
-    """The points of a front with errors from `loosest` to `tightest`."""
+    """Return the points of a front with errors from `loosest` to `tightest`."""
     kept = (reached.error <= loosest) & (reached.error >= tightest * (1 - TIE))
     return Front(reached.evals[kept], reached.error[kept])
 
 
 def _ranges(targets: Array, signs: Array, new: str, baseline: str) -> tuple[Range, ...]:
-    """The longest ranges of errors in which the same one is ahead."""
+    """Return the longest ranges of errors in which the same one is ahead."""
     names = {-1.0: new, 0.0: "", 1.0: baseline}
     runs: list[Range] = []
     start = 0

@@ -23,7 +23,7 @@ MOST_SOLVED_CALLS = 2**18
 
 
 def field_settings(system: str, estimator: str, problem: Problem) -> tuple[tuple[float, ...], int]:
-    """The settings from loose to tight, and the samples, of an estimator on a problem.
+    """Return the settings from loose to tight, and the samples, of an estimator on a problem.
 
     There are no settings if all are too expensive.
     """
@@ -33,13 +33,13 @@ def field_settings(system: str, estimator: str, problem: Problem) -> tuple[tuple
 
 
 def samples_of(method: Estimator) -> int:
-    """The number of samples: FEWER if each of them is solved by itself, or in many solves."""
+    """Return the number of samples: FEWER if each is solved by itself, or in many solves."""
     expensive = method.declares.cost_grows_with_parameters or method.declares.per_lane
     return FEWER if expensive else SAMPLES
 
 
 def _steps(system: str, method: Estimator, problem: Problem) -> tuple[float, ...]:
-    """The steps T/N, with N the powers of two from 4 on, that take no more calls than allowed."""
+    """Return the steps T/N, N a power of two from 4 on, that take no more calls than allowed."""
     stiff = system in STIFF_CALLS
     most = STIFF_CALLS.get(system, CALLS)
     if method.declares.cost_grows_with_parameters:

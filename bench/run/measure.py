@@ -182,7 +182,7 @@ def _wall_time(
 
 
 def blank_record(cell: Cell, estimator: Estimator, seed: int) -> Record:
-    """The record of a cell in which nothing is measured: counts are 0, other numbers NaN."""
+    """Return the record of a cell in which nothing is measured: counts are 0, other numbers NaN."""
     blank: dict[str, Any] = {
         part.name: 0 if part.type is int else np.nan
         for part in fields(Record)
@@ -196,13 +196,13 @@ def blank_record(cell: Cell, estimator: Estimator, seed: int) -> Record:
 def failed_records(
     cell: Cell, estimator: Estimator, seed: int, status: Status, reason: str
 ) -> list[Record]:
-    """The records of a cell that was ended from outside."""
+    """Return the records of a cell that was ended from outside."""
     blank = replace(blank_record(cell, estimator, seed), status=status, reason=reason)
     return [replace(blank, sample=sample) for sample in range(cell.samples)]
 
 
 def _record(blank: Record, outcome: Outcome, reference: Reference, sample: int) -> Record:
-    """The record of one sample of a cell."""
+    """Return the record of one sample of a cell."""
     meter, samples = outcome.meter, len(outcome.meter.f_evals)
     counts: dict[str, Any] = {
         name: int(getattr(meter, name)[sample])
@@ -227,7 +227,7 @@ def _record(blank: Record, outcome: Outcome, reference: Reference, sample: int) 
 
 
 def _with_errors(record: Record, estimates: Sequence[Estimate], reference: Reference) -> Record:
-    """The record of a sample with the errors of its estimates, of which there may be replicates."""
+    """Return the record of a sample with the errors of its estimates, which may be replicates."""
     sample = record.sample
     off_x0 = np.stack([one.grad_x0[sample] - reference.grad_x0[sample] for one in estimates])
     off_theta = np.stack(
@@ -256,12 +256,12 @@ def _with_errors(record: Record, estimates: Sequence[Estimate], reference: Refer
 
 
 def _root_mean_square(off: Array) -> float:
-    """The root mean square of the norms of K errors (K, m)."""
+    """Return the root mean square of the norms of K errors (K, m)."""
     return float(np.linalg.norm(off) / np.sqrt(len(off)))
 
 
 def bias_and_deviation(off: Array) -> tuple[float, float]:
-    """The norm of the mean of K errors (K, m), and the root of the trace of their covariance.
+    """Return the norm of the mean of K errors (K, m), and the root of their covariance's trace.
 
     Their squares are estimated without bias: the covariance is divided by K - 1, and the sampling
     error of the mean, deviation^2 / K, is subtracted from its square. A negative result becomes 0.

@@ -75,7 +75,7 @@ def measure_overhead(
 def oracle_calls(
     problem: Problem, estimator: Estimator, x0: Array, setting: float
 ) -> dict[tuple[str, int], _Calls]:
-    """The oracle calls of one gradient, by the oracle's name and the number of rows."""
+    """Return the oracle calls of one gradient, by the oracle's name and the number of rows."""
     recorder = _Recorder(len(x0))
     estimator(with_meter(problem, recorder), x0, setting)
     return recorder.calls
@@ -88,7 +88,7 @@ def _seconds(call: Call) -> float:
 
 
 def _mean_seconds(call: Call, calls: int = 20) -> float:
-    """The seconds of one call: the fastest of three means over `calls`."""
+    """Return the seconds of one call: the fastest of three means over `calls`."""
 
     def many() -> None:
         for _ in range(calls):

@@ -124,12 +124,12 @@ These are measured on fewer samples or settings, so that the whole plan takes mi
 
 
 def default_settings(system: str, estimator: str) -> tuple[float, ...]:
-    """Tolerances by decades, or steps T/N, N a power of two, as far as MOST_CALLS allows."""
+    """Return tolerances by decades, or steps T/N, N a power of two, as far as MOST_CALLS allows."""
     return settings_up_to(estimator, _any_problem(system), MOST_CALLS.get(system, 2**13))
 
 
 def settings_up_to(estimator: str, problem: Problem, calls: int) -> tuple[float, ...]:
-    """The default settings on any problem, none of which takes more than `calls` oracle calls.
+    """Return the default settings on any problem, each of at most `calls` oracle calls.
 
     An estimator whose cost grows with the parameters may take PARAMETER_FACTOR times as many, with
     no more than `calls` in each solve. Rollouts are powers of two as far as ROLLOUT_CALLS allows.
@@ -149,7 +149,7 @@ def settings_up_to(estimator: str, problem: Problem, calls: int) -> tuple[float,
 
 
 def affordable_samples(system: str, estimator: str, settings: Sequence[float]) -> int:
-    """The samples that an estimator whose cost grows with the parameters may see in a cell.
+    """Return the samples that an estimator whose cost grows with the parameters may see in a cell.
 
     Other estimators are not limited.
     """
@@ -165,7 +165,7 @@ def affordable_samples(system: str, estimator: str, settings: Sequence[float]) -
 
 
 def _any_problem(system: str) -> Problem:
-    """The problem at the first preset of a system, since all have one size and horizon."""
+    """Return the problem at the first preset of a system, since all have one size and horizon."""
     return TASKS[system].problem(next(iter(TASKS[system].presets)))
 
 
@@ -192,7 +192,10 @@ class Plan:
     whole_field: bool = False
 
     def sampled(self, system: str, theta: str) -> tuple[Problem, Array]:
-        """The problem and its x0 (samples, state_dim). Raises ValueError for an unusable x0."""
+        """Return the problem and its x0 (samples, state_dim).
+
+        Raises ValueError for an unusable x0.
+        """
         problem, rng = TASKS[system].problem(theta), np.random.default_rng(self.seed or 0)
         if self.x0 is None:
             return problem.sample(rng, self.samples or self.most_samples)
@@ -200,7 +203,7 @@ class Plan:
         return problem.with_context_of(rng, x0), x0
 
     def cells(self) -> list[Cell]:
-        """The cells to measure."""
+        """Return the cells to measure."""
         cells = []
         for system, theta in self.problems:
             available = len(self.sampled(system, theta)[1])
@@ -220,7 +223,7 @@ class Plan:
         return field_plan.SAMPLES if self.whole_field else SAMPLES
 
     def _rule(self, system: str, theta: str, estimator: str) -> tuple[Sequence[float], int]:
-        """The settings and samples of an estimator on a problem in this plan."""
+        """Return the settings and samples of an estimator on a problem in this plan."""
         if self.whole_field and not self.settings:
             return field_plan.field_settings(system, estimator, TASKS[system].problem(theta))
         excepted, samples = EXCEPTIONS.get((system, estimator), ((), 0))
@@ -229,7 +232,7 @@ class Plan:
         return settings, min(samples, self.most_samples) if self.whole_field else samples
 
     def shared(self) -> dict[str, Any]:
-        """The properties that all cells of a run folder have in common."""
+        """Return the properties that all cells of a run folder have in common."""
         drawn = "drawn by each system"
         return {
             "samples": len(self.x0) if self.x0 is not None else self.samples or self.most_samples,
@@ -239,7 +242,7 @@ class Plan:
 
 
 def problems_of(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The pairs (system, preset) of some systems, with all presets or those among `thetas`."""
+    """Return the pairs (system, preset) of some systems, with all presets or those in `thetas`."""
     return tuple(
         (system, theta)
         for system in systems or TASKS

@@ -153,7 +153,7 @@ def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) 
 
 
 def _chains(cells: list[Cell], whole_field: bool) -> list[list[Cell]]:
-    """The cells of one problem, in lists of which each cell waits for the one before it.
+    """Return the cells of one problem, in lists of which each cell waits for the one before it.
 
     In the plan of the whole field a list holds an estimator's cells from loose to tight; otherwise
     no cell waits.
@@ -175,7 +175,7 @@ def _give_up(cells: list[Cell], cell: Cell, work: _Work, folder: RunFolder) -> N
 
 
 def _outcome(future: Future[list[Record]], cell: Cell, work: _Work) -> list[Record]:
-    """The records of a cell, even if it was ended from outside."""
+    """Return the records of a cell, even if it was ended from outside."""
     status: Status
     try:
         return future.result()

@@ -13,7 +13,7 @@ EXPECTED = ("loss", "grad_x0", "grad_theta", "steps")
 
 
 def copied(estimate: Estimate) -> Estimate:
-    """A copy of the estimate, in arrays of its own."""
+    """Return a copy of the estimate, in arrays of its own."""
     loss, grad_x0, grad_theta, steps = (np.array(getattr(estimate, name)) for name in EXPECTED)
     found = None if estimate.reconstructed is None else np.array(estimate.reconstructed)
     return Estimate(loss, grad_x0, grad_theta, steps, dict(estimate.failed), found)

@@ -14,7 +14,7 @@ from gradpareto.bench.run.threads import ONE_THREAD
 
 @contextmanager
 def worker_pool(workers: int) -> Iterator[pebble.ProcessPool]:
-    """A pool of worker processes, which is stopped at once if something is raised meanwhile."""
+    """Open a pool of worker processes, which is stopped at once if anything is raised."""
     context = multiprocessing.get_context("spawn")
     with pebble.ProcessPool(workers, initializer=start_worker, context=context) as pool:
         try:

@@ -39,7 +39,7 @@ def _sum_costs(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
 
 
 def theta_gradient(problem: Problem, controlled: bool) -> QuadratureVariables:
-    """The theta-gradient as the quadrature variables of an adjoint solve."""
+    """Return the theta-gradient as the quadrature variables of an adjoint solve."""
     return QuadratureVariables(problem.policy.size, problem.contract, controlled)
 
 

@@ -59,7 +59,7 @@ class LaneSolver(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in messages."""
+        """The name of the solver in messages."""
 
     @property
     def stiff(self) -> bool:

@@ -70,7 +70,7 @@ def reverse(
     coupled: tuple[list[int], list[int]] = ([], []),
     pull: Callable[..., Array] | None = None,
 ) -> tuple[Array, Array]:
-    """Sweep from the final states' cotangent (B, d) to gradients in x0 (B, d) and theta (B, P).
+    """Sweep back from the final states' cotangent to the gradients in x0 (B, d) and theta (B, P).
 
     `steps` come last first; a step's lanes are a subset of the batch, each on a mesh of its own.
     `coupled` are positions and their velocities, which semi-implicit Euler's method updates first.

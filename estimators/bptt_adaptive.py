@@ -25,10 +25,10 @@ from gradpareto.systems import Array, Problem
 class AdaptiveBptt(Estimator):
     """The exact gradient of the discretised loss on the steps that the control accepted.
 
-    The mesh is no variable: differentiating the control adds what does not converge (Eberhard and
-    Bischof 1999; Alexe and Sandu 2009). Stage states are stored, or with `replay` evaluated again
-    from the state at each step's beginning, one step at a time (ACA). With `partner`, the adjoint
-    is that of the symplectic pair: the same numbers to rounding, in another order.
+    The mesh is held constant, since differentiating the control adds a term that does not converge
+    (Eberhard and Bischof 1999; Alexe and Sandu 2009). Stage states are stored; with `replay` they
+    are evaluated again from the state at each step's beginning, one step at a time (ACA). With
+    `partner`, the adjoint is that of the symplectic pair, which equals the other to rounding.
     """
 
     tableau: Tableau

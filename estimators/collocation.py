@@ -51,7 +51,7 @@ class Collocation(Estimator):
 
     @property
     def declares(self) -> Declaration:
-        """Five iterations each way are a rough figure for the calls of a step.
+        """The declaration, in which a step takes roughly five iterations each way.
 
         One polynomial over a whole segment has to resolve a fast mode, or else it oscillates; the
         matrices of one polynomial grow with the square of its nodes.

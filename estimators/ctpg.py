@@ -21,12 +21,12 @@ class Ctpg(Estimator):
 
     The parameter gradient is part of the backward solve's state (Eqs. 7 and 8), so its error
     estimate controls the step as well; it is kept in factors and contracted once a step. With
-    `seminorm`, the adjoint alone controls it (Kidger, Chen and Lyons 2021): an integral needs no
-    step that its integrand does not.
+    `seminorm`, the adjoint alone controls the step (Kidger, Chen and Lyons 2021), because steps
+    that resolve an integrand also resolve its integral.
 
-    The `interpolant`, of INTERPOLANTS, is what stands for x(t). No step control sees its error: one
-    of lower order than the tableau's own leaves h^order, where the steps h follow the tolerance as
-    the embedded error estimate does.
+    The `interpolant`, a name in INTERPOLANTS, stands for x(t) in the backward solve. No step
+    control sees its error: one of lower order than the tableau's own leaves an error of h^order,
+    where the steps h follow the tolerance as the embedded error estimate does.
     """
 
     tableau: Tableau
@@ -36,7 +36,7 @@ class Ctpg(Estimator):
 
     @property
     def declares(self) -> Declaration:
-        """A dense output of one order less than the tableau does not lower the gradient's.
+        """The declaration, whose order a dense output of one order less does not lower.
 
         A pair's local error is of order error_order + 1 in the step.
         """

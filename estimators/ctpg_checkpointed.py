@@ -72,7 +72,7 @@ class CheckpointedCtpg(Estimator):
 
 @dataclass
 class _Stretch:
-    """x(t) where the adjoint solve is now, between two neighbours of `times`."""
+    """The solution x(t) where the adjoint solve is now, between two neighbours of `times`."""
 
     problem: Problem
     times: tuple[float, ...]

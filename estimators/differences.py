@@ -72,8 +72,10 @@ class Differences(Estimator):
 
     @property
     def declares(self) -> Declaration:
-        """The calls are those of one solve; the floor is that of a gradient no smaller than a 25th
-        of the loss."""
+        """The declaration, in which the calls are those of one solve.
+
+        The floor is that of a gradient no smaller than a 25th of the loss.
+        """
         return Declaration(
             knob="step",
             tight=self.tight,

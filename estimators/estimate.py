@@ -13,11 +13,12 @@ from gradpareto.systems import Array, Problem
 
 @dataclass(frozen=True)
 class Estimate:
-    """Gradients of B samples.
+    """The losses and gradients of B samples.
 
-    loss (B,), grad_x0 (B, state_dim), grad_theta (B, P); `steps` (B,) accepted steps, forward and
-    backward together. `reconstructed` (B, state_dim) is x(0) as a backward pass that integrates the
-    state again finds it. `failed` maps a lane that was given up to the reason, its numbers are NaN.
+    `loss` is (B,), `grad_x0` (B, state_dim), and `grad_theta` (B, P). `steps` (B,) counts accepted
+    steps, forward and backward together. `reconstructed` (B, state_dim) is the x(0) that a backward
+    pass finds if it integrates the state again. `failed` maps a lane that was given up to the
+    reason; its numbers are NaN.
     """
 
     loss: Array

@@ -27,10 +27,10 @@ from gradpareto.systems import Array, Problem
 
 @dataclass(frozen=True)
 class AdjointThenQuadrature(Estimator):
-    """x forward, alpha backward along x's dense output, then a quadrature along both of them.
+    """Solve x forward and alpha backward along x's dense output, then integrate along both.
 
-    The setting is the tolerance of the adjoint solve, and `forward` times that the forward solve's:
-    an error of x is one of every alpha behind it.
+    The setting is the tolerance of the adjoint solve. That of the forward solve is `forward` times
+    the setting, because an error of x enters every alpha that is computed after it.
     """
 
     tableau: Tableau
@@ -91,10 +91,10 @@ class AdjointThenQuadrature(Estimator):
 
 @dataclass(frozen=True)
 class GaussAdjoint(AdjointThenQuadrature):
-    """The quadrature has `nodes` Gauss nodes in each step of the adjoint solve.
+    """The adjoint with a quadrature of `nodes` Gauss nodes in each step of the adjoint solve.
 
-    They are floor((order + 1) / 2) unless told otherwise, as many as the tableau's order needs;
-    nothing controls the error that they leave. This is SciMLSensitivity's GaussAdjoint.
+    By default they are floor((order + 1) / 2), as many as the tableau's order needs. Nothing
+    controls the error that they leave. This is SciMLSensitivity's GaussAdjoint.
     """
 
     nodes: int = 0
@@ -119,9 +119,10 @@ class GaussAdjoint(AdjointThenQuadrature):
 
 @dataclass(frozen=True)
 class QuadratureAdjoint(AdjointThenQuadrature):
-    """The quadrature is the adaptive G7-K15 rule of Gauss and Kronrod, to the solves' tolerance.
+    """The adjoint with an adaptive quadrature, Gauss and Kronrod's G7-K15 to the solves' tolerance.
 
-    It does not know where the steps of the solves are. In SciMLSensitivity it has the same name.
+    The quadrature does not know where the steps of the solves are. SciMLSensitivity calls this
+    method QuadratureAdjoint too.
     """
 
     @property

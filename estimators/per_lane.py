@@ -102,8 +102,10 @@ class PerLaneCtpg(PerLaneEstimator):
 
 
 class PerLaneGaussAdjoint(PerLaneEstimator):
-    """The adjoint alone is solved backward; the parameter gradient is summed at Gauss nodes of its
-    steps, along both dense outputs, and where three nodes a step do not do, at more.
+    """Solve backward for the adjoint alone, then integrate the parameter gradient.
+
+    The quadrature has three Gauss nodes in each step of the adjoint, along both dense outputs, and
+    more where these are not enough.
     """
 
     @property
@@ -164,7 +166,7 @@ class PerLaneBacksolve(PerLaneEstimator):
 
 
 class _Lane:
-    """One sample of a batch, and what its solves took."""
+    """One sample of a batch, with the steps that its solves took and the reason if one failed."""
 
     def __init__(self, problem: Problem, index: int, solver: LaneSolver, tolerance: float) -> None:
         self.problem, self.index, self.solver, self.tolerance = problem, index, solver, tolerance

@@ -18,7 +18,7 @@ State = tuple[Array, ...]
 
 @dataclass(frozen=True)
 class Segment:
-    """`steps` equal steps between two breakpoints, and the oracles inside of them."""
+    """A smooth segment between two breakpoints, cut into `steps` equal steps, with its oracles."""
 
     problem: Problem
     lanes: Array
@@ -52,11 +52,12 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True)
 class Reversible(Estimator):
-    """Fixed steps whose inverse is known in closed form, and the exact gradient of their loss.
+    """A method of fixed steps whose inverse is known in closed form, with its exact gradient.
 
-    Nothing is held between the passes but the last state of each segment, so that the bytes do not
-    grow with the steps; at a breakpoint every method starts anew from x, since what it carries
-    beside it may jump there. Rounding in the undone states grows as their own errors do, backward.
+    Only the last state of each segment is held between the passes, so that the bytes do not grow
+    with the steps. At a breakpoint every method starts anew from x, since the variables that it
+    carries beside x may jump there. Rounding errors in the undone states grow at the rate at which
+    errors of a solve backward in time do.
     """
 
     tight: float

@@ -16,11 +16,11 @@ from gradpareto.systems import Array, Problem
 
 @dataclass(frozen=True)
 class Richardson(Estimator):
-    """The losses and gradients of BPTT at steps h, h/2, ..., weighed against each other.
+    """The weighted sum of the losses and gradients of BPTT at steps h, h/2, ...
 
     The error of a one-step method of order p over a smooth flow is an expansion in h^p, h^(p + 1),
-    ..., with the same coefficients at all steps, and so is that of its gradient: each of `levels`
-    but the first cancels one term. It is the exact gradient of the extrapolated loss.
+    ..., with the same coefficients at all steps, and so is that of its gradient. Each of `levels`
+    but the first cancels one term. The result is the exact gradient of the extrapolated loss.
     """
 
     base: Bptt

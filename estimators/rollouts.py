@@ -14,7 +14,7 @@ from gradpareto.estimators.solvers.mesh import fixed_mesh
 from gradpareto.systems import Array, Problem
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], Array]
-"""Directions of mean zero and covariance one."""
+"""A function that draws directions of mean zero and covariance one."""
 
 
 def gaussian(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
@@ -28,20 +28,21 @@ def signs(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
 
 @dataclass(frozen=True)
 class Rollouts(Estimator):
-    """g = sum_k (L(z + r e_k) - b_k) e_k / (n r) over n rollouts, z = (x0, theta) perturbed whole.
+    """Estimate g = sum_k (L(z + r e_k) - b_k) e_k / (n r) from n rollouts, where z = (x0, theta).
 
-    With `paired` directions, e and -e, it is the mean of (L(z + r e) - L(z - r e)) e / (2 r): over
-    `signs` SPSA (Spall 1992), over `gaussian` noise evolution strategies with antithetic pairs
-    (Salimans et al. 2017, section 2.1). Without pairs, it is the score function (REINFORCE,
-    Williams 1992, section 6) of a Gaussian exploration not of actions but of the parameters (Sehnke
-    et al. 2010, section 2) and of x0, which needs no discretisation of noise in time and no
-    derivative of the policy; the baseline b_k is the mean of the other losses, free of bias.
+    With `paired` directions, e and -e, it is the mean of (L(z + r e) - L(z - r e)) e / (2 r). With
+    random signs this is SPSA (Spall 1992); with Gaussian noise it is an evolution strategy with
+    antithetic pairs (Salimans et al. 2017, section 2.1). Without pairs, it is the score function
+    (REINFORCE, Williams 1992, section 6) of a Gaussian exploration not of actions but of the
+    parameters (Sehnke et al. 2010, section 2) and of x0, which needs no discretisation of noise in
+    time and no derivative of the policy. The baseline b_k is the mean of the other losses, which
+    adds no bias.
 
     Gaussian directions are unbiased for the gradient of E L(z + r e), the loss smoothed over the
-    radius r; signs are unbiased up to r^2 times third derivatives. That, and the `steps` fixed ones
-    of a solve, are the bias, which no number of rollouts removes. The variance falls as 1 / n and
-    hardly depends on r, as no noise but the perturbation's is there: hence a small one. The loss
-    returned is the mean of the rollouts'.
+    radius r; signs are unbiased up to r^2 times third derivatives. This bias, and the error of a
+    solve in `steps` fixed steps, remain whatever the number of rollouts. The variance falls as
+    1 / n. It hardly depends on r, since the perturbation is the only noise, so r is chosen small.
+    The loss returned is the mean of the rollouts'.
 
     Directions come from `seed` and the bytes of the lane's x0. Everything is computed in float64.
     Where directions are paired, an odd last rollout is left out. Raises ValueError if there are

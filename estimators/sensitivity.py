@@ -32,7 +32,7 @@ class Sensitivity(Estimator):
 
     @property
     def declares(self) -> Declaration:
-        """The calls of a step are those for one state; see `solves`."""
+        """The declaration, in which the calls of a step are those for one state (see `solves`)."""
         return Declaration(
             knob="step",
             tight=self.tight,
@@ -66,9 +66,9 @@ class Sensitivity(Estimator):
 
 @dataclass(frozen=True)
 class _State:
-    """x (B, d), S (B, d, d + P), the cost so far (B,) and its gradient (B, d + P); or slopes.
+    """The state x (B, d), S (B, d, d + P), the cost so far (B,), and its gradient (B, d + P).
 
-    Slopes of several stages have a leading axis.
+    It also holds the slopes of these four. Slopes of several stages have a leading axis.
     """
 
     x: Array

@@ -65,7 +65,7 @@ class SolveBvp(Estimator):
 
 
 class _Lane:
-    """One sample; y (2 S d, m) is x and alpha of S segments, at m nodes of (0, 1)."""
+    """The problem of one sample, where y (2 S d, m) is x and alpha of S segments at m nodes."""
 
     def __init__(self, problem: Problem, index: int, x0: Array) -> None:
         self.problem, self.index, self.x0 = problem, index, x0

@@ -26,7 +26,10 @@ less."""
 
 
 def forms(tableau: Tableau) -> dict[str, Estimator]:
-    """{suffix of the name: estimator}; those that adapt their steps if it has an error estimate."""
+    """Return {suffix of the name: estimator} of every estimator that the tableau can become.
+
+    Those that adapt their steps are among them if the tableau has an error estimate.
+    """
     step, fixed = TIGHT_STEPS.get(tableau.order, 0.05), tableau.without_estimate()
     found: dict[str, Estimator] = {
         "bptt": Bptt(fixed, tight=step),

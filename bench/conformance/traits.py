@@ -209,7 +209,7 @@ def calls_per_step(estimator: Estimator) -> float:
 
 
 def suits_stiff(estimator: Estimator) -> bool:
-    """Whether any setting of STIFF_LADDER reaches STIFF_ERROR within STIFF_EVALS on the motor."""
+    """Tell whether some setting in STIFF_LADDER suits the motor: STIFF_ERROR within STIFF_EVALS."""
     return any(_reaches(estimator, setting) for setting in STIFF_LADDER[estimator.declares.knob])
 
 

@@ -29,7 +29,7 @@ MEDIANS = ["evals", "rel_error", "stored_bytes", "peak_bytes", "wall_ratio"]
 
 @dataclass(frozen=True)
 class Front:
-    """Nondominated points, by falling error: evals (K,) rise as error (K,) falls."""
+    """Nondominated points in the order of falling error (K,), along which evals (K,) rise."""
 
     evals: Array
     error: Array

@@ -10,7 +10,7 @@ from gradpareto.systems import Array, Factors, Problem
 
 
 class Meter:
-    """The oracle calls of one estimate of B samples.
+    """The counts of the oracle calls of one estimate of B samples.
 
     `f_evals`, `vjp_evals`, `jvp_evals` and `jac_evals` (B,) count rows, each for the sample that it
     belongs to. A Jacobian counts as one vector-Jacobian product for each state, and a pullback that

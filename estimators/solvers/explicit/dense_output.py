@@ -1,4 +1,4 @@
-"""Dense output: the solution of a Runge-Kutta solve between its steps, a polynomial a step."""
+"""Dense output: the solution of a Runge-Kutta solve, one polynomial for each step."""
 
 from dataclasses import dataclass
 

@@ -30,7 +30,7 @@ class Control(Protocol):
 
     @property
     def adaptive(self) -> bool:
-        """Whether it needs error estimates."""
+        """Whether the control needs error estimates."""
 
     def first_step(self, span: float, tableau: Tableau, probe: "Probe") -> Array:
         """Return the signed first step (R,) of lanes that set out to cover `span`."""

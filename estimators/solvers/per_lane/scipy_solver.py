@@ -37,7 +37,7 @@ class ScipySolver:
 
     @property
     def stiff(self) -> bool:
-        """Whether accuracy alone bounds its steps."""
+        """Whether accuracy alone bounds the method's steps."""
         return self.name in STIFF
 
     def __call__(

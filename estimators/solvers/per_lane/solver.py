@@ -63,7 +63,7 @@ class LaneSolver(Protocol):
 
     @property
     def stiff(self) -> bool:
-        """Whether accuracy alone bounds its steps."""
+        """Whether accuracy alone bounds the solver's steps."""
 
     def __call__(
         self,

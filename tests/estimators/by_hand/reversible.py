@@ -3,7 +3,7 @@
 from tests.estimators.by_hand.counting import ByHand, Count, N
 
 BY_HAND: dict[str, ByHand] = {
-    # The first velocity and a flow a step; back a flow and a vjp a step, and the first velocity's.
+    # The first velocity and a flow per step; back, both per step, and a vjp for it.
     "mali": lambda log: Count(1 + N + N, N + 1),
     # The same, but that the first slope is not evaluated again when the first step is undone.
     "reversible_heun": lambda log: Count(1 + N + N - 1, N + 1),

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.conformance.problems import orbit
-from gradpareto.bench.conformance.traits import EXACT, measure_traits
+from gradpareto.bench.conformance.problems import STIFF_RATE, orbit
+from gradpareto.bench.conformance.traits import EXACT, STIFF_ERROR, STIFF_EVALS, measure_traits
 from gradpareto.bench.run.report import Report, silent
 from gradpareto.estimators import ESTIMATORS, Estimator
 
@@ -15,26 +15,32 @@ COLUMNS = {
     "estimator": "estimator",
     "knob": "knob",
     "order": "order",
-    "observed_order": "observed",
+    "observed_order": "measured order",
     "exact": "exact",
     "gap": "gap",
     "memory": "memory",
-    "observed_memory": "measured",
-    "calls_per_step": "calls a step",
-    "observed_calls": "measured",
+    "observed_memory": "measured memory",
+    "calls_per_step": "calls per step",
+    "observed_calls": "measured calls",
     "stiff": "stiff",
     "source": "source",
 }
 """The columns of the CSV file, with their heads in the Markdown table."""
 NOTES = f"""
-order: of the gradient's error in the step, declared and observed (where the knob is a \
-tolerance, over steps of what is exact and calls of f of what is not). exact: the gradient of its \
-own discretised loss, to rounding; gap: its relative distance from differences of that loss, with \
-the steps frozen ({EXACT:.0e} is rounding). \
-memory: the exponent of the bytes stored between the passes in the number of steps. calls a step: \
-of f and of its products, by a fixed step (by an accepted one, where the knob is a tolerance) of a \
-sample with 2 states and 6 parameters. stiff: reaches 1 % on a system with a time scale of 1e-4 \
-within a ration below what stability asks of an explicit method.
+- order: the power of the step with which the gradient's error falls. Where the knob is a \
+tolerance, it is the power of 1 over the number of steps if the estimator is exact, and of 1 over \
+the calls of f if it is not.
+- exact: whether the gradient is, to rounding, that of the loss of the estimator's own \
+discretisation.
+- gap: the relative distance of the gradient from differences of that loss, with the steps frozen; \
+up to {EXACT:.0e} it is rounding.
+- memory: the power of the number of steps with which the bytes stored between the passes grow.
+- calls per step: the calls of f and of its derivatives that one more step costs a sample of a \
+system with 2 states and 6 parameters. Where the knob is not a step, nothing is declared, and all \
+calls are divided by the number of steps.
+- stiff: whether the gradient's error is at most {STIFF_ERROR:.0%} within {STIFF_EVALS:,} \
+evaluations on a system that settles in 1/{STIFF_RATE:,.0f} of the horizon, where an \
+explicit method is stable only with {STIFF_RATE:,.0f} evaluations or more.
 """
 
 

@@ -25,7 +25,8 @@ class Declaration:
     tight: float
     """A setting at which the estimator is as accurate as it gets at a bearable price."""
     follows_dtype: bool = True
-    """Whether it works in the precision of x0 and theta; one that does not works in float64."""
+    """Whether it works in the precision of x0 and theta, its calls of the oracles included; one
+    that does not works in float64."""
     per_lane: bool = False
     """Whether it solves the samples of a batch one after the other, so that a batch saves no
     time."""

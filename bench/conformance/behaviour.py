@@ -1,6 +1,7 @@
 """Checks of conduct: shapes, inputs left alone, calls paid for, memory, precision, repeats."""
 
 import pickle
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,10 @@ from gradpareto.bench.conformance.problems import SMOOTH, regulator, rotorcraft,
 from gradpareto.bench.conformance.row_counting import counting_rows
 from gradpareto.bench.conformance.traits import memory_exponent
 from gradpareto.bench.run.measure import attempt
-from gradpareto.bench.run.meter import metered
+from gradpareto.bench.run.meter import Meter, metered, with_meter
 from gradpareto.bench.run.validation import EXPECTED
 from gradpareto.estimators import Estimator
-from gradpareto.systems import Array
+from gradpareto.systems import Array, Problem
 
 
 def answer(estimator: Estimator) -> Finding:
@@ -30,7 +31,7 @@ def answer(estimator: Estimator) -> Finding:
         "answer",
         not seen,
         "an Estimate: loss (B,), grad_x0 (B, d), grad_theta (B, P), steps (B,), all real numbers",
-        "; ".join(seen) or f"a valid Estimate on each of the {', '.join(SMOOTH)}",
+        "; ".join(seen) or f"a valid Estimate on each problem: {', '.join(SMOOTH)}",
         "make this call work first; the other checks were not run",
     )
 
@@ -88,10 +89,22 @@ def memory(estimator: Estimator) -> Finding:
     )
 
 
+class _Precisions(Meter):
+    """A meter that only notes the dtypes of the states and cotangents given to each oracle."""
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__(lanes)
+        self.given: defaultdict[str, set[str]] = defaultdict(set)
+
+    def see(self, problem: Problem, oracle: str, lane: Array, t: Array, *arrays: Array) -> None:
+        self.given[oracle] |= {str(array.dtype) for array in arrays}
+
+
 def precision(estimator: Estimator) -> Finding:
-    """Inputs in float32 give results in float32, or in float64 if `follows_dtype` is false."""
+    """Inputs in float32 give calls and results in float32, or results in float64 if declared so."""
     problem, x0 = sampled(rotorcraft())
-    problem = problem.with_theta(problem.theta.astype(np.float32))
+    meter = _Precisions(len(x0))
+    problem = with_meter(problem.with_theta(problem.theta.astype(np.float32)), meter)
     setting = (
         problem.horizon / 7
         if estimator.declares.knob == "step"
@@ -99,14 +112,17 @@ def precision(estimator: Estimator) -> Finding:
     )
     with np.errstate(all="ignore"):
         estimate = call(estimator, problem, x0.astype(np.float32), setting)
-    found = {name: getattr(estimate, name).dtype for name in EXPECTED if name != "steps"}
+    found = {name: {str(getattr(estimate, name).dtype)} for name in EXPECTED if name != "steps"}
     follows = estimator.declares.follows_dtype
-    wanted = np.dtype(np.float32 if follows else np.float64)
+    wanted, parts = ("float32", "results and oracle calls") if follows else ("float64", "results")
+    if follows:
+        found |= {f"calls of {oracle}": given for oracle, given in meter.given.items()}
     return judged(
         "precision",
-        set(found.values()) == {wanted},
-        f"{wanted} results from float32 inputs, since follows_dtype is {follows}",
-        ", ".join(f"{name} {dtype}" for name, dtype in found.items()),
+        all(dtypes == {wanted} for dtypes in found.values()),
+        f"{wanted} {parts} from float32 inputs, since follows_dtype is {follows}",
+        "from float32 inputs, "
+        + ", ".join(f"{name} {' and '.join(sorted(dtypes))}" for name, dtypes in found.items()),
         "make arrays in np.result_type(x0, problem.theta), or declare follows_dtype = False and "
         "work in float64",
     )

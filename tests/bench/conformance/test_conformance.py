@@ -71,6 +71,15 @@ class Faulty(Estimator):
             case "single precision":
                 good = own(problem, x0, setting)
                 return replace(good, loss=good.loss.astype(np.float32))
+            case "double precision inside":
+                double = problem.with_theta(problem.theta.astype(float))
+                good, kind = own(double, x0.astype(float), setting), x0.dtype
+                return replace(
+                    good,
+                    loss=good.loss.astype(kind),
+                    grad_x0=good.grad_x0.astype(kind),
+                    grad_theta=good.grad_theta.astype(kind),
+                )
             case "noise":
                 good = own(problem, x0, setting)
                 return replace(
@@ -97,6 +106,7 @@ FAULTS = {
     "calls the class": {"oracles"},
     "own problem": {"oracles"},
     "single precision": {"float64"},
+    "double precision inside": {"precision"},
     "noise": {"repeats"},
     "static buffer": {"repeats"},
     "raises": {"answer"},

@@ -3,7 +3,8 @@
 from tests.estimators.by_hand.counting import ByHand, Count, N
 
 BY_HAND: dict[str, ByHand] = {
-    # The first velocity and a flow per step; back, both per step, and a vjp for it.
+    # Forward, the first velocity and a flow in each step; back, a flow and a vjp in each step, and
+    # a vjp of the first velocity.
     "mali": lambda log: Count(1 + N + N, N + 1),
     # The same, but that the first slope is not evaluated again when the first step is undone.
     "reversible_heun": lambda log: Count(1 + N + N - 1, N + 1),

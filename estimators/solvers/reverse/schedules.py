@@ -6,6 +6,7 @@ dynamic checkpointing (Wang, Moin and Iaccarino 2009) where it is not.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from math import comb, inf
 from typing import Literal, NamedTuple, Self
 
@@ -47,6 +48,15 @@ def reversal(steps: int, slot: int, free: tuple[int, ...]) -> Iterator[Action]:
     yield from reversal(kept, slot, free)
 
 
+@cache
+def steps_led_on(steps: int, free: int) -> int:
+    """Count the actions `step` of a `reversal` that has `free` slots, without listing them."""
+    if not free or steps <= 1:
+        return steps * (steps - 1) // 2
+    kept = split(steps, free + 1)
+    return kept + steps_led_on(steps - kept, free - 1) + steps_led_on(kept, free)
+
+
 @dataclass
 class Placement:
     """The slots of a first sweep: `held` maps each to the number of steps before its state.
@@ -73,7 +83,11 @@ class Placement:
 
     def taken_again(self) -> int:
         """Count the steps of the reversal that only lead to those reversed."""
-        return sum(action.kind == "step" for action in self.reversal(self.steps))
+        end, free, total = self.steps, self.states - len(self.held), 0
+        for begin in sorted(self.held.values(), reverse=True):
+            total += steps_led_on(end - begin, free)
+            end, free = begin, free + 1
+        return total
 
     def slot(self, step: int) -> int | None:
         """Return the slot for the state after `step` steps, if any; ask for each step in turn."""

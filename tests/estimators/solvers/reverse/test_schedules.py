@@ -61,6 +61,7 @@ def test_a_sweep_of_known_length_keeps_what_the_reversal_would(states: int) -> N
         stepped, reversed_ = followed(places.reversal(steps), dict(places.held), states)
         assert reversed_ == list(range(steps))[::-1]
         assert last + stepped == optimum(steps, states)
+        assert places.taken_again() == stepped
 
 
 @pytest.mark.parametrize("states", [2, 4, 8])
@@ -76,3 +77,4 @@ def test_a_sweep_of_unknown_length_costs_at_most_one_repetition_more(states: int
         stepped, reversed_ = followed(places.reversal(steps), dict(places.held), states)
         assert reversed_ == list(range(steps))[::-1]
         assert steps + stepped <= optimum(steps, states) + steps
+        assert OnlinePlacement.whole(states, steps).taken_again() == stepped

@@ -5,8 +5,10 @@ from gradpareto.bench.plugins.registry import (
     PLUGINS,
     SYSTEM_PLUGINS,
     Plugin,
+    load_again,
     load_entry_points,
     resolve,
+    resolve_system,
 )
 from gradpareto.bench.plugins.source import Unusable
 from gradpareto.bench.plugins.versions import set_aside_older_cells, set_aside_older_histories
@@ -17,8 +19,10 @@ __all__ = [
     "SYSTEM_PLUGINS",
     "Plugin",
     "Unusable",
+    "load_again",
     "load_entry_points",
     "resolve",
+    "resolve_system",
     "set_aside_older_cells",
     "set_aside_older_histories",
 ]

@@ -4,16 +4,19 @@ import importlib.metadata
 import pickle
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from gradpareto.bench.nearest import nearest
 from gradpareto.bench.plugins.plugin_estimator import PluginEstimator, code_of, made_of
 from gradpareto.bench.plugins.source import Source, Unusable, load, parse
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.systems import TASKS, Task
+from gradpareto.systems import TASKS, System, Task
 
 ESTIMATOR_GROUP, SYSTEM_GROUP = "gradpareto.estimators", "gradpareto.systems"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 """A name is part of the names of files."""
+CONVENTIONAL = "TASK"
+"""The usual name of the one task of a file, which says less than the file's own name."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,7 @@ def register(name: str, source: Source) -> Plugin:
         raise Unusable(
             f"two plug-ins are called {name}, {held.source} and {source}: rename one of them"
         )
-    if not NAME.fullmatch(name):
-        raise Unusable(f"{name!r} is not a usable name: use only letters, digits, _ and -")
+    check_name(name)
     made = made_of(source, name)
     names = {f"{name}-{form}" if form else name: form for form in made}
     for taken in [name, *names]:
@@ -80,24 +82,74 @@ def register(name: str, source: Source) -> Plugin:
     return PLUGINS[name]
 
 
+def resolve_system(text: str) -> str:
+    """Register a plug-in system if it is new, and return its name in TASKS.
+
+    `text` is PATH.py:NAME or MODULE:NAME. The name is that of the file or the module, and what is
+    not called TASK there has its own name behind it, as in `tank-SMALL`. Raises Unusable.
+    """
+    source, form = parse(text)
+    if form:
+        raise Unusable(f"{source} is a system, which has no form {form!r}")
+    return register_system(system_name(source), source).name
+
+
+def system_name(source: Source) -> str:
+    """Return the name that a system has when it is given by its place."""
+    stem = Path(source.where).stem if source.is_file else source.where.rpartition(".")[2]
+    return stem if source.attribute == CONVENTIONAL else f"{stem}-{source.attribute}"
+
+
 def register_system(name: str, source: Source) -> Plugin:
     """Put the source's `Task` into TASKS. Raises Unusable."""
-    if name in SYSTEM_PLUGINS and SYSTEM_PLUGINS[name].source == source:
-        return SYSTEM_PLUGINS[name]
+    held = SYSTEM_PLUGINS.get(name)
+    if held is not None and held.source == source:
+        return held
+    if held is not None:
+        raise Unusable(
+            f"two systems are called {name}, of {held.source} and {source}: rename one of the files"
+        )
     if name in TASKS:
         raise Unusable(f"{source}: {name!r} is the name of a registered system: rename yours")
-    if not NAME.fullmatch(name):
-        raise Unusable(f"{name!r} is not a usable name: use only letters, digits, _ and -")
-    task = load(source)
-    if not isinstance(task, Task):
-        raise Unusable(f"{source} is of type {type(task).__name__}, not gradpareto.Task")
+    check_name(name)
+    task = _task(source)
     try:
         pickle.dumps((task.system, task.policy))
     except Exception as error:
         raise Unusable(f"{source} cannot be sent to another process: {error}") from error
-    TASKS[name] = task
     SYSTEM_PLUGINS[name] = Plugin(name, source, code_of(source))
+    TASKS[name] = task
     return SYSTEM_PLUGINS[name]
+
+
+def check_name(name: str) -> None:
+    """Raise Unusable if a plug-in cannot be called this, since names are parts of files' names."""
+    if not NAME.fullmatch(name):
+        raise Unusable(f"{name!r} is not a usable name: use only letters of ASCII, digits, _ and -")
+
+
+def _task(source: Source) -> Task:
+    """Load a plug-in's task. Raises Unusable if it is something else, or has no preset."""
+    task = load(source)
+    if isinstance(task, System) or (isinstance(task, type) and issubclass(task, System)):
+        raise Unusable(
+            f"{source} is a System: wrap it in gradpareto.Task(system, policy, presets), and name "
+            "that instead"
+        )
+    if not isinstance(task, Task):
+        raise Unusable(f"{source} is of type {type(task).__name__}, not gradpareto.Task")
+    if not task.presets:
+        raise Unusable(f"{source} has no presets: its gradients are measured at those parameters")
+    return task
+
+
+def load_again(plugin: Plugin) -> None:
+    """Load a plug-in's code in this process, so that its objects can be unpickled.
+
+    Raises Unusable if the code is not what was registered.
+    """
+    if code_of(plugin.source) != plugin.code:
+        raise Unusable(f"{plugin.source} was changed while it was being measured")
 
 
 def load_entry_points() -> None:

@@ -17,6 +17,7 @@ from gradpareto.bench.plugins import set_aside_older_cells
 from gradpareto.bench.run.measure import failed_records, measure
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.report import Report, silent
+from gradpareto.bench.run.sending import schedule
 from gradpareto.bench.run.worker import worker_pool
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.record import CELL_KEYS, Cell, Record, Status
@@ -94,7 +95,8 @@ class _Work:
     estimators: Mapping[str, Estimator]
 
     def certify(self, problem: tuple[str, str]) -> Future[Reference]:
-        return self.pool.schedule(load_or_certify, (*self.plan.sampled(*problem), self.cache))
+        arguments = *self.plan.sampled(*problem), self.cache
+        return schedule(self.pool, [problem[0]], load_or_certify, arguments)
 
     def measure(self, cell: Cell, reference: Reference) -> Future[list[Record]]:
         problem, x0 = self.plan.sampled(*cell.problem)
@@ -108,7 +110,7 @@ class _Work:
             self.budget.cell_bytes,
             self.plan.timed,
         )
-        return self.pool.schedule(measure, arguments, timeout=self.budget.cell_seconds)
+        return schedule(self.pool, [cell.system], measure, arguments, self.budget.cell_seconds)
 
 
 def _record_session(plan: Plan, cells: list[Cell], folder: RunFolder) -> None:

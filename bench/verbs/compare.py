@@ -9,11 +9,17 @@ from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.pairs import LOOSEST
 from gradpareto.bench.judge.verdict import judge_all
 from gradpareto.bench.verbs.measuring import Measuring, measuring
-from gradpareto.bench.verbs.options import ESTIMATOR, ESTIMATORS_OF, PLUG_IN, Positive
+from gradpareto.bench.verbs.options import (
+    ESTIMATOR,
+    ESTIMATORS_OF,
+    PLUG_IN,
+    PLUG_IN_SYSTEM,
+    Positive,
+)
 from gradpareto.bench.verbs.terminal import print_json
 
 
-@click.command("compare", epilog=PLUG_IN)
+@click.command("compare", epilog=f"{PLUG_IN}\n\n{PLUG_IN_SYSTEM}")
 @click.argument("new", type=ESTIMATORS_OF)
 @click.argument("baseline", type=ESTIMATOR)
 @click.option(

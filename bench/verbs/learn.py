@@ -25,6 +25,7 @@ from gradpareto.bench.verbs.options import (
     ESTIMATOR,
     PATH,
     PLUG_IN,
+    PLUG_IN_SYSTEM,
     SYSTEM,
     Between,
     Count,
@@ -89,8 +90,8 @@ class Training:
         return f"gradpareto learn {comparison.name} {' '.join(parts)}"
 
 
-@click.command("learn", epilog=PLUG_IN)
-@click.argument("system", type=SYSTEM)
+@click.command("learn", epilog=f"{PLUG_IN}\n\n{PLUG_IN_SYSTEM}")
+@click.argument("system", type=SYSTEM, is_eager=True)
 @gathered(
     Training,
     click.option(

@@ -4,15 +4,22 @@ import click
 import pandas as pd
 
 from gradpareto.bench.plugins import BROKEN
-from gradpareto.bench.verbs.options import AS_JSON
+from gradpareto.bench.verbs.options import AS_JSON, PLUG_IN_SYSTEM, SYSTEM
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import NEEDS, TASKS
 
 
-@click.command("list")
+@click.command("list", epilog=PLUG_IN_SYSTEM)
+@click.option(
+    "--system",
+    "names",
+    type=SYSTEM,
+    multiple=True,
+    help="System to list, repeatable. Default: all.",
+)
 @AS_JSON
-def verb(as_json: bool) -> None:
+def verb(names: tuple[str, ...], as_json: bool) -> None:
     """List the systems and the estimators.
 
     A system is shown with its sizes and its parameter presets, an estimator with its knob and its
@@ -29,6 +36,7 @@ def verb(as_json: bool) -> None:
             "presets": list(task.presets),
         }
         for name, task in TASKS.items()
+        if not names or name in names
     }
     estimators = {
         name: {"knob": method.declares.knob, "order": method.declares.order}

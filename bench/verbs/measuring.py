@@ -100,10 +100,16 @@ def _as_in_folder(plan: Plan, folder: RunFolder) -> Plan:
 measuring = gathered(
     Measuring,
     click.option(
-        "--system", "systems", type=SYSTEM, multiple=True, help="System, repeatable. Default: all."
+        "--system",
+        "systems",
+        type=SYSTEM,
+        multiple=True,
+        is_eager=True,
+        help="System, repeatable. Default: all.",
     ),
     click.option(
         "--theta",
+        "--preset",
         "thetas",
         type=PRESET,
         multiple=True,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from gradpareto.bench.nearest import SEE_LIST, nearest
-from gradpareto.bench.plugins import BROKEN, PLUGINS, resolve
+from gradpareto.bench.plugins import BROKEN, PLUGINS, resolve, resolve_system
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import default_folder
 from gradpareto.systems import NEEDS, TASKS
@@ -50,6 +50,17 @@ class Name(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             raise click.ClickException(f"{value} is a file: name what is in it, as in {value}:NAME")
         hint = nearest(value, known) or SEE_LIST
         raise click.ClickException(f"unknown {self.name} {value!r}{hint}")
+
+
+class System(Name):
+    """A system's name, or a plug-in, PATH.py:NAME or MODULE:NAME: its name.
+
+    Its parameter is eager, so that the presets of a plug-in are known when `--theta` is read,
+    wherever that stands.
+    """
+
+    def convert(self, value: str, param: Parameter, ctx: Context) -> Any:
+        return resolve_system(value) if ":" in value else super().convert(value, param, ctx)
 
 
 class Estimators(Name):
@@ -143,7 +154,7 @@ class SettingOf(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return name, positive(setting, f"the setting in {value}") if equals else None
 
 
-SYSTEM = Name("system", lambda: TASKS, NEEDS)
+SYSTEM = System("system", lambda: TASKS, NEEDS)
 ESTIMATOR = OneEstimator("estimator", lambda: ESTIMATORS)
 ESTIMATORS_OF = Estimators("estimator", lambda: ESTIMATORS)
 PRESET = Name("preset", lambda: sorted({name for task in TASKS.values() for name in task.presets}))
@@ -153,7 +164,12 @@ PLUG_IN = (
     "Runge-Kutta tableau. One of the forms that a solver or a tableau becomes is NAME-FORM, as in "
     "my_solver.py:MySolver-ctpg."
 )
-"""The help's words about plug-ins, for each verb that takes one."""
+"""The help's words about plug-in estimators, for each verb that takes one."""
+PLUG_IN_SYSTEM = (
+    "A system may be a plug-in: PATH.py:NAME or MODULE:NAME, a gradpareto.Task. It is called by "
+    "the name of its file, with -NAME behind it if NAME is not TASK."
+)
+"""The help's words about plug-in systems, for each verb that takes one."""
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 CACHE = click.option(

@@ -12,6 +12,7 @@ from gradpareto.bench.verbs.options import (
     AS_JSON,
     ESTIMATOR,
     PLUG_IN,
+    PLUG_IN_SYSTEM,
     PRESET,
     SYSTEM,
     Between,
@@ -23,12 +24,21 @@ from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS
 
 
-@click.command("overhead", epilog=PLUG_IN)
+@click.command("overhead", epilog=f"{PLUG_IN}\n\n{PLUG_IN_SYSTEM}")
 @click.option(
-    "--system", type=SYSTEM, default="quadrotor", show_default=True, help="System to time it on."
+    "--system",
+    type=SYSTEM,
+    default="quadrotor",
+    show_default=True,
+    is_eager=True,
+    help="System to time it on.",
 )
 @click.option(
-    "--theta", type=PRESET, help="Preset of the parameters. Default: the system's last one."
+    "--theta",
+    "--preset",
+    "theta",
+    type=PRESET,
+    help="Preset of the parameters. Default: the system's last one.",
 )
 @click.option(
     "--estimator", type=ESTIMATOR, default="ctpg", show_default=True, help="Estimator to time."

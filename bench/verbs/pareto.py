@@ -13,11 +13,11 @@ from gradpareto.bench.judge.matrix import verdict_matrix
 from gradpareto.bench.judge.table import TARGETS, markdown, markdown_fewest, sentences, summarise
 from gradpareto.bench.store.records import write_whole
 from gradpareto.bench.verbs.measuring import Measuring, measuring
-from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN
+from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, PLUG_IN_SYSTEM
 from gradpareto.bench.verbs.terminal import print_json, wide_console
 
 
-@click.command("pareto", epilog=PLUG_IN)
+@click.command("pareto", epilog=f"{PLUG_IN}\n\n{PLUG_IN_SYSTEM}")
 @click.option(
     "--estimator",
     "estimators",

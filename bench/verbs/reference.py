@@ -8,15 +8,25 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.run.plan import Plan, load_x0, problems_of
-from gradpareto.bench.verbs.options import AS_JSON, CACHE, PATH, PRESET, SYSTEM, Between, Count
+from gradpareto.bench.verbs.options import (
+    AS_JSON,
+    CACHE,
+    PATH,
+    PLUG_IN_SYSTEM,
+    PRESET,
+    SYSTEM,
+    Between,
+    Count,
+)
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.reference import Reference, load_or_certify
 
 
-@click.command("reference")
-@click.argument("system", type=SYSTEM)
+@click.command("reference", epilog=PLUG_IN_SYSTEM)
+@click.argument("system", type=SYSTEM, is_eager=True)
 @click.option(
     "--theta",
+    "--preset",
     "thetas",
     type=PRESET,
     multiple=True,

@@ -5,11 +5,11 @@ from itertools import chain
 import click
 
 from gradpareto.bench.verbs.measuring import Measuring, measuring
-from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, Positive
+from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, PLUG_IN_SYSTEM, Positive
 from gradpareto.bench.verbs.terminal import print_json
 
 
-@click.command("sweep", epilog=PLUG_IN)
+@click.command("sweep", epilog=f"{PLUG_IN}\n\n{PLUG_IN_SYSTEM}")
 @click.option(
     "--estimator",
     "estimators",

@@ -1,0 +1,35 @@
+"""Sends problems to worker processes, where a plug-in's code has to be loaded before its objects."""
+
+import pickle
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any
+
+import pebble
+
+from gradpareto.bench.plugins import SYSTEM_PLUGINS, Plugin, load_again
+
+
+def schedule(
+    pool: pebble.ProcessPool,
+    systems: Iterable[str],
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    timeout: float | None = None,
+) -> Future[Any]:
+    """Have a worker call function(*arguments), whose arguments hold problems of these systems.
+
+    A class from a plug-in's file can be unpickled only where that file is loaded: the arguments
+    are sent in pickled form, and the worker loads the file first. The call raises Unusable if the
+    file was changed meanwhile.
+    """
+    plugins = [SYSTEM_PLUGINS[name] for name in systems if name in SYSTEM_PLUGINS]
+    packed = pickle.dumps((function, arguments))
+    return pool.schedule(_call, (plugins, packed), timeout=timeout)  # type: ignore[no-any-return, unused-ignore]
+
+
+def _call(plugins: list[Plugin], packed: bytes) -> Any:
+    for plugin in plugins:
+        load_again(plugin)
+    function, arguments = pickle.loads(packed)
+    return function(*arguments)

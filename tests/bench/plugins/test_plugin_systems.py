@@ -1,0 +1,111 @@
+"""Systems that stay in a file of the user's, at every verb that takes a system."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gradpareto.bench.plugins import SYSTEM_PLUGINS, Unusable, load_again, resolve_system
+from gradpareto.systems import TASKS
+from tests.bench.plugins.test_entry_points import OFFER
+
+MORE = """
+LONGER = Task(Tank(2.0), TASK.policy, TASK.presets)
+EMPTY = Task(Tank(), TASK.policy, {})
+KEEPS = Tank()
+HELD = Task(type("Nowhere", (Tank,), {})(), TASK.policy, TASK.presets)
+"""
+
+
+@pytest.fixture
+def tank(tmp_path: Path) -> Path:
+    path = tmp_path / "tank.py"
+    path.write_text(OFFER + MORE, encoding="utf-8")
+    return path
+
+
+def test_a_sweep_measures_the_systems_of_a_file(tank: Path, call: Callable, tmp_path: Path) -> None:
+    given = [f"{tank}:TASK", f"{tank}:LONGER", f"{tank}:TASK"]
+    options = [word for one in given for word in ("--system", one)]
+    cell = ("--estimator", "bptt", "--setting", "0.5", "--samples", "2", "--workers", "1")
+    # The preset comes before the system that has it.
+    result = call("sweep", "--preset", "only", *options, *cell, "--out", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    records = pd.read_csv(tmp_path / "run" / "records.csv")
+    assert list(records.system) == ["tank", "tank", "tank-LONGER", "tank-LONGER"]
+    assert set(records.status) == {"ok"}
+    held = json.loads((tmp_path / "run" / "provenance.json").read_text(encoding="utf-8"))
+    sources = {name: entry["source"] for name, entry in held["system_plugins"].items()}
+    assert sources == {"tank": "tank.py:TASK", "tank-LONGER": "tank.py:LONGER"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sign"),
+    [
+        (["list", "--system", "TANK"], '"tank": {'),
+        (["reference", "TANK", "--theta", "only", "--samples", "2"], '"system": "tank"'),
+        (["overhead", "--theta", "only", "--system", "TANK", "--samples", "2"], '"lanes": 2'),
+        (["learn", "TANK", "--iterations", "1", "--out", "OUT"], '"iterations": 1'),
+    ],
+)
+def test_each_other_verb_takes_the_system_of_a_file(
+    tank: Path, call: Callable, tmp_path: Path, arguments: list[str], sign: str
+) -> None:
+    stands_for = {"TANK": f"{tank}:TASK", "OUT": str(tmp_path / "run")}
+    result = call(*(stands_for.get(word, word) for word in arguments), "--json")
+    assert result.returncode == 0, result.stderr
+    assert sign in result.stdout
+
+
+def test_a_system_of_a_module_is_called_by_the_last_part_of_its_name(
+    tank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tank.parent / "a_package_of_tanks"
+    package.mkdir()
+    tank.rename(package / "a_tank_inside.py")
+    monkeypatch.syspath_prepend(tank.parent)  # type: ignore[no-untyped-call, unused-ignore]
+    assert resolve_system("a_package_of_tanks.a_tank_inside:TASK") == "a_tank_inside"
+    assert TASKS["a_tank_inside"].system.horizon == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (":KEEPS", "wrap it in gradpareto.Task(system, policy, presets)"),
+        (":Tank", "wrap it in gradpareto.Task(system, policy, presets)"),
+        (":solver", "is of type function, not gradpareto.Task"),
+        (":TASKS", "has no 'TASKS': did you mean 'TASK'?"),
+        (":TASK-ctpg", "no form 'ctpg'"),
+        (":EMPTY", "has no presets"),
+        (":HELD", "cannot be sent to another process"),
+        ("", "name what is in it"),
+    ],
+)
+def test_an_object_that_is_no_task_is_refused(
+    tank: Path, refused: Callable, name: str, words: str
+) -> None:
+    assert words in refused("reference", f"{tank}{name}")
+    assert not SYSTEM_PLUGINS
+
+
+def test_a_name_stands_for_one_system(tank: Path, refused: Callable, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "tank.py"
+    other.parent.mkdir()
+    for path in (other, tmp_path / "lqr.py", tmp_path / "größe.py"):
+        path.write_text(OFFER, encoding="utf-8")
+    out = ("--out", tmp_path / "run")
+    both = ("--system", f"{tank}:TASK", "--system", f"{other}:TASK")
+    assert "two systems are called tank" in refused("sweep", *both, *out)
+    assert "'lqr' is the name of a registered" in refused("reference", tmp_path / "lqr.py:TASK")
+    assert "not a usable name" in refused("reference", tmp_path / "größe.py:TASK")
+    assert not (tmp_path / "run").exists()
+
+
+def test_code_that_was_changed_is_not_measured_as_what_was_registered(tank: Path) -> None:
+    plugin = SYSTEM_PLUGINS[resolve_system(f"{tank}:TASK")]
+    load_again(plugin)
+    with pytest.raises(Unusable, match="was changed while it was being measured"):
+        load_again(replace(plugin, code="of something else"))

@@ -1,12 +1,10 @@
 """References on disk, named by a hash of all that they depend on, and verified when read."""
 
 import hashlib
-import inspect
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,11 @@ import scipy
 from gradpareto.reference.certificate import Reference, certify
 from gradpareto.reference.limit import QuadratureLimit
 from gradpareto.systems import Array, Problem
+from gradpareto.systems.code_digest import code_digest
+from gradpareto.systems.description import describe
 
 _DIGEST = "digest"
+_CERTIFYING = certify.__module__
 
 
 class TamperedCache(ValueError):  # noqa: N818
@@ -48,18 +49,19 @@ def load_or_certify(problem: Problem, x0: Array, folder: Path) -> Reference:
 
 
 def cache_key(problem: Problem, x0: Array) -> str:
-    """Hash the problem, x0, the sources that make a reference, and versions (SHA-256, in hex)."""
+    """Hash all that a reference depends on (SHA-256, in hexadecimal).
+
+    This is the problem and x0 by their values, the code of the system, of the policy and of
+    `certify`, as `code_digest` finds it, and the versions of NumPy and SciPy. Raises TypeError if
+    the system holds a value of an unknown type or is in no file, and ValueError if a file in its
+    `data_files` is missing.
+    """
     problem = problem.exact
     system, policy, context = problem.system, problem.policy, problem.context
     versions = f"numpy {np.__version__} scipy {scipy.__version__}"
-    shape = (policy.sizes, policy.activations, problem.segments)
-    described = [
-        versions,
-        *(_describe(part) for part in (system, shape, problem.theta, x0, context)),
-    ]
-    # A system registered from elsewhere depends on a source of its own.
-    own = Path(inspect.getfile(type(system))).read_bytes()
-    return _digest([own, _source_digest(), *(text.encode() for text in described)])
+    code = code_digest([system, policy, type(problem)], [sys.modules[_CERTIFYING]])
+    parts = (system, policy, problem.segments, problem.theta, x0, context)
+    return _digest(text.encode() for text in (versions, code, *map(describe, parts)))
 
 
 def _write(path: Path, key: str, reference: Reference) -> None:
@@ -108,34 +110,8 @@ def _read(path: Path, key: str) -> Reference:
 
 def _content(key: str, arrays: Mapping[str, Array]) -> str:
     """Hash the arrays with their names, dtypes and shapes, and the key that they belong to."""
-    described = (f"{name} {_describe(arrays[name])}" for name in sorted(arrays))
+    described = (f"{name} {describe(arrays[name])}" for name in sorted(arrays))
     return _digest(text.encode() for text in (key, *described))
-
-
-@cache
-def _source_digest() -> bytes:
-    """Hash every source file of systems/ and reference/."""
-    root = Path(__file__).resolve().parents[1]
-    files = sorted([*root.glob("systems/**/*.py"), *root.glob("reference/**/*.py")])
-    names = (file.relative_to(root).as_posix().encode() for file in files)
-    contents = (file.read_bytes() for file in files)
-    return _digest(part for pair in zip(names, contents, strict=True) for part in pair).encode()
-
-
-def _describe(value: object) -> str:
-    """Return a text that differs whenever the value does. Raises TypeError on unknown types."""
-    if isinstance(value, np.ndarray):
-        content = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-        return f"array {value.dtype.str} {value.shape} {content}"
-    if is_dataclass(value) and not isinstance(value, type):
-        kind = type(value)
-        inside = (f"{f.name}={_describe(getattr(value, f.name))}" for f in fields(value))
-        return f"{kind.__module__}.{kind.__qualname__}({', '.join(inside)})"
-    if isinstance(value, (tuple, list)):
-        return f"{type(value).__name__}({', '.join(_describe(item) for item in value)})"
-    if value is None or isinstance(value, (bool, int, float, str, np.generic)):
-        return repr(value)
-    raise TypeError(f"cannot tell one {type(value).__name__} from another: make it a dataclass")
 
 
 def _digest(parts: Iterable[bytes]) -> str:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -42,6 +43,12 @@ class System(ABC):
     """The simulator calls in one row of `pullback`, if it differences a simulator (else 0)."""
     truth: "System | None" = None
     """The system whose references judge this one, if its own derivatives are not exact."""
+    data_files: ClassVar[tuple[str | Path, ...]] = ()
+    """Files and folders that the code reads, relative to the module's folder.
+
+    A reference is kept until one of them or the code changes. A file that a string constant of the
+    code names is found without being declared (`systems/code_digest.py` says how).
+    """
 
     @abstractmethod
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:

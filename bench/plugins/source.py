@@ -1,7 +1,5 @@
 """Where a plug-in comes from: a file or a module, its object, and the digest of its code."""
 
-import ast
-import hashlib
 import importlib
 import importlib.util
 import sys
@@ -15,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from gradpareto.bench.nearest import nearest
+from gradpareto.systems.code_digest import code_digest
 
 
 class Unusable(ValueError):  # noqa: N818
@@ -143,50 +142,5 @@ def _explained(label: str) -> Iterator[None]:
 
 
 def digest(source: Source) -> str:
-    """SHA-256 of the module's file and of the files it imports from its folder or its package."""
-    module, found = _module(source.where), hashlib.sha256()
-    first = getattr(module, "__file__", None)
-    if first is None:
-        return found.hexdigest()
-    root = Path(first).resolve().parent
-    for _ in range(0 if source.is_file else module.__name__.count(".")):
-        root = root.parent
-    for path in _reached(Path(first).resolve(), module, root):
-        content = path.read_bytes()
-        found.update(f"{path.relative_to(root)} {len(content)}\n".encode() + content)
-    return found.hexdigest()
-
-
-def _reached(path: Path, module: ModuleType, root: Path) -> list[Path]:
-    """The files under `root` that a module imports, directly or through others, with its own."""
-    found, todo = {path: module}, [path]
-    while todo:
-        at = todo.pop()
-        if at.suffix != ".py":
-            continue
-        for name in _imports(at, found[at]):
-            other = sys.modules.get(name)
-            file = getattr(other, "__file__", None)
-            if other is None or file is None:
-                continue
-            there = Path(file).resolve()
-            if there.is_relative_to(root) and there not in found:
-                found[there] = other
-                todo.append(there)
-    return sorted(found)
-
-
-def _imports(path: Path, module: ModuleType) -> Iterator[str]:
-    """The absolute names that a file may import; `from a import b` gives a and a.b."""
-    package = module.__package__ or ""
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                parts = alias.name.split(".")
-                yield from (".".join(parts[: k + 1]) for k in range(len(parts)))
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1]
-            inside = node.module.split(".") if node.module else []
-            base = ".".join([*(above if node.level else []), *inside])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+    """The digest of all code that the source's module depends on, in hexadecimal."""
+    return code_digest((), [_module(source.where)])

@@ -110,7 +110,7 @@ def test_key_depends_on_everything(small_lqr: Case, monkeypatch: pytest.MonkeyPa
     keys = {cache_key(*case) for case in [small_lqr, *others]}
     assert len(keys) == 1 + len(others)
     assert cache_key(problem.with_theta(problem.theta.copy()), x0.copy()) in keys
-    monkeypatch.setattr(cache_module, "_source_digest", lambda: b"other sources")
+    monkeypatch.setattr(cache_module, "code_digest", lambda *_: "other code")
     assert cache_key(problem, x0) not in keys
 
 

@@ -34,7 +34,7 @@ def test_a_name_in_an_importable_package(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.syspath_prepend(tmp_path)
     assert resolve("a_package.inner:nameless") == ("nameless",)
     before = resolve("a_package:thing") and PLUGINS["thing"].code
-    (tmp_path / "a_package" / "inner.py").write_text(SOLVER + "\nthing = instance  # now\n")
+    (tmp_path / "a_package" / "inner.py").write_text(SOLVER + "\nthing = MySolver()\n")
     assert source.digest(PLUGINS["thing"].source) != before
 
 

@@ -83,7 +83,7 @@ def test_a_published_run_s_records_of_older_code_are_set_aside_too(
     names = resolve(f"{solver}:nameless")
     measured(folder, ("bptt", *names), cache)
     shutil.rmtree(folder.path / "cells")
-    solver.write_text(SOLVER + "# another\n")
+    solver.write_text(SOLVER + "ANOTHER = 1\n")
     anew()
     PLUGINS.clear()
     del ESTIMATORS["nameless"]
@@ -113,7 +113,7 @@ def test_a_file_that_is_changed_while_it_is_measured_is_not_recorded_as_itself(
     solver: Path,
 ) -> None:
     resolve(f"{solver}:nameless")
-    solver.write_text(SOLVER + "# now\n")
+    solver.write_text(SOLVER + "NOW = 1\n")
     anew()
     problem, x0 = TASKS["lqr"].problem("optimal"), np.ones((1, 2))
     with pytest.raises(Unusable, match="changed while it was being measured"):
@@ -129,6 +129,6 @@ def test_learning_starts_anew_where_a_plug_in_has_changed(
         result = run(*command, "--out", out)
         assert result.returncode == 0, result.stderr
     assert not (out / "aside").exists()
-    solver.write_text(SOLVER + "# another\n")
+    solver.write_text(SOLVER + "ANOTHER = 1\n")
     assert run(*command, "--out", out).returncode == 0
     assert [path.name for path in (out / "aside").rglob("*.npz")] == ["nameless.npz"]

@@ -1,0 +1,59 @@
+"""The files that string constants name."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_DEEPEST = 4
+"""The number of folders, one in another, that constants may name on the way to a file."""
+
+
+def named_files(texts: Iterable[str], folder: Path) -> list[Path]:
+    """Return the files that texts name, in order.
+
+    A text names a file by its absolute path, from `folder`, from the current folder, or from a
+    folder that another of the texts names in such a way. It may be a pattern with *, for files with
+    a suffix.
+    """
+    words = sorted({text for text in texts if text.strip("./ ") and "\0" not in text})
+    folders = _folders(words, list(dict.fromkeys((folder, Path.cwd()))))
+    found = {path.resolve() for word in words for path in _matches(word, folders)}
+    return sorted(found)
+
+
+def _folders(words: list[str], starts: list[Path]) -> list[Path]:
+    """The starts, and the folders that words name from them, one in another."""
+    found, new = list(starts), list(starts)
+    for _ in range(_DEEPEST):
+        inside = [path for start in new for word in words if _is_dir(path := _at(start, word))]
+        new = [path for path in dict.fromkeys(inside) if path not in found]
+        found += new
+    return found
+
+
+def _matches(word: str, folders: list[Path]) -> Iterator[Path]:
+    for folder in folders:
+        path = _at(folder, word)
+        if _is_file(path):
+            yield path
+        elif "*" in word and "." in word and "**" not in word and not path.is_absolute():
+            yield from filter(_is_file, folder.glob(word))
+        elif "*" in word and "." in word and "**" not in word and _is_dir(path.parent):
+            yield from filter(_is_file, path.parent.glob(path.name))
+
+
+def _at(folder: Path, word: str) -> Path:
+    return folder / (Path(word).expanduser() if word.startswith("~/") else word)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # its name is too long, or its folder may not be looked into
+        return False
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

@@ -1,0 +1,60 @@
+"""Texts by which values are told apart."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import PurePath
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from gradpareto.systems.system import Array
+
+
+def describe(value: object) -> str:
+    """Return a text that differs whenever the value does.
+
+    A class or a function is described by its name: what it does is in its source. Raises TypeError
+    for a value of a type that is not known, and for a class or a function made inside a function,
+    of which there may be several with one name.
+    """
+    for kinds, text in _TEXTS:
+        if isinstance(value, kinds):
+            return text(value)
+    if is_dataclass(value):
+        inside = (f"{f.name}={describe(getattr(value, f.name))}" for f in fields(value))
+        return f"{_name(type(value))}({', '.join(inside)})"
+    raise TypeError(f"cannot tell one {type(value).__name__} from another: make it a dataclass")
+
+
+def _array(value: Array) -> str:
+    if value.dtype.hasobject:
+        raise TypeError("cannot tell one array of Python objects from another")
+    content = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+    return f"array {value.dtype.str} {value.shape} {content}"
+
+
+def _mapping(value: Mapping[object, object]) -> str:
+    pairs = (f"{describe(key)}: {describe(held)}" for key, held in value.items())
+    return f"{type(value).__name__}({', '.join(pairs)})"
+
+
+def _name(value: type | FunctionType) -> str:
+    if "<" in value.__qualname__:
+        raise TypeError(
+            f"cannot tell one {value.__qualname__} from another: define it at the top of a module"
+        )
+    return f"{value.__module__}.{value.__qualname__}"
+
+
+_TEXTS: tuple[tuple[tuple[type, ...], Callable[[Any], str]], ...] = (
+    ((np.ndarray,), _array),
+    ((type, FunctionType), lambda value: f"{type(value).__name__} {_name(value)}"),
+    ((MethodType,), lambda value: f"{describe(value.__func__)} of {describe(value.__self__)}"),
+    ((tuple, list), lambda value: f"{type(value).__name__}({', '.join(map(describe, value))})"),
+    ((Mapping,), _mapping),
+    ((bool, int, float, complex, str, bytes, np.generic, Enum, PurePath, type(None)), repr),
+)
+"""The types that are described, each with a function that describes a value of it."""

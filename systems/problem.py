@@ -5,9 +5,22 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from gradpareto.systems.policy import Factors, Layers, Policy
 from gradpareto.systems.system import Array, System
+
+
+def real_numbers(given: npt.ArrayLike) -> Array:
+    """Return initial states as an array. Raises ValueError unless it is of floats or integers.
+
+    Booleans, complex numbers, dates, texts and objects have another meaning, which a conversion
+    would hide.
+    """
+    found = np.asarray(given)
+    if found.dtype.kind not in "fiu":
+        raise ValueError(f"x0 is of dtype {found.dtype}, expected real numbers")
+    return found
 
 
 @dataclass(frozen=True)
@@ -131,9 +144,9 @@ class Problem:
     def check_x0(self, x0: Array) -> Array:
         """Return x0 (B, state_dim) as an array of float64, or float32 if it is that.
 
-        Raises ValueError if x0 has another shape, or holds a number that is not finite.
+        Raises ValueError if x0 has another shape, or holds anything but finite real numbers.
         """
-        x0 = np.asarray(x0)
+        x0 = real_numbers(x0)
         x0 = x0 if x0.dtype == np.float32 else x0.astype(float)
         if x0.ndim != 2 or x0.shape[1] != self.system.state_dim or not len(x0):
             expected = f"(samples, {self.system.state_dim})"

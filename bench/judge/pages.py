@@ -131,7 +131,8 @@ def blocks(results: Path) -> dict[str, str]:
     for (new, baseline), found in verdicts.items():
         said[f"{new} {baseline}"] = f"```\n{describe(found)}\n```"
     for number in FIGURES:
-        lines = (results / f"figure{number}" / "findings.txt").read_text().splitlines()
+        path = results / f"figure{number}" / "findings.txt"
+        lines = path.read_text(encoding="utf-8").splitlines()
         said[f"figure {number}"] = "\n".join(f"- {line}" for line in lines)
     return said
 
@@ -199,7 +200,7 @@ def main() -> None:
     """Fill the pages of the repository whose root is the current folder."""
     texts = blocks(Path("results"))
     for path in map(Path, PAGES):
-        write_whole(path, filled(path.read_text(), texts))
+        write_whole(path, filled(path.read_text(encoding="utf-8"), texts))
 
 
 if __name__ == "__main__":

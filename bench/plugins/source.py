@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import sys
 import warnings
 import zlib
@@ -86,7 +87,7 @@ def _module(where: str) -> ModuleType:
     with quiet(), _explained(path.name if path.suffix == ".py" else where):
         if path.suffix != ".py":
             return importlib.import_module(where)
-        name = f"gradpareto_plugin_{path.stem}_{zlib.crc32(where.encode()):08x}"
+        name = f"gradpareto_plugin_{path.stem}_{zlib.crc32(os.fsencode(where)):08x}"
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None

@@ -14,6 +14,7 @@ from gradpareto.bench.run import field_plan
 from gradpareto.bench.store.record import Cell
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS, Array, Problem
+from gradpareto.systems.problem import real_numbers
 
 SAMPLES = 16
 
@@ -252,12 +253,15 @@ def problems_of(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[st
 
 
 def load_x0(path: Path) -> Array:
-    """Load initial states from .npy or comma-separated text. Raises ValueError if it is neither."""
+    """Load initial states from .npy or comma-separated text.
+
+    Raises ValueError if it is neither, or holds anything but real numbers.
+    """
     try:
         if path.suffix == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
+            return real_numbers(np.load(path, allow_pickle=False))
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a file without numbers
-            return np.loadtxt(path, delimiter=",", ndmin=2)
+            return np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
     except (OSError, ValueError, UserWarning) as error:
         raise ValueError(f"cannot read initial states from {path}: {error}") from error

@@ -1,4 +1,4 @@
-"""Sends problems to worker processes, where a plug-in's code has to be loaded before its objects."""
+"""Sends problems to worker processes, which load a plug-in's code before its objects."""
 
 import pickle
 from collections.abc import Callable, Iterable

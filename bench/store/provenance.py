@@ -39,7 +39,7 @@ def _git(*arguments: str) -> str | None:
     """Run git and return its output; None where the package is not run from a checkout."""
     try:
         result = subprocess.run(
-            ["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, check=True
+            ["git", "-C", str(_ROOT), *arguments], capture_output=True, encoding="utf-8", check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -48,7 +48,7 @@ def _git(*arguments: str) -> str | None:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

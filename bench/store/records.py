@@ -80,7 +80,7 @@ class RunFolder:
     def provenance(self) -> dict[str, Any]:
         """Read the provenance. Raises UnusableFolder if it is damaged or of another schema."""
         try:
-            found = json.loads(self.provenance_path.read_text())
+            found = json.loads(self.provenance_path.read_text(encoding="utf-8"))
             schema, _, _ = found["schema"], found["shared"], found["sessions"]
         except OSError as error:
             raise UnusableFolder(f"cannot read {self.provenance_path}: {error.strerror}") from error
@@ -163,7 +163,7 @@ class RunFolder:
 def read_records(path: Path) -> pd.DataFrame:
     """Read a table of records. Raises UnusableFolder if it is damaged or of another schema."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         if not text.endswith("\n"):
             raise UnusableFolder(f"{path} is cut short: delete it to measure it again")
         # As text first: Python's float() is exact whatever pandas' parser does.

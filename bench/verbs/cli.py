@@ -1,5 +1,6 @@
 """The command line: `gradpareto`, and `python -m gradpareto`. A verb is imported when called."""
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -50,27 +51,31 @@ class Verbs(click.Group):
 
 @click.group(
     cls=Verbs,
+    invoke_without_command=True,
     subcommand_metavar="VERB [ARGUMENTS]...",
     epilog="gradpareto VERB --help describes a verb, with an example.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="gradpareto")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Which gradient estimator to use for a controlled ODE: accuracy against cost, measured.
 
     Example: gradpareto compare ctpg bptt --system lqr
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        ctx.exit(2)
     import_module("gradpareto.bench.plugins").load_entry_points()
 
 
 def main() -> None:
     """Run the command line; a mistake of the user's is one line and exit status 2."""
     os.environ.update(ONE_THREAD)  # before a verb imports NumPy or SciPy
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may be beyond what the locale can print
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(cli.main(prog_name="gradpareto", standalone_mode=False))
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        sys.exit(2)
     except click.UsageError as error:  # Click's own: ours are plain ClickExceptions
         _complain(error.format_message().removesuffix(".") + _way_on(error))
     except click.ClickException as error:

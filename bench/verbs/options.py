@@ -39,6 +39,8 @@ class Name(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         self.name, self.known, self.needs = kind, known, needs
 
     def convert(self, value: str, param: Parameter, ctx: Context) -> Any:
+        # In an ASCII locale, what is beyond ASCII in an argument comes as bytes that are escaped.
+        value = value.encode(errors="surrogateescape").decode(errors="surrogateescape")
         known = list(self.known())
         if value in known:
             return value

@@ -80,3 +80,26 @@ def test_taken_lanes_are_numbered_anew(problem: Problem) -> None:
     lanes, x = np.array([4, 1]), np.ones((2, 2))
     taken = problem.take(lanes).flow(np.arange(2), np.zeros(2), x)[0]
     np.testing.assert_allclose(taken, problem.flow(lanes, np.zeros(2), x)[0], rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("x0", "dtype"),
+    [
+        ([[1.0, 0j]], "complex128"),
+        ([["1", "2"]], "<U1"),
+        ([[False, True]], "bool"),
+        (np.array([[1.0, 2.0]], object), "object"),
+        (np.array([["2026-01-01", "NaT"]], "datetime64[D]"), r"datetime64\[D\]"),
+        (np.array([[1, 2]], "timedelta64[s]"), r"timedelta64\[s\]"),
+    ],
+)
+def test_initial_states_are_real_numbers(problem: Problem, x0: Array, dtype: str) -> None:
+    with pytest.raises(ValueError, match=f"x0 is of dtype {dtype}, expected real numbers"):
+        problem.check_x0(x0)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint64", "float16", "float64"])
+def test_initial_states_become_float64(problem: Problem, dtype: str) -> None:
+    x0 = problem.check_x0(np.array([[1, 2]], dtype))
+    assert x0.dtype == np.float64
+    np.testing.assert_array_equal(x0, [[1, 2]])

@@ -53,7 +53,7 @@ def folder(small_run: RunFolder, tmp_path: Path) -> Path:
         (("list", "systms"), ("systms", "; see gradpareto list --help")),
         (("matrix", "results/x"), ("results/x", "; see gradpareto matrix --help")),
         (("overhead", "bptx"), ("bptx", "; see gradpareto overhead --help")),
-        (("learn", "--system", "lqr"), ("'--system'; see gradpareto learn --help",)),
+        (("learn", "--system", "lqr"), ("--system", "; see gradpareto learn --help")),
         (("learn", "lqr", "--estimator", "bptt=x"), ("the setting in bptt=x must be a positive",)),
         (("learn", "lqr", "--seed", "x"), ("'x' is not a whole number from 0 on",)),
         (("reproduce", "figure4"), ("'figure4' is not a whole number from 2 to 7",)),
@@ -66,7 +66,15 @@ def test_bad_input_is_one_line_and_status_2(call, arguments: tuple, words: tuple
 
 
 @pytest.mark.parametrize(
-    ("x0", "word"), [([[1.0, np.nan]], "finite"), ([[1.0, 2.0, 3.0]], "(1, 3)")]
+    ("x0", "word"),
+    [
+        ([[1.0, np.nan]], "finite"),
+        ([[1.0, 2.0, 3.0]], "(1, 3)"),
+        ([[1.0 + 0j, 2.0]], "complex128"),
+        ([["1", "2"]], "<U1"),
+        ([[True, False]], "bool"),
+        (np.array([["2026-01-01", "2026-01-02"]], "datetime64[D]"), "datetime64[D]"),
+    ],
 )
 def test_unusable_initial_states(call, tmp_path: Path, x0: list, word: str) -> None:  # type: ignore[no-untyped-def]
     np.save(tmp_path / "x0.npy", np.array(x0))

@@ -19,7 +19,7 @@ SHOWN = 16
 
 def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
     """Train with CTPG and with BPTT, and draw their paths stage by stage, and the curves."""
-    experiment = Experiment.registered("differential_drive", ESTIMATORS, scale, 1, quick=(30, 1))
+    experiment = Experiment.registered("differential_drive", ESTIMATORS, scale, 1, quick=(10, 1))
     histories = experiment.learn(folder, report)
     with sheet(15.5, 6.4) as figure:
         grid = figure.add_gridspec(2, len(STAGES) + 2)

@@ -68,10 +68,14 @@ class Experiment:
         trials: int,
         quick: tuple[int, int],
     ) -> Self:
-        """Make the experiment of a registered system at a scale; `trials` are the paper's."""
+        """Make the experiment of a registered system at a scale; `trials` are the paper's.
+
+        The quick form compares one gradient with its reference, and not `references` of them.
+        """
         setup = setup_of(name)
         iterations, trials = scale.of(setup.iterations, trials, quick)
-        return cls(name, setup, estimators, iterations, trials)
+        references = 1 if scale.quick else cls.references
+        return cls(name, setup, estimators, iterations, trials, references=references)
 
     @property
     def comparison(self) -> Comparison:

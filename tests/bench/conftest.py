@@ -1,6 +1,5 @@
 """Synthetic records, and one small real run that several modules read."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,11 +60,6 @@ def power_law() -> MakeRecords:
     return make
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("references")
-
-
 SMALL = Plan((("lqr", "optimal"),), ("bptt", "ctpg"), samples=2, settings=(0.5, 0.25))
 
 
@@ -78,14 +72,13 @@ def small_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolde
 
 
 @pytest.fixture
-def run(cache: Path):  # type: ignore[no-untyped-def]
+def run():  # type: ignore[no-untyped-def]
     """Call `python -m gradpareto` with arguments; the result has returncode, stdout and stderr."""
 
     def call(*arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "gradpareto", *map(str, arguments)],
             cwd=ROOT,
-            env=os.environ | {"GRADPARETO_CACHE": str(cache)},
             capture_output=True,
             text=True,
             timeout=300,
@@ -97,11 +90,10 @@ def run(cache: Path):  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 def call(
-    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Call the command line in this process; the result is as that of `run`, and comes sooner."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("GRADPARETO_CACHE", str(cache))
 
     def call(*arguments: object) -> subprocess.CompletedProcess[str]:
         given = list(map(str, arguments))

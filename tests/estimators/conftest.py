@@ -1,8 +1,8 @@
 """Short problems, their certified references, and what accuracy is asked of an estimator."""
 
-import os
 from collections.abc import Callable
 from math import factorial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,17 +98,11 @@ def paced(preset: tuple[str, str]) -> Callable[[Estimator, float], float]:
 
 
 @pytest.fixture(scope="session")
-def reference_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Problem, Array], Reference]:
-    """The certified reference; its own uncertainty is checked here.
-
-    It is computed once a session: pytest-xdist's workers have their folders side by side, and share
-    the one for references.
-    """
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "references"
+def reference_of(cache: Path) -> Callable[[Problem, Array], Reference]:
+    """The certified reference; its own uncertainty is checked here."""
 
     def load(problem: Problem, x0: Array) -> Reference:
-        reference = load_or_certify(problem, x0, folder)
+        reference = load_or_certify(problem, x0, cache)
         assert (reference.rel_uncertainty < 1e-12).all()
         return reference
 

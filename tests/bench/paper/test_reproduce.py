@@ -18,10 +18,7 @@ from tests.bench.learning.test_learning import RUN, silent, train
 
 
 @pytest.mark.parametrize("number", FIGURES)
-def test_every_figure_has_a_quick_form(
-    number: int, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GRADPARETO_CACHE", str(cache))
+def test_every_figure_has_a_quick_form(number: int, tmp_path: Path) -> None:
     found = FIGURES[number](Scale(quick=True), tmp_path / "run", silent)
     found.figure.savefig(tmp_path / "figure.png")
     assert all(axes.has_data() for axes in found.figure.axes)
@@ -58,10 +55,10 @@ def test_paths_start_at_x0_and_follow_the_closed_form() -> None:
 LEARN = ("learn", "lqr", "--iterations", "3")
 
 
-def test_learn_prints_and_keeps(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_learn_prints_and_keeps(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path / "run"
     options = (*LEARN, "--estimator", "ctpg", "--estimator", "bptt=0.25", "--trials", "2")
-    result = run(*options, "--out", folder, "--json")
+    result = call(*options, "--out", folder, "--json")
     assert result.returncode == 0, result.stderr
     ctpg, bptt = json.loads(result.stdout)
     assert (ctpg["iterations"], bptt["setting"]) == (3, 0.25)
@@ -69,9 +66,9 @@ def test_learn_prints_and_keeps(run, tmp_path: Path) -> None:  # type: ignore[no
     records = pd.read_csv(folder / "records.csv")
     assert len(records[records.estimator == "ctpg"]) == 6
     assert (folder / "learning.png").stat().st_size > 10_000
-    again = run(*options, "--out", folder, "--json")
+    again = call(*options, "--out", folder, "--json")
     assert json.loads(again.stdout) == [ctpg, bptt]
-    shown = run(*options, "--out", folder)
+    shown = call(*options, "--out", folder)
     assert "held-out" in shown.stdout
 
 

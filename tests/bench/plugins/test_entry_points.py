@@ -101,18 +101,15 @@ def test_entry_points_are_used_by_name_wherever_a_name_is(
     assert {row["new"] for row in verdicts} == {f"mine-{form}" for form in FORMS}
     ahead = [row["answer"] == "dominates" for row in verdicts if row["weight"] == 1]
     assert result.returncode == (0 if any(ahead) else 1), result.stderr
-    result = run("sweep", "--estimator", "mine-ctpg", "--setting", 1e-4, *options)
-    assert result.returncode == 0, result.stderr
-    certificate = json.loads(run("reference", "tank", "--samples", 2, "--json").stdout)
-    assert certificate[0]["rel_uncertainty"] < 1e-12
     held = json.loads((out / "provenance.json").read_text())
     assert held["system_plugins"]["tank"]["source"] == "an_offer:TASK"
     (installed / "an_offer.py").write_text(OFFER.replace("u - x", "u - 2 * x"))
-    result = run("sweep", "--estimator", "bptt", "--setting", 0.5, *options)
+    estimators = ("--estimator", "bptt", "--estimator", "mine-ctpg")
+    result = run("sweep", *estimators, "--setting", 0.5, *options)
     assert result.returncode == 0, result.stderr
     # All that was measured on the system as it was is apart, and its quadrature limit.
     assert {path.parent.name for path in (out / "aside").rglob("*.csv")} == {"cells", "limits"}
-    assert set(RunFolder(out).read_cells().estimator) == {"bptt"}
+    assert set(RunFolder(out).read_cells().estimator) == {"bptt", "mine-ctpg"}
 
 
 def test_a_plug_in_system_is_learned(installed: Path, run: Callable, tmp_path: Path) -> None:

@@ -3,24 +3,41 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
 
+from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs import cli
 from gradpareto.bench.verbs.cli import VERBS
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS
-from tests.bench.conftest import assert_refused
+from tests.bench.conftest import SMALL, assert_refused
 
 
 @pytest.fixture
 def folder(small_run: RunFolder, tmp_path: Path) -> Path:
     """A copy of the small run that a test may spoil."""
     return Path(shutil.copytree(small_run.path, tmp_path / "run"))
+
+
+@pytest.fixture(scope="module")
+def judged(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """A run of the same two estimators that holds all that a verdict on them needs."""
+    path = tmp_path_factory.mktemp("judged") / "run"
+    folder = RunFolder(Path(shutil.copytree(small_run.path, path)))
+    sweep(replace(SMALL, settings=()), folder, cache, Budget(workers=1))
+    return path
+
+
+@pytest.fixture
+def whole(judged: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may spoil."""
+    return Path(shutil.copytree(judged, tmp_path / "whole"))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +124,7 @@ def test_an_unwritable_folder(call, tmp_path: Path) -> None:  # type: ignore[no-
 
 def test_a_tampered_reference(call, folder: Path, cache: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     own = tmp_path / "cache"
-    shutil.copytree(cache, own)
+    shutil.copytree(cache, own, ignore=shutil.ignore_patterns("*.tmp"))
     for path in own.glob("*.npz"):
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
@@ -118,8 +135,8 @@ def test_a_tampered_reference(call, folder: Path, cache: Path, tmp_path: Path) -
     assert {path: path.read_bytes() for path in own.iterdir()} == before
 
 
-def test_compare_judges_from_the_records_that_are_there(call, folder: Path) -> None:  # type: ignore[no-untyped-def]
-    options = ("--system", "lqr", "--theta", "optimal", "--out", folder)
+def test_compare_judges_from_the_records_that_are_there(call, whole: Path) -> None:  # type: ignore[no-untyped-def]
+    options = ("--system", "lqr", "--theta", "optimal", "--out", whole)
     result = call("compare", "ctpg", "bptt", *options, "--json")
     assert result.returncode == 0, result.stderr
     verdicts = json.loads(result.stdout)
@@ -144,13 +161,13 @@ def test_a_published_run_is_read_and_never_cut_down(call, folder: Path) -> None:
     assert set(rows) < set((folder / "records.csv").read_text().splitlines())
 
 
-def test_pareto_prints_the_table_and_draws(call, folder: Path) -> None:  # type: ignore[no-untyped-def]
-    options = ("--system", "lqr", "--theta", "optimal", "--samples", 2, "--out", folder)
+def test_pareto_prints_the_table_and_draws(call, whole: Path) -> None:  # type: ignore[no-untyped-def]
+    options = ("--system", "lqr", "--theta", "optimal", "--samples", 2, "--out", whole)
     result = call("pareto", "--estimator", "bptt", "--estimator", "ctpg", *options)
     assert result.returncode == 0, result.stderr
     assert "lqr (optimal), dominated by nobody: ctpg dominates" in result.stdout
-    assert {path.suffix for path in (folder / "figures").iterdir()} == {".png", ".svg"}
-    assert (folder / "table.csv").is_file()
+    assert {path.suffix for path in (whole / "figures").iterdir()} == {".png", ".svg"}
+    assert (whole / "table.csv").is_file()
 
 
 def test_reference_prints_the_certificate(call) -> None:  # type: ignore[no-untyped-def]
@@ -190,9 +207,9 @@ def test_the_help_of_the_whole_lists_the_verbs(call) -> None:  # type: ignore[no
     assert {path.stem for path in Path(cli.__file__).parent.glob("*.py")} >= set(VERBS)
 
 
-def test_the_program_itself_ends_with_its_status(run, folder: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_program_itself_ends_with_its_status(run, whole: Path) -> None:  # type: ignore[no-untyped-def]
     """As everywhere else in this module, but as a process of its own."""
-    options = ("--system", "lqr", "--theta", "optimal", "--out", folder)
+    options = ("--system", "lqr", "--theta", "optimal", "--out", whole)
     assert run("compare", "ctpg", "bptt", *options).returncode == 0
     assert run("compare", "bptt", "ctpg", *options).returncode == 1
     assert_refused(run("compare", "ctgp", "bptt"), "'ctgp'", "'ctpg'")

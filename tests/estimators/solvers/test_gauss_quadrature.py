@@ -188,7 +188,7 @@ def test_one_stretch_at_a_time_is_less_to_hold() -> None:
     for name in ("ctpg", "ctpg-checkpointed"):
         ESTIMATORS[name](PROBLEM, x0, 1e-3)
         tracemalloc.start()
-        ESTIMATORS[name](PROBLEM, x0, 1e-10)
+        ESTIMATORS[name](PROBLEM, x0, 1e-9)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] / 2

@@ -95,7 +95,7 @@ def test_entry_points_are_used_by_name_wherever_a_name_is(
     installed: Path, run: Callable, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    options = ("--system", "tank", "--samples", 2, "--out", out, "--json")
+    options = ("--system", "tank", "--samples", 2, "--workers", 1, "--out", out, "--json")
     result = run("compare", "mine", "bptt", *options)
     verdicts = json.loads(result.stdout)
     assert {row["new"] for row in verdicts} == {f"mine-{form}" for form in FORMS}

@@ -75,4 +75,4 @@ def _reads_first(width: int, size: int) -> "scipy.sparse.csr_array":
     """Return the Jacobian sparsity of `size` slopes that read the state's first `width` entries."""
     read = scipy.sparse.csr_array(np.ones((size, width)))
     unread = scipy.sparse.csr_array((size, size - width))
-    return scipy.sparse.block_array([[read, unread]], format="csr")
+    return scipy.sparse.csr_array(scipy.sparse.hstack([read, unread]))

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import partial
 from pathlib import PurePath
 from types import FunctionType, MethodType
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradpareto.systems.system import Array
+from gradpareto.systems.value_sources import KEPT
 
 
 def describe(value: object) -> str:
@@ -41,7 +43,7 @@ def _mapping(value: Mapping[object, object]) -> str:
     return f"{type(value).__name__}({', '.join(pairs)})"
 
 
-def _name(value: type | FunctionType) -> str:
+def _name(value: Any) -> str:
     if "<" in value.__qualname__:
         raise TypeError(
             f"cannot tell one {value.__qualname__} from another: define it at the top of a module"
@@ -51,10 +53,14 @@ def _name(value: type | FunctionType) -> str:
 
 _TEXTS: tuple[tuple[tuple[type, ...], Callable[[Any], str]], ...] = (
     ((np.ndarray,), _array),
-    ((type, FunctionType), lambda value: f"{type(value).__name__} {_name(value)}"),
+    ((type, FunctionType, KEPT), lambda value: f"{type(value).__name__} {_name(value)}"),
     ((MethodType,), lambda value: f"{describe(value.__func__)} of {describe(value.__self__)}"),
+    ((partial,), lambda value: f"partial{describe((value.func, value.args, value.keywords))}"),
     ((tuple, list), lambda value: f"{type(value).__name__}({', '.join(map(describe, value))})"),
     ((Mapping,), _mapping),
-    ((bool, int, float, complex, str, bytes, np.generic, Enum, PurePath, type(None)), repr),
+    (
+        (bool, int, float, complex, str, bytes, np.generic, np.ufunc, Enum, PurePath, type(None)),
+        repr,
+    ),
 )
 """The types that are described, each with a function that describes a value of it."""

@@ -14,6 +14,8 @@ Preset = Callable[[Policy], Array]
 """A function that makes the parameters theta (P,) of a policy."""
 INITIAL_SEED = 20211
 """The seed of every preset `initial`."""
+LONGEST = 100
+"""The most characters of a preset's name."""
 _TRAINED = Path(__file__).parent / "trained"
 
 
@@ -42,6 +44,9 @@ class Task:
     """A system, its policy, and presets: named parameter vectors, made from the policy on demand.
 
     `horizons` holds the horizons of those presets that are not measured over the system's own.
+
+    A preset's name stands in tables and figures: it is a text of 1 to 100 characters that can be
+    printed in a line, without spaces at its ends. Raises ValueError if it is another.
     """
 
     system: System
@@ -49,8 +54,27 @@ class Task:
     presets: Mapping[str, Preset]
     horizons: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in self.presets:
+            if fault := _fault_of(name):
+                shown = repr(name) if len(repr(name)) < LONGEST else f"{repr(name)[:20]}..."
+                raise ValueError(f"a preset cannot be called {shown}: its name {fault}")
+
     def problem(self, preset: str) -> Problem:
         """Make the problem at a preset's parameters. Raises KeyError if there is no such preset."""
         theta = self.presets[preset](self.policy)
         horizon = self.horizons.get(preset, self.system.horizon)
         return Problem(self.system, self.policy, theta, horizon)
+
+
+def _fault_of(name: object) -> str:
+    """Say what is wrong with a preset's name; "" if nothing is."""
+    if not isinstance(name, str):
+        return f"is of type {type(name).__name__}, not a text"
+    faults = {
+        "is empty": not name,
+        f"has {len(name)} characters, more than {LONGEST}": len(name) > LONGEST,
+        "has a line break or another character that cannot be printed": not name.isprintable(),
+        "begins or ends with a space": name != name.strip(),
+    }
+    return next((fault for fault, holds in faults.items() if holds), "")

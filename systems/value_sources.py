@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path, PurePath
 from types import FunctionType, MethodType, ModuleType
 
 from gradpareto.systems.data_files import named_files
 
+KEPT = type(cache(lambda: None))
+"""The type of a function whose results are kept."""
 _CONTAINERS = (tuple, list, set, frozenset)
 _NAMES = (str, PurePath)
 
@@ -57,6 +59,8 @@ def _held(value: object) -> Iterator[object]:
     if isinstance(value, MethodType):
         yield from _held(value.__func__)
         yield from _held(value.__self__)
+    elif isinstance(value, KEPT):
+        yield from _held(value.__wrapped__)
     elif isinstance(value, partial):
         yield from _held((value.func, value.args, value.keywords))
     elif isinstance(value, Mapping):

@@ -21,6 +21,7 @@ from matplotlib.ticker import EngFormatter, FixedFormatter, FixedLocator, NullLo
 from gradpareto.bench.draw.highlights import MOST_NAMED, highlighted
 from gradpareto.bench.draw.styles import Style, by_family, style_of
 from gradpareto.bench.judge.frontier import FLOOR_FACTOR, deciding, median_front, median_points
+from gradpareto.bench.store.file_names import file_stem
 from gradpareto.systems import Array
 
 DPI = 150
@@ -100,7 +101,7 @@ def draw_run(records: pd.DataFrame, limits: Limits, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for problem, group in _problems(records):
-        stem = str(folder / "-".join(problem))
+        stem = str(folder / "-".join(map(file_stem, problem)))
         paths += write(frontier_figure(group, limits[problem]), f"{stem}-frontier")
         paths += write(memory_figure(group), f"{stem}-memory")
         paths += write(time_figure(group), f"{stem}-time")

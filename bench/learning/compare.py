@@ -11,7 +11,7 @@ import pandas as pd
 from gradpareto.bench.learning.history import STATUS, History
 from gradpareto.bench.learning.setups import Setup
 from gradpareto.bench.learning.train import OnDivergence, Run, heldout_loss, train
-from gradpareto.bench.plugins import set_aside_older_histories
+from gradpareto.bench.plugins.cell_code import set_aside_older_histories
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder, write_whole
@@ -80,7 +80,10 @@ def learn(comparison: Comparison, folder: Path, report: Report) -> dict[str, His
             "budget": comparison.budget,
         }
     )
-    set_aside_older_histories(held, comparison.settings, comparison.name)
+    setup = comparison.setup
+    set_aside_older_histories(
+        held, comparison.settings, comparison.name, setup.system, setup.policy
+    )
     held.add_session(session({}))
     histories: dict[str, History] = {}
     for estimator in comparison.settings:

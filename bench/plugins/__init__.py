@@ -11,7 +11,6 @@ from gradpareto.bench.plugins.registry import (
     resolve_system,
 )
 from gradpareto.bench.plugins.source import Unusable
-from gradpareto.bench.plugins.versions import set_aside_older_cells, set_aside_older_histories
 
 __all__ = [
     "BROKEN",
@@ -23,6 +22,4 @@ __all__ = [
     "load_entry_points",
     "resolve",
     "resolve_system",
-    "set_aside_older_cells",
-    "set_aside_older_histories",
 ]

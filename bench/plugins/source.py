@@ -70,7 +70,7 @@ def load(source: Source) -> object:
 
     Raises Unusable if the module does not load or has no such name.
     """
-    module = _module(source.where)
+    module = module_of(source)
     try:
         return getattr(module, source.attribute)
     except AttributeError:
@@ -79,6 +79,11 @@ def load(source: Source) -> object:
         near = nearest(source.attribute, own) or nearest(source.attribute, public)
         label = str(source).rpartition(":")[0]
         raise Unusable(f"{label} has no {source.attribute!r}{near}") from None
+
+
+def module_of(source: Source) -> ModuleType:
+    """Import the source's module, once in each process. Raises Unusable if that fails."""
+    return _module(source.where)
 
 
 @cache
@@ -144,4 +149,4 @@ def _explained(label: str) -> Iterator[None]:
 
 def digest(source: Source) -> str:
     """The digest of all code that the source's module depends on, in hexadecimal."""
-    return code_digest((), [_module(source.where)])
+    return code_digest((), [module_of(source)])

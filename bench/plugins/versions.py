@@ -1,126 +1,70 @@
-"""Keeps a folder's results of one version of a plug-in apart from those of its older versions."""
+"""Keeps a folder's results of one version of the code apart from those of its older versions.
+
+The provenance of a folder notes, under `code`, the digest of the code of each estimator and of each
+problem (or system) that was measured in it. Results whose code has another digest now are moved to
+the folder `aside`, where they stay. What was measured before its code was noted is kept.
+"""
 
 import json
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from gradpareto.bench.plugins.registry import PLUGINS, SYSTEM_PLUGINS, Plugin
-from gradpareto.bench.store.records import RunFolder, UnusableFolder, write_whole
-
-Held = dict[str, dict[str, Any]]
-"""The plug-ins in a folder's provenance: name to source, digest and names of estimators."""
+from gradpareto.bench.store.file_names import file_stem
+from gradpareto.bench.store.records import RunFolder, write_whole
 
 
-def set_aside_older_cells(
-    folder: RunFolder, estimators: Iterable[str], systems: Iterable[str]
-) -> None:
-    """Move the cells and limits of plug-ins whose code has changed to the folder `aside`.
+@dataclass(frozen=True)
+class Part:
+    """One kind of code that results depend on, and the part of the provenance that notes it.
 
-    Raises UnusableFolder where a name stands for something else in the folder.
+    `code_of` gives the digest of a name's code now, or None if the name is not registered or its
+    code is in no file. `files_of` gives the files that hold results under a name.
     """
-    asked = list(estimators), list(systems)
-    if not _plugins_are_asked(folder, *asked):
-        return
-    folder.unpack()
 
-    def files(part: int, names: Iterable[str]) -> list[Path]:
-        wanted = set(names)
-        cells = (folder.path / "cells").glob("*.csv")
-        found = [path for path in cells if path.name.split(".", 3)[part] in wanted]
-        limits = folder.path.glob("limits/*.csv") if part == 0 else ()
-        return [*found, *(path for path in limits if path.name.split(".")[0] in wanted)]
+    kind: str
+    code_of: Callable[[str], str | None]
+    files_of: Callable[[str], list[Path]]
 
-    moved = _note_versions(folder, "plugins", _named(PLUGINS, asked[0]), lambda n: files(2, n))
-    moved |= _note_versions(
-        folder, "system_plugins", _named(SYSTEM_PLUGINS, asked[1]), lambda n: files(0, n)
-    )
-    if moved and folder.records_path.is_file():
-        folder.write_records()
+    def noted(self, folder: RunFolder) -> dict[str, str]:
+        """The digests that a folder notes, by name."""
+        return dict(folder.provenance().get("code", {}).get(self.kind, {}))
+
+    def is_older(self, name: str, digest: str) -> bool:
+        now = self.code_of(name)
+        return now is not None and now != digest
 
 
-def set_aside_older_histories(folder: RunFolder, estimators: Iterable[str], system: str) -> None:
-    """Move the learning histories of plug-ins whose code has changed to the folder `aside`.
+def set_aside_older(
+    folder: RunFolder, parts: Iterable[Part], gone: Iterable[str] = ()
+) -> list[Path]:
+    """Move the results of code that has changed, or under a name that is `gone`, to `aside`.
 
-    All histories of the folder are of one system. Raises UnusableFolder where a name stands for
-    something else in the folder.
+    Returns the files as they were called, and says on standard error how many there are.
     """
-    names = list(estimators)
-    if not _plugins_are_asked(folder, names, [system]):
-        return
-
-    def of(wanted: Iterable[str]) -> list[Path]:
-        return [path for path in folder.path.glob("*.npz") if path.stem in set(wanted)]
-
-    _note_versions(folder, "plugins", _named(PLUGINS, names), of)
-    everything = lambda _: list(folder.path.glob("*.npz"))  # noqa: E731
-    _note_versions(folder, "system_plugins", _named(SYSTEM_PLUGINS, [system]), everything)
-
-
-def _named(plugins: dict[str, Plugin], names: list[str]) -> dict[str, Plugin]:
-    """The plug-ins that are asked for, by their own name or by that of one of their estimators."""
-    return {
-        name: plugin for name, plugin in plugins.items() if {name, *plugin.estimators} & set(names)
-    }
-
-
-def _plugins_are_asked(folder: RunFolder, estimators: list[str], systems: list[str]) -> bool:
-    """Whether a plug-in is asked for.
-
-    Raises UnusableFolder if a name that is asked for was a plug-in's when the folder was measured,
-    and is a registered one now.
-    """
-    provenance = folder.provenance()
-    own = {name for plugin in PLUGINS.values() for name in plugin.estimators}
-    for part, asked, plugins in (
-        ("plugins", estimators, own),
-        ("system_plugins", systems, set(SYSTEM_PLUGINS)),
-    ):
-        for entry in provenance.get(part, {}).values():
-            for name in set(entry["names"]) & set(asked) - plugins:
-                raise UnusableFolder(
-                    f"{folder.path} has records of the plug-in {entry['source']} under the name "
-                    f"{name}, which now belongs to the suite: choose another folder with --out"
-                )
-    return bool(own & set(estimators) or SYSTEM_PLUGINS.keys() & set(systems))
-
-
-def _note_versions(
-    folder: RunFolder,
-    part: str,
-    plugins: dict[str, Plugin],
-    files_of: Callable[[Iterable[str]], list[Path]],
-) -> bool:
-    """Note the plug-ins in the provenance, and say whether files of older code were set aside."""
-    provenance = folder.provenance()
-    held: Held = provenance.get(part, {})
-    moved = False
-    for name, plugin in plugins.items():
-        names = sorted(plugin.estimators or [name])
-        entry = {"source": str(plugin.source), "digest": plugin.code, "names": names}
-        before = held.get(name)
-        if before == entry:
-            continue
-        files = files_of(before["names"] if before else names)
-        if before is None and files:
-            raise UnusableFolder(
-                f"{folder.path} has records under the name of the plug-in {plugin.source} that are "
-                f"not its own, such as {files[0].name}: rename the plug-in, or choose another "
-                "folder with --out"
-            )
-        if before is not None and before["digest"] != entry["digest"]:
-            _set_aside(folder, name, before, files)
-            moved |= bool(files)
-        held[name] = entry
-    folder.write_provenance(folder.provenance() | {part: held})
+    stale = [
+        (part, name, digest)
+        for part in parts
+        for name, digest in part.noted(folder).items()
+        if name in set(gone) or part.is_older(name, digest)
+    ]
+    moved = [path for one in stale for path in _set_aside(folder, *one)]
+    # Last, so that what was interrupted is done again.
+    for part, name, _ in stale:
+        _note(folder, part.kind, {name: None})
+    if moved:
+        told = (
+            f"{len(moved)} files with results of older code were moved to {folder.path / 'aside'}"
+        )
+        print(told, file=sys.stderr)
     return moved
 
 
-def _set_aside(folder: RunFolder, name: str, entry: dict[str, Any], files: list[Path]) -> None:
-    """Move files to `aside/`, with a note of the source and the code that they come from."""
-    if not files:
-        return
-    aside = folder.path / "aside" / f"{name}-{entry['digest'][:12]}"
+def _set_aside(folder: RunFolder, part: Part, name: str, digest: str) -> list[Path]:
+    """Move a name's results to `aside/`, with a note of the code that they come from."""
+    aside = folder.path / "aside" / f"{file_stem(name)}-{digest[:12]}"
+    files = part.files_of(name)
     for path in files:
         there = aside / path.relative_to(folder.path)
         there.parent.mkdir(parents=True, exist_ok=True)
@@ -129,4 +73,40 @@ def _set_aside(folder: RunFolder, name: str, entry: dict[str, Any], files: list[
             number += 1
             there = there.with_name(f"{path.stem}-{number}{path.suffix}")
         path.rename(there)
-    write_whole(aside / "plugin.json", json.dumps(entry, indent=2) + "\n")
+    if files:
+        note = {part.kind: name, "digest": digest}
+        write_whole(aside / "code.json", json.dumps(note, indent=2) + "\n")
+    return files
+
+
+def note_code(
+    folder: RunFolder, parts: Iterable[Part], measured: Mapping[str, Iterable[str]]
+) -> None:
+    """Note the code of the names that are about to be measured, which are given by kind."""
+    for part in parts:
+        _note(folder, part.kind, {name: part.code_of(name) for name in measured[part.kind]})
+
+
+def say_what_is_not_known(
+    folder: RunFolder, parts: Iterable[Part], present: Mapping[str, Iterable[str]]
+) -> None:
+    """Say in a line on standard error which results are of code that was not noted, if any are."""
+    names = [
+        name for part in parts for name in present[part.kind] if name not in part.noted(folder)
+    ]
+    if names:
+        shown = ", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)
+        print(
+            f"{folder.path} does not say with which code it measured {shown}: what it has is kept",
+            file=sys.stderr,
+        )
+
+
+def _note(folder: RunFolder, kind: str, digests: Mapping[str, str | None]) -> None:
+    """Write digests into the provenance; None takes a name out of it."""
+    provenance = folder.provenance()
+    code = provenance.get("code", {})
+    held = code.get(kind, {}) | digests
+    new = code | {kind: {name: held[name] for name in sorted(held) if held[name] is not None}}
+    if digests and new != code:
+        folder.write_provenance(provenance | {"code": new})

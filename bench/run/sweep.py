@@ -13,7 +13,7 @@ import pebble
 
 from gradpareto.bench.judge.frontier import limit_table
 from gradpareto.bench.nearest import SEE_LIST, nearest
-from gradpareto.bench.plugins import set_aside_older_cells
+from gradpareto.bench.plugins.cell_code import CellCode
 from gradpareto.bench.run.measure import failed_records, measure
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.report import Report, silent
@@ -56,9 +56,12 @@ def sweep(
     if not cells:
         raise ValueError("nothing to sweep: no system has such a preset")
     folder.open(plan.shared())
-    set_aside_older_cells(folder, plan.estimators, (system for system, _ in plan.problems))
+    code = CellCode(folder, estimators, plan.sampled)
+    code.set_aside_older(plan.estimators, [system for system, _ in plan.problems])
     held = folder.read_cells().groupby(CELL_KEYS).size()
     missing = [cell for cell in cells if held.get(cell.key, 0) < cell.samples]
+    code.say_what_is_not_known(cell.key[:3] for cell in cells if cell.key in held)
+    code.note(cell.key[:3] for cell in missing)
     if missing:
         folder.unpack()
         _record_session(plan, missing, folder)

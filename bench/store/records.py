@@ -1,5 +1,6 @@
 """The folder in which a run keeps its cells and its records."""
 
+import csv
 import io
 import json
 import os
@@ -10,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from gradpareto.bench.store.file_names import file_stem
 from gradpareto.bench.store.record import CELL_KEYS, COLUMNS, Cell, Record
 
 SCHEMA = 3
@@ -106,7 +108,9 @@ class RunFolder:
         self.write_provenance(provenance)
 
     def cell_path(self, cell: Cell) -> Path:
-        return self.path / "cells" / f"{cell.name}.csv"
+        return (
+            self.path / "cells" / f"{file_stem(*cell.problem, cell.estimator)}.{cell.setting!r}.csv"
+        )
 
     def unpack(self) -> None:
         """Make the folder of cells; the records of a published run are split into them."""
@@ -134,7 +138,7 @@ class RunFolder:
         return table.sort_values([*CELL_KEYS, "sample"], ignore_index=True)
 
     def limit_path(self, system: str, theta: str) -> Path:
-        return self.path / "limits" / f"{system}.{theta}.csv"
+        return self.path / "limits" / f"{file_stem(system, theta)}.csv"
 
     def write_limit(self, system: str, theta: str, limit: pd.DataFrame) -> None:
         """Keep the quadrature limit: columns sample, vjps, rel_error."""
@@ -158,6 +162,16 @@ class RunFolder:
         records = self.read_cells()
         write_whole(self.records_path, records.to_csv(index=False))
         return records
+
+
+def cell_key(path: Path) -> tuple[str, str, str]:
+    """Read a cell's system, preset and estimator. Raises UnusableFolder if it is damaged."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            first = next(csv.DictReader(file))
+        return first["system"], first["theta"], first["estimator"]
+    except (OSError, ValueError, KeyError, StopIteration, csv.Error) as error:
+        raise UnusableFolder(f"{path} is damaged: delete it to measure it again") from error
 
 
 def read_records(path: Path) -> pd.DataFrame:

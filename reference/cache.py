@@ -26,25 +26,39 @@ class TamperedCache(ValueError):  # noqa: N818
     """A cached reference is not what was written; its file is left as it is."""
 
 
+class ChangedCode(ValueError):  # noqa: N818
+    """Code was changed on disk after it was loaded."""
+
+
 def default_folder() -> Path:
     """Return the user's cache of references, or the folder that GRADPARETO_CACHE names."""
     chosen = os.environ.get("GRADPARETO_CACHE")
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("gradpareto"), "references")
 
 
-def load_or_certify(problem: Problem, x0: Array, folder: Path) -> Reference:
+def load_or_certify(
+    problem: Problem, x0: Array, folder: Path, expected: str | None = None
+) -> Reference:
     """Read the reference of x0 (B, state_dim) from `folder`, or certify it now and keep it there.
 
-    Raises what `certify` raises, OSError if the folder cannot be written, TypeError if the system
-    cannot be hashed, and TamperedCache if the file is not what was written.
+    `expected` is the cache key when the code was loaded, if that was earlier; a reference of code
+    that changes meanwhile would be kept under the wrong key. Raises what `certify` and `cache_key`
+    raise, OSError if the folder cannot be written, TamperedCache if the file is not what was
+    written, and ChangedCode if the key is not what was expected.
     """
     x0 = problem.check_x0(x0)
     key = cache_key(problem, x0)
+    if expected not in (None, key):
+        raise ChangedCode(
+            f"the code of {type(problem.system).__name__}, or what it depends on, was changed "
+            "while it was being measured: run the same command again"
+        )
     path = folder / f"{key}.npz"
     if path.exists():
         return _read(path, key)
     reference = certify(problem, x0)
-    _write(path, key, reference)
+    if cache_key(problem, x0) == key:
+        _write(path, key, reference)
     return reference
 
 

@@ -48,7 +48,8 @@ def _name(value: Any) -> str:
         raise TypeError(
             f"cannot tell one {value.__qualname__} from another: define it at the top of a module"
         )
-    return f"{value.__module__}.{value.__qualname__}"
+    module = value.__module__.replace("__mp_main__", "__main__")  # the script in a worker process
+    return f"{module}.{value.__qualname__}"
 
 
 _TEXTS: tuple[tuple[tuple[type, ...], Callable[[Any], str]], ...] = (

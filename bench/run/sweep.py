@@ -64,9 +64,11 @@ def sweep(
     code.note(cell.key[:3] for cell in missing)
     if missing:
         folder.unpack()
-        _record_session(plan, missing, folder)
+        problems = sorted({cell.problem for cell in missing})
+        keys = {problem: cache_key(*plan.sampled(*problem)) for problem in problems}
+        folder.add_session(session({" ".join(problem): key for problem, key in keys.items()}))
         with worker_pool(min(budget.workers, len(missing))) as pool:
-            _measure(_Work(pool, plan, cache, budget, estimators), missing, folder, report)
+            _measure(_Work(pool, plan, cache, budget, estimators, keys), missing, folder, report)
     if missing or not folder.records_path.is_file():
         return folder.write_records()
     return folder.read_cells()
@@ -96,9 +98,10 @@ class _Work:
     cache: Path
     budget: Budget
     estimators: Mapping[str, Estimator]
+    keys: Mapping[tuple[str, str], str]
 
     def certify(self, problem: tuple[str, str]) -> Future[Reference]:
-        arguments = *self.plan.sampled(*problem), self.cache
+        arguments = *self.plan.sampled(*problem), self.cache, self.keys[problem]
         return schedule(self.pool, [problem[0]], load_or_certify, arguments)
 
     def measure(self, cell: Cell, reference: Reference) -> Future[list[Record]]:
@@ -114,15 +117,6 @@ class _Work:
             self.plan.timed,
         )
         return schedule(self.pool, [cell.system], measure, arguments, self.budget.cell_seconds)
-
-
-def _record_session(plan: Plan, cells: list[Cell], folder: RunFolder) -> None:
-    """Note this session, and the references of its problems, in the folder's provenance."""
-    keys = {
-        " ".join(problem): cache_key(*plan.sampled(*problem))
-        for problem in sorted({cell.problem for cell in cells})
-    }
-    folder.add_session(session(keys))
 
 
 def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) -> None:

@@ -19,7 +19,7 @@ from gradpareto.bench.verbs.options import (
     Count,
 )
 from gradpareto.bench.verbs.terminal import print_json
-from gradpareto.reference import Reference, load_or_certify
+from gradpareto.reference import Reference, cache_key, load_or_certify
 
 
 @click.command("reference", epilog=PLUG_IN_SYSTEM)
@@ -72,9 +72,12 @@ def verb(
     plan = Plan(problems_of((system,), thetas), (), samples=samples, seed=seed, x0=states)
     if not plan.problems:
         raise ValueError(f"{system}: no preset {', '.join(thetas)}")
+    # All keys before the first solve: the code may be edited while it runs.
+    keys = {problem: cache_key(*plan.sampled(*problem)) for problem in plan.problems}
     with threadpool_limits(1):
         certificates = {
-            problem: load_or_certify(*plan.sampled(*problem), cache) for problem in plan.problems
+            problem: load_or_certify(*plan.sampled(*problem), cache, key)
+            for problem, key in keys.items()
         }
     if as_json:
         print_json([_row(*entry) for entry in certificates.items()])

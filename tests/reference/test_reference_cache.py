@@ -8,7 +8,7 @@ import pytest
 
 from gradpareto.reference import Reference, TamperedCache, default_folder, load_or_certify
 from gradpareto.reference import cache as cache_module
-from gradpareto.reference.cache import cache_key
+from gradpareto.reference.cache import ChangedCode, cache_key
 from gradpareto.systems import TASKS, Array, Problem
 
 Case = tuple[Problem, Array]
@@ -112,6 +112,20 @@ def test_key_depends_on_everything(small_lqr: Case, monkeypatch: pytest.MonkeyPa
     assert cache_key(problem.with_theta(problem.theta.copy()), x0.copy()) in keys
     monkeypatch.setattr(cache_module, "code_digest", lambda *_: "other code")
     assert cache_key(problem, x0) not in keys
+
+
+def test_a_reference_of_code_that_changes_meanwhile_is_not_kept(
+    small_lqr: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be found later by the key of the other code."""
+    codes = iter(["as loaded", "changed"])
+    monkeypatch.setattr(cache_module, "code_digest", lambda *_: next(codes))
+    load_or_certify(*small_lqr, tmp_path)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    with pytest.raises(ChangedCode, match="code of LQR, or what it depends on, was changed"):
+        load_or_certify(*small_lqr, tmp_path, "another key")
+    assert not list(tmp_path.iterdir())
 
 
 def test_failed_write_leaves_nothing(

@@ -288,3 +288,9 @@ def test_what_cannot_be_told_apart_is_refused(made: Callable[..., Any]) -> None:
     for value in (lambda: 0, object(), np.array([object()])):
         with pytest.raises(TypeError, match="cannot tell one"):
             describe(value)
+
+
+def test_a_script_s_class_is_described_alike_in_a_worker_process() -> None:
+    """The worker imports the script by another name; both compute the key of one reference."""
+    kinds = [type("Tank", (), {"__module__": name}) for name in ("__main__", "__mp_main__")]
+    assert len(set(map(describe, kinds))) == 1

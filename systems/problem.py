@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from gradpareto.systems.policy import Factors, Layers, Policy
 from gradpareto.systems.system import Array, System
+from gradpareto.systems.user_calls import blaming, drawn
 
 
 def real_numbers(given: npt.ArrayLike) -> Array:
@@ -77,14 +78,17 @@ class Problem:
 
     def sample(self, rng: np.random.Generator, samples: int) -> tuple[Self, Array]:
         """Draw x0 (samples, state_dim); return this problem with their contexts, and x0."""
-        x0 = self.system.sample_x0(rng, samples)
+        shape = samples, self.system.state_dim
+        x0 = drawn(self.system, "sample_x0", rng, samples, shape=shape)
         return self.with_context_of(rng, x0), x0
 
     def with_context_of(self, rng: np.random.Generator, x0: Array) -> Self:
         """Return this problem with a context drawn for each row of x0 (B, state_dim)."""
         if not self.system.context_dim:
             return self
-        return replace(self, context=self.system.sample_context(rng, x0))
+        shape = len(x0), self.system.context_dim
+        context = drawn(self.system, "sample_context", rng, x0, shape=shape)
+        return replace(self, context=context)
 
     def take(self, lanes: Array) -> Self:
         """Return the problem of these lanes alone, numbered from 0 in the order given."""
@@ -93,6 +97,7 @@ class Problem:
             self, context=context, trial=None if self.trial is None else self.trial[lanes]
         )
 
+    @blaming
     def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
         """Return the closed-loop dynamics x' (R, state_dim) and the running cost w (R,)."""
         system, layers = self._of(lane)
@@ -122,6 +127,7 @@ class Problem:
         rows, factors = self._pull(lane, t, x, ones, np.zeros(len(ones), x.dtype))
         return rows.reshape(-1, width, width), factors
 
+    @blaming
     def _pull(self, lane: Array, t: Array, x: Array, a: Array, c: Array) -> tuple[Array, Factors]:
         system, layers = self._of(lane)
         values = self.policy.forward(layers, system.observe(t, x))
@@ -129,10 +135,12 @@ class Problem:
         go, factors = self.policy.pullback(layers, values, gu)
         return gx + system.observe_pullback(t, x, go), factors
 
+    @blaming
     def terminal(self, x: Array) -> Array:
         """Return the terminal cost J (R,)."""
         return self.system.terminal(x)
 
+    @blaming
     def terminal_gradient(self, x: Array) -> Array:
         """Return dJ/dx (R, state_dim)."""
         return self.system.terminal_gradient(x)

@@ -9,6 +9,7 @@ import numpy as np
 from gradpareto.systems.policy import Policy
 from gradpareto.systems.problem import Problem
 from gradpareto.systems.system import Array, System
+from gradpareto.systems.user_calls import made
 
 Preset = Callable[[Policy], Array]
 """A function that makes the parameters theta (P,) of a policy."""
@@ -61,8 +62,13 @@ class Task:
                 raise ValueError(f"a preset cannot be called {shown}: its name {fault}")
 
     def problem(self, preset: str) -> Problem:
-        """Make the problem at a preset's parameters. Raises KeyError if there is no such preset."""
-        theta = self.presets[preset](self.policy)
+        """Make the problem at a preset's parameters.
+
+        Raises KeyError if there is no such preset, and Unsound if it raises or makes anything but
+        finite parameters (P,).
+        """
+        make, shape = self.presets[preset], (self.policy.size,)
+        theta = made(f"the preset {preset!r}", make, self.policy, shape=shape)
         horizon = self.horizons.get(preset, self.system.horizon)
         return Problem(self.system, self.policy, theta, horizon)
 

@@ -82,8 +82,8 @@ class History:
 
     def column(self, name: str) -> Array:
         """Return a column of `Row` (iterations, N)."""
-        made = int(self.state.iteration)
-        return np.array([getattr(row, name) for row in self.rows[:made]]).reshape(made, -1)
+        made, trials = int(self.state.iteration), len(self.state.status)
+        return np.array([getattr(row, name) for row in self.rows[:made]]).reshape(made, trials)
 
     @property
     def evals(self) -> Array:

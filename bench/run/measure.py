@@ -19,6 +19,7 @@ from gradpareto.bench.store.record import CELL_KEYS, Cell, Record, Status
 from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
 from gradpareto.reference import Reference
 from gradpareto.systems import Array, Problem
+from gradpareto.systems.faults import Unsound
 
 HEADROOM_BYTES = 512 * 2**20
 """Address space beyond a cell's budget, for the interpreter and its libraries."""
@@ -113,14 +114,19 @@ def attempt(
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and not _uninterrupted():
             raise
-        lines = str(error).splitlines() or [""]
-        status, reason = "raised", f"{type(error).__name__}: {lines[0]}"[:200]
+        status, reason = "raised", _reason(error)
     for what, now, before in (("x0", x0_copy, x0), ("theta", private.theta, problem.theta)):
         if now.tobytes() != before.tobytes():
             status, reason = "mutated", f"changed {what}, which is not its own: copy it first"
     # Copied, since an estimator may write its next result into the same arrays.
     kept = copied(estimate) if status == "ok" and estimate is not None else None
     return Outcome(kept, status, reason, counted.meter, seconds, peak)
+
+
+def _reason(error: BaseException) -> str:
+    """Say in a line what was raised; a fault of a system names the system's method by itself."""
+    line = (str(error).splitlines() or [""])[0]
+    return (line if isinstance(error, Unsound) else f"{type(error).__name__}: {line}")[:200]
 
 
 def _uninterrupted() -> bool:

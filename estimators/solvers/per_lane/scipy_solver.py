@@ -13,6 +13,7 @@ from gradpareto.estimators.solvers.per_lane.solver import (
     SolveFailed,
 )
 from gradpareto.systems import Array
+from gradpareto.systems.faults import Unsound
 
 SMALLEST_RTOL = 100 * np.finfo(float).eps
 """solve_ivp raises smaller tolerances to this one, with a warning."""
@@ -63,6 +64,8 @@ class ScipySolver:
                 dense_output=dense,
                 **options,
             )
+        except Unsound:
+            raise
         except (ValueError, RuntimeError) as error:  # a Jacobian that is not finite, or singular
             raise SolveFailed(f"{self.name}: {error}") from error
         if not result.success:

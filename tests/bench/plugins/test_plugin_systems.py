@@ -104,6 +104,24 @@ def test_a_name_stands_for_one_system(tank: Path, refused: Callable, tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["reference", "TANK"],
+        ["sweep", "--system", "TANK", "--out", "OUT"],
+        ["overhead", "--system", "TANK"],
+        ["learn", "TANK", "--iterations", "1", "--out", "OUT"],
+    ],
+)
+def test_a_method_that_raises_is_named(
+    tank: Path, refused: Callable, tmp_path: Path, arguments: list[str]
+) -> None:
+    tank.write_text(OFFER.replace("standard_normal", "standard_norma"), encoding="utf-8")
+    stands_for = {"TANK": f"{tank}:TASK", "OUT": str(tmp_path / "run")}
+    said = refused(*(stands_for.get(word, word) for word in arguments))
+    assert "sample_x0 of Tank (tank.py, line 23) raised AttributeError: " in said
+
+
 def test_code_that_was_changed_is_not_measured_as_what_was_registered(tank: Path) -> None:
     plugin = SYSTEM_PLUGINS[resolve_system(f"{tank}:TASK")]
     load_again(plugin)

@@ -6,9 +6,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.judge.frontier import Front, attained, attainment, deciding, median_front
+from gradpareto.bench.judge.frontier import (
+    Front,
+    attained,
+    attainment,
+    comparable,
+    median_curve,
+    median_points,
+)
 from gradpareto.bench.judge.pairs import LOOSEST
-from gradpareto.bench.judge.table import BYTES_AT, cheapest
+from gradpareto.bench.judge.table import BYTES_AT, cheapest, smallest_error
 from gradpareto.bench.judge.verdict import epsilon
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan
 from gradpareto.bench.run.sweep import sweep
@@ -32,11 +39,11 @@ def measure_tracked() -> Tracked:
     plan = Plan(tuple(PROBLEMS.items()), DEFAULT_ESTIMATORS, samples=SAMPLES, timed=False)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
-        records = sweep(plan, run)
+        records = comparable(sweep(plan, run))
     found: Tracked = {}
     for system in PROBLEMS:
         here = records[records.system == system]
-        baseline = _median_front(here, "bptt")
+        baseline = median_curve(here[here.estimator == "bptt"]).front
         kept = baseline.error <= LOOSEST
         baseline = Front(baseline.evals[kept], baseline.error[kept])
         for estimator in DEFAULT_ESTIMATORS:
@@ -44,26 +51,21 @@ def measure_tracked() -> Tracked:
     return found
 
 
-def _median_front(records: pd.DataFrame, estimator: str) -> Front:
-    return median_front(deciding(records[records.estimator == estimator]))
-
-
 def metrics(records: pd.DataFrame, baseline: Front) -> dict[str, float]:
     """The numbers of one estimator on one problem; `baseline` is the median front of bptt."""
-    finished, usable = records[records.status == "ok"], deciding(records)
     samples = sorted(records["sample"].unique().tolist())
     reached = attained(attainment(records), samples, np.array([1e-2, 1e-4, 1e-6]))
     needed = np.median(reached, axis=0)
     needed = np.where(np.isfinite(needed), needed, np.nan)
-    floor = float(finished.groupby("setting").rel_error.median().min())
-    at = cheapest(finished, BYTES_AT)
+    points = median_points(records)
+    at = cheapest(points, BYTES_AT)
     return {
         "evals_to_1e_2": float(needed[0]),
         "evals_to_1e_4": float(needed[1]),
         "evals_to_1e_6": float(needed[2]),
-        "error_floor": max(floor, ROUNDING),
+        "error_floor": max(smallest_error(points), ROUNDING),
         "stored_bytes": np.nan if at is None else float(at.stored_bytes),
         "peak_bytes": np.nan if at is None else float(at.peak_bytes),
-        "epsilon_vs_bptt": epsilon(median_front(usable), baseline),
+        "epsilon_vs_bptt": epsilon(median_curve(records), baseline),
         "setting": float(records.setting.min() if at is None else at.name),  # type: ignore[arg-type]
     }

@@ -19,8 +19,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FixedFormatter, FixedLocator, NullLocator
 
 from gradpareto.bench.draw.highlights import MOST_NAMED, highlighted
+from gradpareto.bench.draw.lines import line, median_limit
 from gradpareto.bench.draw.styles import Style, by_family, style_of
-from gradpareto.bench.judge.frontier import FLOOR_FACTOR, deciding, median_front, median_points
+from gradpareto.bench.judge.frontier import (
+    FLOOR_FACTOR,
+    NO_ESTIMATE,
+    at_floor,
+    comparable,
+    deciding,
+    median_curve,
+    median_points,
+)
 from gradpareto.bench.store.file_names import file_stem
 from gradpareto.systems import Array
 
@@ -81,7 +90,11 @@ def time_figure(records: pd.DataFrame) -> Figure:
 
 
 def headline(records: pd.DataFrame, limits: Limits) -> Figure:
-    """Draw the frontiers of all problems side by side, with one legend below."""
+    """Draw the frontiers of all problems side by side, with one legend below.
+
+    Samples whose true gradient is zero are left out, and problems that have no others.
+    """
+    records = comparable(records)
     problems = _problems(records)
     columns = len(problems) if len(problems) <= 3 else int(np.ceil(np.sqrt(len(problems))))
     rows = -(-len(problems) // columns)
@@ -97,7 +110,11 @@ def headline(records: pd.DataFrame, limits: Limits) -> Figure:
 
 
 def draw_run(records: pd.DataFrame, limits: Limits, folder: Path) -> list[Path]:
-    """Write each problem's three figures and the headline, as PNG and SVG; return the paths."""
+    """Write each problem's three figures and the headline, as PNG and SVG; return the paths.
+
+    There is no figure of a problem on whose samples the true gradient is zero.
+    """
+    records = comparable(records)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for problem, group in _problems(records):
@@ -137,6 +154,7 @@ def sheet(width: float, height: float) -> Iterator[Figure]:
 
 
 def _one_panel(records: pd.DataFrame, cost: Cost, limit: pd.DataFrame | None) -> Figure:
+    records = comparable(records)
     with sheet(10, 5.6) as figure:
         axes = figure.subplots()
         _panel(axes, records, cost, limit)
@@ -154,13 +172,16 @@ def _panel(axes: Axes, records: pd.DataFrame, cost: Cost, limit: pd.DataFrame | 
     if limit is not None:
         curve = median_limit(limit, floor)
         axes.plot(curve.index, curve, zorder=4, **LIMIT)
-    named = _named(records, cost)
+    named, all_of = _named(records, cost), dict(list(records.groupby("estimator")))
     for name, own in drawn.groupby("estimator"):
+        medians = line(median_curve(all_of[name], cost.column), floor)
         if name in named:
-            _estimator(axes, own, cost, floor, style_of(str(name)))
+            _samples(axes, own, cost, floor, style_of(str(name)))
+            axes.plot(*medians, zorder=5, **style_of(str(name)).median())
+            if cost is TIME:
+                _spreads(axes, all_of[name], floor, style_of(str(name)))
         else:
-            x, y = _medians(own, cost)
-            axes.plot(x[y >= floor], y[y >= floor], zorder=2, **OTHER)
+            axes.plot(*medians, zorder=2, **OTHER)
     _failures(axes, records, cost, named)
     first, count = records.iloc[0], records["sample"].nunique()
     title = f"{first.system}, {first.theta}: {count} sample{'s' * (count > 1)}"
@@ -168,45 +189,28 @@ def _panel(axes: Axes, records: pd.DataFrame, cost: Cost, limit: pd.DataFrame | 
     sns.despine(ax=axes)
 
 
-def median_limit(limit: pd.DataFrame, floor: float) -> pd.Series:
-    """The median sample's error at each number of vjps, as far down as the floor."""
-    curves = limit.pivot(index="vjps", columns="sample", values="rel_error").ffill()
-    curve = curves.fillna(np.inf).median(axis=1)
-    reached = curve.shift(1, fill_value=np.inf) <= floor
-    return pd.Series(curve[np.isfinite(curve) & ~reached].clip(lower=floor))
-
-
-def _estimator(axes: Axes, records: pd.DataFrame, cost: Cost, floor: float, style: Style) -> None:
-    """Draw samples as faint points, and as a line the front of the medians, or all of them."""
+def _samples(axes: Axes, records: pd.DataFrame, cost: Cost, floor: float, style: Style) -> None:
+    """Draw the samples of an estimator as faint points."""
     seen = records[records.rel_error.between(floor, WORST)]
     beyond = records[records.rel_error > WORST]
     faint: dict[str, Any] = {"color": style.color, "alpha": 0.22}
     axes.plot(seen[cost.column], seen.rel_error, **SAMPLE, **faint)
     edge, top = np.full(len(beyond), 0.993), axes.get_xaxis_transform()
     axes.plot(beyond[cost.column], edge, transform=top, **BEYOND, **faint)
-    x, y = _medians(records, cost)
-    shown = y >= floor
-    axes.plot(x[shown], y[shown], zorder=5, **style.median())
-    if cost is TIME:
-        settings = median_points(records).index
-        half = records.groupby("setting").wall_ratio_spread.median()[settings].to_numpy() / 2
-        ends = np.array([np.maximum(x - half, 0.1 * x), x + half])
-        axes.hlines(y[shown], *ends[:, shown], color=style.color, **SPREAD)
 
 
-def _medians(records: pd.DataFrame, cost: Cost) -> tuple[Array, Array]:
-    """The median costs and errors of the front, or of all settings where the cost is not EVALS."""
-    if cost is EVALS:
-        reached = median_front(records)
-        return reached.evals, reached.error
-    points = median_points(records)
-    return points[cost.column].to_numpy(), points.rel_error.to_numpy()
+def _spreads(axes: Axes, records: pd.DataFrame, floor: float, style: Style) -> None:
+    """Draw the spread of an estimator's wall time as a bar through each of its medians."""
+    points = median_points(records[~at_floor(records)])
+    points = points[points.rel_error.between(floor, NO_ESTIMATE) & (points.wall_ratio > 0)]
+    x, half = points.wall_ratio, points.wall_ratio_spread / 2
+    ends = np.maximum(x - half, 0.1 * x), x + half
+    axes.hlines(points.rel_error, *ends, color=style.color, **SPREAD)
 
 
 def _named(records: pd.DataFrame, cost: Cost) -> set[str]:
     """The estimators drawn in full on one problem: of many, only the highlighted ones."""
-    known = deciding(records[records[cost.column] > 0])
-    everyone, named = set(records.estimator), highlighted(known, cost.column)
+    everyone, named = set(records.estimator), highlighted(records, cost.column)
     return named if len(everyone) > MOST_NAMED else everyone
 
 

@@ -8,30 +8,33 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.draw.families import family_of
-from gradpareto.bench.judge.frontier import NO_ESTIMATE, median_points
+from gradpareto.bench.judge.frontier import deciding, median_curve
 
 MOST_NAMED = 12
 """Up to this number of estimators, all are drawn in full."""
 
 
 def highlighted(records: pd.DataFrame, column: str) -> set[str]:
-    """The estimators to highlight among the deciding records of one problem.
+    """The estimators to highlight among all records of one problem.
 
     If there are few, they are all. Otherwise they are those that own a point of the frontier of all
     medians, in the cost `column` and the error, and from each family the one that owns most of the
     family's own frontier.
     """
-    names = set(records.estimator)
+    names = set(deciding(records[records[column] > 0]).estimator)
     if len(names) <= MOST_NAMED:
         return names
-    points = pd.concat([_points(own, str(name)) for name, own in records.groupby("estimator")])
-    points = points[points[column].gt(0) & points.rel_error.le(NO_ESTIMATE)]
+    points = pd.concat(
+        [_points(own, column, str(name)) for name, own in records.groupby("estimator")]
+    )
     best = {Counter(_owners(own, column)).most_common(1)[0][0] for own in _families(points)}
     return best | set(_owners(points, column))
 
 
-def _points(records: pd.DataFrame, name: str) -> pd.DataFrame:
-    return median_points(records).assign(estimator=name)
+def _points(records: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
+    """The nondominated medians of an estimator."""
+    best = median_curve(records, column).front
+    return pd.DataFrame({column: best.evals, "rel_error": best.error, "estimator": name})
 
 
 def _families(points: pd.DataFrame) -> Iterable[pd.DataFrame]:

@@ -7,9 +7,15 @@ from gradpareto.bench.judge.verdict import Verdict
 
 
 def describe(verdicts: Mapping[float, list[Verdict]]) -> str:
-    """Write four lines for each problem: the verdict at weight 1, and what other weights change."""
+    """Write four lines for each problem: the verdict at weight 1, and what other weights change.
+
+    Where nothing is known of the two, there is one line, which says why.
+    """
     lines = []
     for k, verdict in enumerate(verdicts[1.0]):
+        if verdict.unknown:
+            lines.append(verdict.sentence())
+            continue
         ratio, low, high, epsilon = (
             number(value, ".3g")
             for value in (verdict.ratio, verdict.ratio_low, verdict.ratio_high, verdict.epsilon)

@@ -1,10 +1,25 @@
 """The arithmetic of frontiers: pure functions of records.
 
-There are two axes throughout, evals and rel_error, and on both lower is better. A point is
-nondominated if no other point is at least as low on both axes and lower on one. A `Front` is the
-list of an estimator's nondominated points on one sample, or of the medians over samples; its
-frontier is the curve through them, which interpolates log evals over log error. An `Attainment`
-holds the fronts of one estimator on one problem, one for each sample.
+There are two axes throughout, evals and rel_error, and on both lower is better. An estimator's
+records on one sample, in the order of its settings, become a `Curve` by these rules:
+
+- A record that failed, or whose error is above NO_ESTIMATE, is no point of the curve. It breaks the
+  curve: the points before and after it are not joined.
+- A record whose error is at the reference's floor is left out, as if it had not been measured.
+- Every other record is an estimate and a point of the curve. It is joined to the next point by a
+  straight line in the logarithms of both axes, unless a break lies between them.
+
+The evaluations for a target error are the fewest at which the curve is at or below the target.
+Between two points with a break between them they are therefore those of the tighter point: a step.
+A point that another one dominates is an estimate, so it breaks nothing; the curve passes through
+it, and no line is drawn past it between its neighbours, since no setting lies on such a line. It
+follows that a record that turns into a failure never makes a number smaller: points and lines are
+taken away, and none is added.
+
+A point is nondominated if no other point is at least as low on both axes and lower on one, and a
+`Front` is the list of the nondominated points. The medians over samples have a curve and a front as
+one sample has. An `Attainment` holds the curves of one estimator on one problem, one for each
+sample. A sample whose true gradient is zero has no relative error, and belongs to none of this.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +39,17 @@ NO_ESTIMATE = 1.0
 """A relative error above this, as an unstable step's, is no estimate: what lies between it and the
 next setting is a cliff, and nothing is interpolated across it."""
 
-MEDIANS = ["evals", "rel_error", "stored_bytes", "peak_bytes", "wall_ratio"]
+ORDER_BELOW = 1e-2
+"""The observed order is that of errors below this, where the leading term rules."""
+
+MEDIANS = [
+    "evals",
+    "rel_error",
+    "stored_bytes",
+    "peak_bytes",
+    "wall_ratio",
+    "wall_ratio_spread",
+]
 
 
 @dataclass(frozen=True)
@@ -35,19 +60,52 @@ class Front:
     error: Array
 
 
+@dataclass(frozen=True)
+class Curve:
+    """Points (K,) in the order of their settings; `joined` (K - 1,) tells where a line joins two.
+
+    `evals` holds evaluations, or another cost; it and `error` are above zero.
+    """
+
+    evals: Array
+    error: Array
+    joined: Array
+
+    @property
+    def front(self) -> Front:
+        """The nondominated points."""
+        return front(self.evals, self.error)
+
+
 def weighted(records: pd.DataFrame, weight: float = 1.0) -> pd.DataFrame:
     """Add evals = f_evals + weight * (vjp_evals + jvp_evals + jac_evals) to the records."""
     products = records.vjp_evals + records.jvp_evals + records.jac_evals
     return records.assign(evals=records.f_evals + weight * products)
 
 
-def deciding(records: pd.DataFrame) -> pd.DataFrame:
-    """Return the records that may decide a comparison.
+def comparable(records: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the samples whose true gradient is zero, of which every estimator's record says so.
 
-    They have not failed, and their error is above the reference's floor.
+    No error is relative to such a gradient. The records may be of several problems.
+    """
+    sample = pd.MultiIndex.from_frame(records[["system", "theta", "sample"]])
+    return records[~sample.isin(sample[records.status == "zero"])]
+
+
+def at_floor(records: pd.DataFrame) -> pd.Series:
+    """Tell of each record whether it is at the reference's floor, and so decides nothing.
+
+    An error of exactly zero always is, even where the reference is exact, and so is the record of
+    an estimator that called nothing.
     """
     above = records.abs_error >= FLOOR_FACTOR * records.reference_uncertainty
-    return records[(records.status == "ok") & above & (records.evals > 0)]
+    above &= (records.abs_error > 0) & (records.evals > 0)
+    return (records.status == "ok") & ~above
+
+
+def deciding(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the records that may decide a comparison: not failed, and above the floor."""
+    return records[(records.status == "ok") & ~at_floor(records)]
 
 
 def front(evals: Array, error: Array) -> Front:
@@ -60,30 +118,46 @@ def front(evals: Array, error: Array) -> Front:
     return Front(evals[kept][order], error[kept][order])
 
 
+def curve(setting: Array, cost: Array, error: Array) -> Curve:
+    """Return the curve of points (K,) of different settings, without those at the floor.
+
+    An error that is infinite or NaN is a failure's. A point whose cost is not known is left out.
+    """
+    order = np.argsort(-setting, kind="stable")
+    order = order[(cost[order] > 0) | ~(error[order] <= NO_ESTIMATE)]
+    places = np.flatnonzero(error[order] <= NO_ESTIMATE)
+    estimates = order[places]
+    return Curve(cost[estimates], error[estimates], np.diff(places) == 1)
+
+
 @dataclass(frozen=True)
 class Attainment:
-    """The fronts that one estimator attains on one problem, by the sample it was measured on.
+    """The curves that one estimator attains on one problem, by the sample it was measured on.
 
     In samples that are `floored`, it also has points at the reference's floor. The evaluations that
-    it needs for an error tighter than all of the front's are then unknown, not infinite.
+    it needs for an error tighter than all of the curve's are then unknown, not infinite.
     """
 
-    fronts: Mapping[int, Front]
+    curves: Mapping[int, Curve]
     floored: frozenset[int]
+
+    @property
+    def only_floored(self) -> bool:
+        """Tell whether it has points at the floor, and no others on any sample."""
+        return bool(self.floored) and not any(len(own.evals) for own in self.curves.values())
 
 
 def attainment(records: pd.DataFrame) -> Attainment:
     """Compute an estimator's attainment from all its records on a problem, failures included."""
-    usable = deciding(records)
-    at_floor = records[(records.status == "ok") & ~records.index.isin(usable.index)]
-    groups = {
-        sample: usable[usable["sample"] == sample] for sample in records["sample"].unique().tolist()
-    }
-    fronts = {}
-    for sample, part in groups.items():
-        estimates = part[part.rel_error <= NO_ESTIMATE]
-        fronts[sample] = front(estimates.evals.to_numpy(), estimates.rel_error.to_numpy())
-    return Attainment(fronts, frozenset(at_floor["sample"].tolist()))
+    records = comparable(records)
+    floor, sample = at_floor(records).to_numpy(), records["sample"].to_numpy()
+    error = records.rel_error.where(records.status == "ok").to_numpy()
+    setting, evals = records.setting.to_numpy(), records.evals.to_numpy(dtype=float)
+    curves = {}
+    for own in np.unique(sample).tolist():
+        of = (sample == own) & ~floor
+        curves[own] = curve(setting[of], evals[of], error[of])
+    return Attainment(curves, frozenset(sample[floor].tolist()))
 
 
 def attained(reached: Attainment, samples: Sequence[int], targets: Array) -> Array:
@@ -94,8 +168,8 @@ def attained(reached: Attainment, samples: Sequence[int], targets: Array) -> Arr
     """
     evals = np.full((len(samples), *np.shape(targets)), np.nan)
     for row, sample in zip(evals, samples, strict=True):
-        if sample in reached.fronts:
-            found = evals_at(reached.fronts[sample], targets)
+        if sample in reached.curves:
+            found = evals_at(reached.curves[sample], targets)
             unknown = np.isinf(found) & (sample in reached.floored)
             row[...] = np.where(unknown, np.nan, found)
     return evals
@@ -104,61 +178,86 @@ def attained(reached: Attainment, samples: Sequence[int], targets: Array) -> Arr
 def median_points(records: pd.DataFrame) -> pd.DataFrame:
     """Compute the medians over samples of MEDIANS, in one row for each setting.
 
-    Settings at which at most half of the samples are among the records are left out.
+    The error of a sample that failed counts as infinite, so that a failure never makes a median
+    error smaller; its other columns are not known. Settings at which at most half of the samples
+    are among the records are left out.
     """
-    counts = records.groupby("setting").size()
-    medians = records.groupby("setting")[MEDIANS].median()
-    return medians[counts > records["sample"].nunique() / 2]
+    finished = records.status == "ok"
+    known = records[MEDIANS].where(finished)
+    known = known.assign(setting=records.setting, rel_error=known.rel_error.where(finished, np.inf))
+    settings = known.groupby("setting")
+    return settings.median()[settings.size() > records["sample"].nunique() / 2]
 
 
-def median_front(records: pd.DataFrame) -> Front:
-    """Return the front of the medians whose error is at most NO_ESTIMATE."""
-    points = median_points(records)
-    points = points[points.rel_error <= NO_ESTIMATE]
-    return front(points.evals.to_numpy(), points.rel_error.to_numpy())
+def median_curve(records: pd.DataFrame, cost: str = "evals") -> Curve:
+    """Return the curve of the medians of all of an estimator's records on a problem.
+
+    `cost` is one of MEDIANS.
+    """
+    points = median_points(records[~at_floor(records)])
+    columns = (points.index, points[cost], points.rel_error)
+    return curve(*(column.to_numpy(dtype=float) for column in columns))
 
 
-def evals_at(reached: Front, targets: Array) -> Array:
-    """Return the evaluations (...) with which a front reaches target errors (...), or inf.
+def evals_at(reached: Curve, targets: Array) -> Array:
+    """Return the fewest evaluations (...) at which a curve is at or below target errors (...).
 
-    Between two points, log evals is interpolated over log error; for a target looser than all
-    points, the cheapest one serves. A target that is NaN gives NaN.
+    They are inf where it never is, and NaN for a target that is NaN.
     """
     targets = np.asarray(targets, dtype=float)
-    never = np.where(np.isnan(targets), np.nan, np.inf)
-    if not len(reached.evals):
-        return never
-    error, evals = np.log(reached.error[::-1]), np.log(reached.evals[::-1])
-    at = np.exp(np.interp(np.log(targets), error, evals))
-    return np.where(targets >= reached.error[-1], at, never)
+    flat = targets.ravel()[:, None]
+    at_points = np.where(reached.error <= flat, reached.evals, np.inf).min(axis=1, initial=np.inf)
+    evals, error = (
+        np.column_stack([values[:-1], values[1:]])[reached.joined]
+        for values in (reached.evals, reached.error)
+    )
+    (loose, tight), (start, end) = (
+        np.take_along_axis(values, np.argsort(-error, axis=1), axis=1).T
+        for values in (error, evals)
+    )
+    line, crossed = np.nonzero(((tight <= flat) & (flat < loose)).T)
+    share = np.log(flat[crossed, 0] / tight[line]) / np.log(loose[line] / tight[line])
+    np.minimum.at(at_points, crossed, end[line] * (start[line] / end[line]) ** share)
+    return np.where(np.isnan(targets), np.nan, at_points.reshape(targets.shape))
 
 
 def observed_order(records: pd.DataFrame) -> float:
-    """Fit the slope of log rel_error against log evals over the median points; return minus it.
+    """Fit the slope of log rel_error against log evals over the median curve; return minus it.
 
-    Only errors below 1e-2 count, where the leading term rules. With fewer than three such points
-    the result is NaN.
+    Only errors below ORDER_BELOW count, on the longest part of the curve without a break. With
+    fewer than three such points the result is NaN.
     """
-    points = median_points(records)
-    points = points[(points.rel_error < 1e-2) & (points.rel_error > 0)]
-    if points.evals.nunique() < 3:
+    medians = median_curve(records)
+    parts = np.cumsum(np.append(0, ~medians.joined))[: len(medians.error)]
+    small = medians.error < ORDER_BELOW
+    longest = small & (parts == np.bincount(parts[small], minlength=1).argmax())
+    evals, error = medians.evals[longest], medians.error[longest]
+    if len(np.unique(evals)) < 3:
         return float("nan")
-    return float(-np.polyfit(np.log(points.evals), np.log(points.rel_error), 1)[0])
+    return float(-np.polyfit(np.log(evals), np.log(error), 1)[0])
 
 
 def limit_table(reference: Reference) -> pd.DataFrame:
-    """Return the quadrature limit of each sample where its error falls: sample, vjps, rel_error."""
+    """Return the quadrature limit of each sample where its error falls: sample, vjps, rel_error.
+
+    A sample whose true gradient is zero has no relative error and no row.
+    """
     norms = np.linalg.norm(reference.gradient, axis=1)
     rows = []
     for sample, (curve, norm) in enumerate(zip(reference.limit.abs_error, norms, strict=True)):
+        if norm == 0:
+            continue
         falls = np.flatnonzero(np.append(True, curve[1:] < curve[:-1]) & (curve > 0))
         rows += [(sample, int(reference.limit.vjps[k]), float(curve[k] / norm)) for k in falls]
     return pd.DataFrame(rows, columns=["sample", "vjps", "rel_error"])
 
 
 def limit_at(limit: pd.DataFrame, targets: Array) -> Array:
-    """Return the median sample's fewest vjps for each target (T,), not interpolated, or inf."""
-    rows = []
+    """Return the median sample's fewest vjps for each target (T,), not interpolated, or inf.
+
+    They are NaN where no sample has a limit.
+    """
+    rows = [] if len(limit) else [np.full(np.shape(targets), np.nan)]
     for _, curve in limit.groupby("sample"):
         reached = curve.rel_error.to_numpy()[:, None] <= np.asarray(targets)
         first = curve.vjps.to_numpy()[reached.argmax(axis=0)]

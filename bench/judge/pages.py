@@ -48,13 +48,15 @@ class Comparison:
         """Return what it shows, and the evaluations that each of the two needs for MATCHED."""
         rows = table[(table.system == self.system) & (table.theta == self.theta)]
         needed = rows.set_index("estimator")[MATCHED]
-        new, baseline = (
-            f"`{name}` needs {needed[name]:,.0f}"
-            if np.isfinite(needed[name])
-            else f"`{name}` never gets there"
-            for name in (self.new, self.baseline)
-        )
+        new, baseline = (f"`{name}` {_needs(needed[name])}" for name in (self.new, self.baseline))
         return f"- {self.shows} On {self.system} ({self.theta}), {new} and {baseline}."
+
+
+def _needs(evals: float) -> str:
+    """Return a verb with the evaluations that are needed, if they are known and finite."""
+    if np.isnan(evals):
+        return "has errors at the reference's floor, too small to compare"
+    return f"needs {evals:,.0f}" if np.isfinite(evals) else "never gets there"
 
 
 ADVICE = (

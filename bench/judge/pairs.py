@@ -73,8 +73,8 @@ def _tightest_errors(
     best = np.full((len(reached), len(samples)), np.nan)
     for row, own in zip(best, reached, strict=True):
         for k, sample in enumerate(samples):
-            if sample in own.fronts:
-                row[k] = np.min(own.fronts[sample].error, initial=np.inf)
+            if sample in own.curves:
+                row[k] = np.min(own.curves[sample].error, initial=np.inf)
     both = ~np.isnan(best)[:, None] & ~np.isnan(best)[None]
     median = median_known(np.where(both, best[:, None], np.nan))
     return np.asarray(np.fmin(np.fmin(median, median.T), loosest))

@@ -8,7 +8,7 @@ import pandas as pd
 from gradpareto.bench.judge.frontier import (
     attained,
     attainment,
-    deciding,
+    comparable,
     limit_at,
     median_points,
     observed_order,
@@ -25,14 +25,17 @@ def summarise(
 ) -> pd.DataFrame:
     """Summarise a run in one row for each system, preset and estimator.
 
-    `evals_1e-2` ... are the median sample's evaluations (inf if it is not reached), and
-    `limit_ratio_1e-2` ... are these over the quadrature limit's. `floor` is the smallest median
-    error, and `order` the observed order in evaluations. `peak_bytes` is a sample's, at the
-    cheapest setting whose median error is at most BYTES_AT. `ok` is the share of records that did
-    not fail, and `samples` the number of samples measured.
+    `evals_1e-2` ... are the median sample's evaluations (inf if it is not reached, NaN if that is
+    not known, since errors lie at the reference's floor), and `limit_ratio_1e-2` ... are these over
+    the quadrature limit's. `floor` is the smallest median error, and `order` the observed order in
+    evaluations. `peak_bytes` is a sample's, at the cheapest setting whose median error is at most
+    BYTES_AT. `ok` is the share of records that did not fail, and `samples` the number of samples
+    measured. Samples whose true gradient is zero are left out; a problem that has no others has no
+    row.
     """
     rows = []
-    for (system, theta, estimator), group in records.groupby(["system", "theta", "estimator"]):
+    known = comparable(records)
+    for (system, theta, estimator), group in known.groupby(["system", "theta", "estimator"]):
         problem = (str(system), str(theta))
         limit = limit_at(limits[problem], np.array(TARGETS))
         rows.append({"system": system, "theta": theta, "estimator": estimator} | _row(group, limit))
@@ -40,49 +43,58 @@ def summarise(
 
 
 def _row(records: pd.DataFrame, limit: Array) -> dict[str, float]:
-    usable = deciding(records)
     samples = sorted(records["sample"].unique().tolist())
     needed = np.median(attained(attainment(records), samples, np.array(TARGETS)), axis=0)
-    finished = records[records.status == "ok"]
-    floor = finished.groupby("setting").rel_error.median().min() if len(finished) else np.nan
     row: dict[str, float] = {"samples": len(samples)}
     row |= {f"evals_{t:.0e}": v for t, v in zip(TARGETS, needed, strict=True)}
     with np.errstate(invalid="ignore"):
-        ratios = np.where(np.isfinite(needed), needed / limit, np.inf)
+        ratios = np.where(np.isinf(needed), np.inf, needed / limit)
     row |= {f"limit_ratio_{t:.0e}": v for t, v in zip(TARGETS, ratios, strict=True)}
-    row["floor"] = float(floor)
-    row["order"] = observed_order(usable)
-    at = cheapest(finished, BYTES_AT)
+    points = median_points(records)
+    row["floor"] = smallest_error(points)
+    row["order"] = observed_order(records)
+    at = cheapest(points, BYTES_AT)
     row["peak_bytes"] = np.nan if at is None else float(at.peak_bytes)
-    row["ok"] = len(finished) / len(records)
+    row["ok"] = float((records.status == "ok").mean())
     return row
 
 
-def cheapest(finished: pd.DataFrame, error: float) -> pd.Series | None:
-    """Return the medians at the cheapest setting whose median error is at most `error`, or None.
+def smallest_error(points: pd.DataFrame) -> float:
+    """Return the smallest error of `median_points`, or NaN if there is none that is finite."""
+    error = points.rel_error.min()
+    return float(error) if np.isfinite(error) else float("nan")
+
+
+def cheapest(points: pd.DataFrame, error: float) -> pd.Series | None:
+    """Return the cheapest of `median_points` with an error of at most `error`, or None.
 
     The name of the series is the setting.
     """
-    points = median_points(finished) if len(finished) else finished
-    points = points[points.rel_error <= error]
-    return points.sort_values("evals").iloc[0] if len(points) else None
+    reached = points[points.rel_error <= error]
+    return reached.sort_values("evals").iloc[0] if len(reached) else None
+
+
+def evals_cell(evals: float) -> str:
+    """Return evaluations as text: "-" if an error is never reached, "?" if that is not known."""
+    if np.isnan(evals):
+        return "?"
+    return f"{evals:,.0f}" if np.isfinite(evals) else "-"
 
 
 def markdown(table: pd.DataFrame) -> str:
     """Write the Markdown table of `summarise`: one row per estimator, one column per problem.
 
-    A cell has the evaluations for each target, "-" for one that is never reached, and is empty
-    where the estimator was not measured.
+    A cell has the `evals_cell` of each target, and is empty where the estimator was not measured.
     """
-    shown = table.assign(
+    cells = table.assign(
         problem=table.system + " (" + table.theta + ")",
         evals=[
-            " / ".join(f"{v:,.0f}" if np.isfinite(v) else "-" for v in row)
+            " / ".join(map(evals_cell, row))
             for row in table[[f"evals_{target:.0e}" for target in TARGETS]].to_numpy()
         ],
     ).pivot(index="estimator", columns="problem", values="evals")
-    aligned = ["left", *["right"] * len(shown.columns)]
-    return shown.fillna("").to_markdown(disable_numparse=True, colalign=aligned) + "\n"
+    aligned = ["left", *["right"] * len(cells.columns)]
+    return cells.fillna("").to_markdown(disable_numparse=True, colalign=aligned) + "\n"
 
 
 def markdown_fewest(table: pd.DataFrame) -> str:
@@ -90,24 +102,30 @@ def markdown_fewest(table: pd.DataFrame) -> str:
 
     It has one row for each problem and one column for each target.
 
-    A cell is "-" where no estimator reaches the target.
+    A cell is "-" where no estimator reaches the target, and "?" where one may that is at the
+    reference's floor.
     """
     rows = []
     for (system, theta), group in table.groupby(["system", "theta"]):
         row = {"problem": f"{system} ({theta})"}
         for target in TARGETS:
             needed = group.set_index("estimator")[f"evals_{target:.0e}"]
-            reached = needed[np.isfinite(needed)]
-            fewest = f"{reached.min():,.0f} {reached.idxmin()}" if len(reached) else "-"
-            row[f"{target:.0e}"] = fewest
+            row[f"{target:.0e}"] = _fewest(needed)
         rows.append(row)
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def _fewest(needed: pd.Series) -> str:
+    """Return the smallest number with its estimator, or what `evals_cell` has for none."""
+    if np.isfinite(needed).any():
+        return f"{needed.min():,.0f} {needed.idxmin()}"
+    return evals_cell(needed.max(skipna=False))
 
 
 def sentences(records: pd.DataFrame) -> list[str]:
     """Return one sentence per problem: the undominated estimators and what each dominates."""
     texts = []
-    for (system, theta), group in records.groupby(["system", "theta"]):
+    for (system, theta), group in comparable(records).groupby(["system", "theta"]):
         names = list(dict.fromkeys(group.estimator))
         answers = judge_pairs(group, names)
         beats = {

@@ -1,7 +1,7 @@
 """The verdict whether one estimator dominates another, from records."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import moocore
@@ -10,11 +10,13 @@ import pandas as pd
 import scipy
 
 from gradpareto.bench.judge.frontier import (
+    Attainment,
+    Curve,
     Front,
     attainment,
-    deciding,
+    comparable,
     evals_at,
-    median_front,
+    median_curve,
     weighted,
 )
 from gradpareto.bench.judge.pairs import (
@@ -32,6 +34,16 @@ from gradpareto.systems import Array
 
 WEIGHTS = (1.0, 2.0, 3.0)
 """Prices of a vjp, in evaluations of f."""
+
+
+class NothingToCompare(ValueError):  # noqa: N818
+    """The true gradient of every sample is zero, so no error is relative to it."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        named = ", ".join(f"{system} ({theta})" for system, theta in problems)
+        super().__init__(
+            f"{named}: the true gradient of every sample is zero, so there is nothing to compare"
+        )
 
 
 @dataclass(frozen=True)
@@ -52,9 +64,10 @@ class Verdict:
 
     `ratio` is NEW's evaluations over BASELINE's at matched error: geometric mean over the range
     that both reach, median over samples, with a 95 % bootstrap interval over samples. `epsilon` is
-    the multiplicative epsilon indicator: the least factor on both axes by which NEW's median
-    frontier would weakly dominate all of BASELINE's points in the range; below 1, it does with room
-    to spare. `beaten` of those `points` lie strictly behind NEW's median frontier.
+    the multiplicative epsilon indicator: the least factor on both axes by which NEW's median curve
+    would weakly dominate all points of BASELINE's median front in the range; below 1, it does with
+    room to spare. `beaten` of those `points` lie strictly behind NEW's median curve. `unknown` says
+    why nothing is known of the two at any error of the range, and is "" otherwise.
     """
 
     system: str
@@ -74,9 +87,12 @@ class Verdict:
     points: int
     samples: int
     samples_dominated: int
+    unknown: str = ""
 
     def sentence(self) -> str:
         """Return the verdict in words."""
+        if self.unknown:
+            return f"{self.system} ({self.theta}): no verdict, since {self.unknown}."
         verb = {
             "dominates": f"{self.new} dominates {self.baseline}",
             "is dominated": f"{self.new} is dominated by {self.baseline}",
@@ -101,22 +117,42 @@ def compare(
 
     The samples that both were measured on are paired, at errors from `loosest` to `tightest`, by
     default the tightest that either reaches. `weight` is the price of a vector-Jacobian product in
-    evaluations of f. Raises ValueError for records of several problems, for an estimator without
-    records, and for two that have no sample in common.
+    evaluations of f. Samples whose true gradient is zero decide nothing; raises NothingToCompare
+    if there are no others. Raises ValueError for records of several problems, for an estimator
+    without records, and for two that have no sample in common.
     """
     _check_one_problem(records)
-    priced = weighted(records, weight)
+    if empty := nothing_to_compare(records):
+        raise NothingToCompare(empty)
+    priced = weighted(comparable(records), weight)
     parts = [_own(priced, name) for name in (new, baseline)]
     reached = [attainment(part) for part in parts]
-    samples = sorted(reached[0].fronts.keys() & reached[1].fronts.keys())
+    samples = sorted(reached[0].curves.keys() & reached[1].curves.keys())
     if not samples:
         raise ValueError(f"{new} and {baseline} were measured on no common sample")
     pairs = compare_pairs(reached, samples, loosest, tightest)
     of_new, of_baseline = (part[part["sample"].isin(samples)] for part in parts)
     floored = 2 * len(reached[0].floored) > len(samples)
-    return _verdict(
+    verdict = _verdict(
         of_new, of_baseline, pairs.targets[0, 1], pairs.log_ratios[0, 1], weight, floored
     )
+    if not np.isnan(pairs.log_ratios[0, 1]).all():
+        return verdict
+    return replace(verdict, unknown=_why_unknown(verdict, reached))
+
+
+def _why_unknown(verdict: Verdict, reached: Sequence[Attainment]) -> str:
+    """Return why nothing is known of two estimators at any of the errors."""
+    pair = zip((verdict.new, verdict.baseline), reached, strict=True)
+    exact = [name for name, own in pair if own.only_floored]
+    if exact:
+        return (
+            f"every error of {' and of '.join(exact)} is at the reference's floor or exactly zero, "
+            "where estimators are not told apart"
+        )
+    if any(own.floored for own in reached):
+        return "what is known of the two are errors that only one of them is measured at"
+    return f"neither of the two reaches a relative error of {verdict.loosest:.2g}"
 
 
 def _verdict(
@@ -135,9 +171,9 @@ def _verdict(
     signs = ahead(log_ratios)
     loosest, tightest = float(targets[0]), float(targets[-1])
     low, middle, high = _ratio_interval(mean_log_ratios(log_ratios))
-    front, rival = median_front(deciding(new)), median_front(deciding(baseline))
-    # What NEW needs for errors tighter than its frontier's is not known if it is floored.
-    known = max(tightest, float(front.error[-1])) if floored and len(front.error) else tightest
+    curve, rival = median_curve(new), median_curve(baseline).front
+    # What NEW needs for errors tighter than its curve's is not known if it is floored.
+    known = max(tightest, curve.error.min()) if floored and len(curve.error) else tightest
     rival = _within(rival, loosest, known)
     return Verdict(
         system=str(first.system),
@@ -152,12 +188,21 @@ def _verdict(
         ratio=middle,
         ratio_low=low,
         ratio_high=high,
-        epsilon=epsilon(front, rival),
-        beaten=beaten(front, rival),
+        epsilon=epsilon(curve, rival),
+        beaten=beaten(curve, rival),
         points=len(rival.evals),
         samples=len(log_ratios),
         samples_dominated=sum(answer(ahead(row[None])) == "dominates" for row in log_ratios),
     )
+
+
+def nothing_to_compare(records: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the problems among the records of which every sample's true gradient is zero."""
+    measured, left = (
+        dict.fromkeys(zip(part.system, part.theta, strict=True))
+        for part in (records, comparable(records))
+    )
+    return [problem for problem in measured if problem not in left]
 
 
 def judge_all(
@@ -178,11 +223,11 @@ def judge_all(
     }
 
 
-def epsilon(new: Front, baseline: Front) -> float:
+def epsilon(new: Curve, baseline: Front) -> float:
     """Return the least factor on both axes with which `new`, interpolated, reaches `baseline`."""
     if not len(new.evals) or not len(baseline.evals):
         return float("nan")
-    fine = ladder(float(new.error[0]), float(new.error[-1]), a_decade=100)
+    fine = ladder(float(new.error.max()), float(new.error.min()), a_decade=100)
     errors = np.union1d(np.append(fine, new.error), baseline.error)
     evals = evals_at(new, errors)
     reached = np.isfinite(evals)
@@ -190,7 +235,7 @@ def epsilon(new: Front, baseline: Front) -> float:
     return float(moocore.epsilon_mult(curve, ref=np.column_stack([baseline.evals, baseline.error])))
 
 
-def beaten(new: Front, baseline: Front) -> int:
+def beaten(new: Curve, baseline: Front) -> int:
     """Count the points of `baseline` that need more evaluations than `new` at the same error."""
     if not len(baseline.evals):
         return 0

@@ -4,7 +4,7 @@ import resource
 import signal
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from gradpareto.bench.run.errors import with_errors
 from gradpareto.bench.run.meter import Meter, metered
 from gradpareto.bench.run.validation import copied, validate
 from gradpareto.bench.store.record import CELL_KEYS, Cell, Record, Status
@@ -229,52 +230,7 @@ def _record(blank: Record, outcome: Outcome, reference: Reference, sample: int) 
     )
     if outcome.estimate is None:
         return counted
-    return _with_errors(counted, outcome.replicates or (outcome.estimate,), reference)
-
-
-def _with_errors(record: Record, estimates: Sequence[Estimate], reference: Reference) -> Record:
-    """Return the record of a sample with the errors of its estimates, which may be replicates."""
-    sample = record.sample
-    off_x0 = np.stack([one.grad_x0[sample] - reference.grad_x0[sample] for one in estimates])
-    off_theta = np.stack(
-        [one.grad_theta[sample] - reference.grad_theta[sample] for one in estimates]
-    )
-    off = np.hstack([off_x0, off_theta])
-    reason = next((one.failed[sample] for one in estimates if sample in one.failed), "")
-    if not reason and not np.isfinite(off).all():
-        reason = "the gradient is not finite"
-    if reason:
-        return replace(record, status="diverged", reason=reason)
-    size = float(np.linalg.norm(reference.gradient[sample]))
-    error = _root_mean_square(off)
-    bias, deviation = bias_and_deviation(off) if len(estimates) > 1 else (np.nan, np.nan)
-    return replace(
-        record,
-        loss=float(np.mean([one.loss[sample] for one in estimates])),
-        abs_error=error,
-        rel_error=error / size,
-        abs_error_x0=_root_mean_square(off_x0),
-        abs_error_theta=_root_mean_square(off_theta),
-        bias=bias / size,
-        deviation=deviation / size,
-        steps=int(estimates[0].steps[sample]),
-    )
-
-
-def _root_mean_square(off: Array) -> float:
-    """Return the root mean square of the norms of K errors (K, m)."""
-    return float(np.linalg.norm(off) / np.sqrt(len(off)))
-
-
-def bias_and_deviation(off: Array) -> tuple[float, float]:
-    """Return the norm of the mean of K errors (K, m), and the root of their covariance's trace.
-
-    Their squares are estimated without bias: the covariance is divided by K - 1, and the sampling
-    error of the mean, deviation^2 / K, is subtracted from its square. A negative result becomes 0.
-    """
-    mean = off.mean(axis=0)
-    variance = float(np.square(off - mean).sum() / (len(off) - 1))
-    return float(np.sqrt(max(0.0, mean @ mean - variance / len(off)))), float(np.sqrt(variance))
+    return with_errors(counted, outcome.replicates or (outcome.estimate,), reference)
 
 
 @contextmanager

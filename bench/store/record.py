@@ -3,14 +3,27 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
-Status = Literal["ok", "raised", "diverged", "shape", "timeout", "memory", "died", "mutated"]
+Status = Literal[
+    "ok", "zero", "raised", "diverged", "shape", "timeout", "memory", "died", "mutated"
+]
+"""How a record came out.
+
+- "ok": there is a gradient, and its error is known.
+- "zero": there is a gradient, and the true gradient of this sample is zero. Absolute errors are
+  known, there is no relative one (NaN), and the sample decides nothing.
+- Any other one is a failure, with its reason. "diverged" is that of a gradient, or of an error,
+  that is not finite.
+"""
+SUCCESSES: tuple[Status, ...] = ("ok", "zero")
+"""The statuses that are no failure."""
 
 
 @dataclass(frozen=True)
 class Record:
     """The record of one sample of one cell.
 
-    Errors are 2-norms against the reference (`rel_error` over the norm of the stacked gradient);
+    Errors are 2-norms against the reference (`rel_error` over the norm of the stacked gradient, and
+    NaN if the status is "zero");
     counts are calls of oracles by this sample; `stored_bytes` and `peak_bytes` are the batch's over
     its samples; `wall_s` is the batch's seconds over its samples, and `wall_ratio` its median time
     over that of `bptt` at a hundredth of the horizon, `wall_ratio_spread` max - min of the ratio.

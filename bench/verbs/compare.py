@@ -1,13 +1,15 @@
 """The verb `compare` of the command line."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
+import pandas as pd
 
 from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.pairs import LOOSEST
-from gradpareto.bench.judge.verdict import judge_all
+from gradpareto.bench.judge.verdict import NothingToCompare, judge_all, nothing_to_compare
 from gradpareto.bench.verbs.measuring import Measuring, measuring
 from gradpareto.bench.verbs.options import (
     ESTIMATOR,
@@ -56,7 +58,8 @@ def verb(
         raise click.ClickException(f"--to {tightest:g} is looser than --from {loosest:g}")
     plan = asked.planned((*new, baseline))
     records = asked.measured(plan)
-    judged = [judge_all(records, plan.problems, name, baseline, loosest, tightest) for name in new]
+    problems = _with_a_gradient(records, plan.problems)
+    judged = [judge_all(records, problems, name, baseline, loosest, tightest) for name in new]
     if asked.as_json:
         rows = [row for verdicts in judged for row in verdicts.values()]
         print_json([asdict(v) | {"sentence": v.sentence()} for row in rows for v in row])
@@ -64,3 +67,19 @@ def verb(
         click.echo("\n".join(map(describe, judged)))
     dominates = (all(v.answer == "dominates" for v in verdicts[1.0]) for verdicts in judged)
     sys.exit(0 if any(dominates) else 1)
+
+
+def _with_a_gradient(
+    records: pd.DataFrame, problems: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return the problems that can be judged, and say on standard error which cannot.
+
+    Raises NothingToCompare if there are none.
+    """
+    empty = set(nothing_to_compare(records))
+    skipped = [problem for problem in problems if problem in empty]
+    if len(skipped) == len(problems):
+        raise NothingToCompare(skipped)
+    if skipped:
+        click.echo(f"gradpareto: {NothingToCompare(skipped)}", err=True)
+    return [problem for problem in problems if problem not in empty]

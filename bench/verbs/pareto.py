@@ -9,9 +9,18 @@ from rich.table import Table
 from gradpareto.bench.draw.figures import draw_run
 from gradpareto.bench.draw.matrix_figure import publish_matrix
 from gradpareto.bench.judge.describe import number
+from gradpareto.bench.judge.frontier import comparable
 from gradpareto.bench.judge.matrix import verdict_matrix
-from gradpareto.bench.judge.table import TARGETS, markdown, markdown_fewest, sentences, summarise
-from gradpareto.bench.store.records import write_whole
+from gradpareto.bench.judge.table import (
+    TARGETS,
+    evals_cell,
+    markdown,
+    markdown_fewest,
+    sentences,
+    summarise,
+)
+from gradpareto.bench.judge.verdict import NothingToCompare, nothing_to_compare
+from gradpareto.bench.store.records import RunFolder, write_whole
 from gradpareto.bench.verbs.measuring import Measuring, measuring
 from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, PLUG_IN_SYSTEM
 from gradpareto.bench.verbs.terminal import print_json, wide_console
@@ -33,7 +42,18 @@ def verb(asked: Measuring, estimators: tuple[tuple[str, ...], ...]) -> None:
 
     Example: gradpareto pareto --out results/runs/default
     """
-    records, folder = asked.measured(asked.planned(list(chain(*estimators)))), asked.folder
+    measured, folder = asked.measured(asked.planned(list(chain(*estimators)))), asked.folder
+    records = comparable(measured)
+    if empty := nothing_to_compare(measured):
+        click.echo(f"gradpareto: {NothingToCompare(empty)} and no figure", err=True)
+    if len(records):
+        publish(records, folder, asked.as_json)
+    elif asked.as_json:
+        print_json({"table": [], "sentences": []})
+
+
+def publish(records: pd.DataFrame, folder: RunFolder, as_json: bool) -> None:
+    """Write the tables and the figures of these records into their run folder, and print them."""
     limits = {problem: folder.read_limit(*problem) for problem in _problems(records)}
     table, said = summarise(records, limits), sentences(records)
     write_whole(folder.path / "table.csv", table.to_csv(index=False))
@@ -42,7 +62,7 @@ def verb(asked: Measuring, estimators: tuple[tuple[str, ...], ...]) -> None:
     figures = draw_run(records, limits, folder.path / "figures")
     if len(matrix := verdict_matrix(records)):
         publish_matrix(matrix, folder.path)
-    if asked.as_json:
+    if as_json:
         print_json({"table": table.to_dict("records"), "sentences": said})
     else:
         print_summary(table, said)
@@ -73,14 +93,15 @@ def print_summary(table: pd.DataFrame, sentences: list[str]) -> None:
     console.print(
         "floor: the smallest median error measured. x limit: evaluations at 1e-4 over the fewest "
         "vjps that any quadrature needs. order: of the error in the evaluations. bytes: peak, a "
-        "sample, at 1e-4. '-': not reached or not measured.",
+        "sample, at 1e-4. '-': not reached or not measured. '?': not known, since errors are too "
+        "small to compare.",
         highlight=False,
         soft_wrap=True,
     )
 
 
 def _cells(row: pd.Series) -> list[str]:
-    needed = [number(row[f"evals_{target:.0e}"], ",.0f") for target in TARGETS]
+    needed = [evals_cell(row[f"evals_{target:.0e}"]) for target in TARGETS]
     return [
         row["estimator"],
         *needed,

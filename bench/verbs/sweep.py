@@ -4,6 +4,7 @@ from itertools import chain
 
 import click
 
+from gradpareto.bench.store.record import SUCCESSES
 from gradpareto.bench.verbs.measuring import Measuring, measuring
 from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, PLUG_IN_SYSTEM, Positive
 from gradpareto.bench.verbs.terminal import print_json
@@ -37,7 +38,7 @@ def verb(
     """
     records = asked.measured(asked.planned(list(chain(*estimators)), settings))
     path = asked.folder.records_path
-    failed = int((records.status != "ok").sum())
+    failed = int((~records.status.isin(SUCCESSES)).sum())
     if asked.as_json:
         print_json({"records": str(path), "rows": len(records), "failed": failed})
     else:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradpareto.bench.asv_metrics import PROBLEMS, metrics
-from gradpareto.bench.judge.frontier import Front, median_front
+from gradpareto.bench.judge.frontier import Front, median_curve
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS
 from gradpareto.systems import TASKS
 from tests.bench.conftest import MakeRecords
@@ -68,7 +68,7 @@ def test_every_benchmark_runs_on_what_setup_cache_returns() -> None:
 
 def test_what_is_tracked(power_law: MakeRecords) -> None:
     """On error = 10 n^-2, epsilon against error = 90 n^-2 is known: 9^(-1/3) on both axes."""
-    baseline = median_front(power_law("bptt", 90.0, 2))
+    baseline = median_curve(power_law("bptt", 90.0, 2)).front
     inner = baseline.error <= 1e-2  # the cheapest point of all is as cheap for both
     baseline = Front(baseline.evals[inner], baseline.error[inner])
     found = metrics(power_law("ctpg", 10.0, 2), baseline)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.draw.figures import (
@@ -227,6 +228,62 @@ def test_failures_are_crosses_at_the_edges() -> None:
     assert np.all((unknown[:, 0] > 0) & (unknown[:, 0] < 0.03))
     assert unknown[0, 1] != unknown[1, 1]
     assert "failed" in {text.get_text() for text, _ in legend_entries(figure)}
+
+
+def medians_of(name: str, axes: Axes) -> Line2D:
+    """The line through an estimator's medians, which alone has its dashes and its marker."""
+    (drawn,) = (
+        x for x in axes.lines
+        if to_hex(x.get_color()) == STYLES[name].color and x.get_linestyle() != "None"
+    )  # fmt: skip
+    return drawn
+
+
+@pytest.mark.parametrize("kind", ["failed", "no estimate"])
+def test_no_line_is_drawn_beneath_a_setting_that_is_no_estimate(kind: str) -> None:
+    """Truth: which of the settings are neighbours."""
+    records = sweep().query("setting > 1e-5")
+    lost = records.setting == 1 / 256
+    if kind == "failed":
+        records.loc[lost, ["rel_error", "abs_error"]] = np.nan
+        records.loc[lost, "status"] = "timeout"
+    else:
+        records.loc[lost, "rel_error"] = 3.0
+    for figure, steps in zip(figures(records), (2.0, 100.0, 0.01), strict=True):
+        drawn = medians_of("bptt", figure.axes[0])
+        x, y = np.asarray(drawn.get_xdata()), np.asarray(drawn.get_ydata())
+        np.testing.assert_allclose(x, steps * np.array([4, 32, np.nan, 2048]))
+        assert np.isnan(y[2])
+    unbroken = frontier_figure(sweep().query("setting > 1e-5"), LIMIT)
+    drawn = medians_of("bptt", unbroken.axes[0])
+    np.testing.assert_allclose(np.asarray(drawn.get_xdata()), 2.0 * np.array([4, 32, 256, 2048]))
+
+
+def test_the_grey_lines_of_the_others_are_broken_as_well() -> None:
+    records = sweep(tuple(ESTIMATORS)).query("setting > 1e-5")
+    records.loc[records.setting == 1 / 256, "rel_error"] = 3.0
+    grey = [x for x in frontier_figure(records, LIMIT).axes[0].lines if x.get_color() == "#bdbdbd"]
+    drawn = [np.asarray(x.get_xdata()) for x in grey if len(x.get_xdata())]
+    assert len(drawn) > 20
+    assert all(list(np.isnan(x)) == [False, False, True, False] for x in drawn)
+
+
+def test_samples_whose_gradient_is_zero_are_in_no_figure(tmp_path: Path) -> None:
+    zero = replace(failure(evals=9, sample=7), status="zero", reason="the true gradient is zero")
+    records = pd.concat([sweep(), table([zero])], ignore_index=True)
+    for figure, alone in zip(figures(records), figures(sweep()), strict=True):
+        assert crosses(figure.axes[0]) == {}
+        assert figure.axes[0].get_title("left") == alone.axes[0].get_title("left")
+    elsewhere = pd.concat([sweep(), table([replace(zero, system="heat")])], ignore_index=True)
+    paths = draw_run(elsewhere, {("lqr", "optimal"): LIMIT}, tmp_path)
+    assert {path.stem for path in paths} == {f"lqr-optimal-{kind}" for kind in KINDS} | {"headline"}
+    assert draw_run(table([zero]), {}, tmp_path) == []
+
+
+def test_a_figure_of_errors_that_are_exactly_zero() -> None:
+    exact = sweep().assign(rel_error=0.0, abs_error=0.0, reference_uncertainty=0.0)
+    for figure in [*figures(exact), frontier_figure(exact, LIMIT[:0])]:
+        assert np.isfinite([*figure.axes[0].get_xlim(), *figure.axes[0].get_ylim()]).all()
 
 
 def test_a_failure_dearer_than_all_else_is_in_sight() -> None:

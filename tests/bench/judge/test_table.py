@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradpareto.bench.judge.table import TARGETS, markdown, markdown_fewest
+from gradpareto.bench.judge.table import TARGETS, markdown, markdown_fewest, summarise
+from tests.bench.conftest import MakeRecords
+
+LIMIT = pd.DataFrame([(0, 1, 1e-1), (0, 2, 1e-9)], columns=["sample", "vjps", "rel_error"])
 
 
 @pytest.fixture
@@ -36,3 +39,21 @@ def test_a_row_an_estimator(table: pd.DataFrame) -> None:
     rows = cells(markdown(table))
     assert rows[0] == ["estimator", "heat (initial)", "lqr (initial)"]
     assert rows[1] == ["bptt", "", "- / - / - / -"]
+
+
+def test_what_is_not_known_is_not_said_to_be_never_reached(table: pd.DataFrame) -> None:
+    """An error at the reference's floor is small, and how small is not known."""
+    unknown = table.replace(np.inf, np.nan)
+    assert cells(markdown(unknown))[1] == ["bptt", "", "? / ? / ? / ?"]
+    alone = unknown[unknown.estimator == "bptt"]
+    assert cells(markdown_fewest(alone))[1] == ["lqr (initial)", *["?"] * 4]
+    assert cells(markdown_fewest(unknown))[2] == ["lqr (initial)", *["120 ctpg"] * 4]
+
+
+def test_a_sample_whose_gradient_is_zero_is_in_no_table(power_law: MakeRecords) -> None:
+    records, limit = power_law("bptt", 10.0, 2), {("lqr", "optimal"): LIMIT}
+    zero = records[records["sample"] == 0].assign(sample=9, status="zero", rel_error=np.nan)
+    with_zero = summarise(pd.concat([records, zero], ignore_index=True), limit)
+    pd.testing.assert_frame_equal(with_zero, summarise(records, limit))
+    assert (with_zero.ok == 1).all()
+    assert summarise(zero, limit).empty

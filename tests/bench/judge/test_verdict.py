@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradpareto.bench.judge.frontier import Front, front
+from gradpareto.bench.judge.describe import describe
+from gradpareto.bench.judge.frontier import Curve, Front, front
 from gradpareto.bench.judge.matrix import judge_pairs
 from gradpareto.bench.judge.pairs import ahead, answer
 from gradpareto.bench.judge.table import sentences
-from gradpareto.bench.judge.verdict import beaten, compare, epsilon
+from gradpareto.bench.judge.verdict import NothingToCompare, beaten, compare, epsilon, judge_all
 from tests.bench.conftest import MakeRecords, record, table
 
 
@@ -92,19 +93,78 @@ POINTS = st.lists(st.tuples(st.integers(1, 10**5), ERRORS), min_size=1, max_size
 FRONTS = POINTS.map(lambda points: front(*np.array(points, dtype=float).T))
 
 
+def joined(points: Front) -> Curve:
+    """The curve through the points of a front."""
+    return Curve(points.evals, points.error, np.full(len(points.evals) - 1, True))
+
+
 @given(FRONTS)
 def test_epsilon_of_a_front_against_itself_is_one(some: Front) -> None:
-    assert epsilon(some, some) == pytest.approx(1, rel=1e-9)
-    assert beaten(some, some) == 0
+    assert epsilon(joined(some), some) == pytest.approx(1, rel=1e-9)
+    assert beaten(joined(some), some) == 0
 
 
 @given(FRONTS, st.floats(1.1, 50))
 def test_epsilon_of_a_front_scaled_on_both_axes_is_the_factor(some: Front, factor: float) -> None:
     worse = Front(some.evals * factor, some.error * factor)
-    assert epsilon(worse, some) == pytest.approx(factor, rel=1e-9)
-    assert epsilon(some, worse) == pytest.approx(1 / factor, rel=1e-9)
-    assert beaten(some, worse) == len(worse.evals)
-    assert beaten(worse, some) == 0
+    assert epsilon(joined(worse), some) == pytest.approx(factor, rel=1e-9)
+    assert epsilon(joined(some), worse) == pytest.approx(1 / factor, rel=1e-9)
+    assert beaten(joined(some), worse) == len(worse.evals)
+    assert beaten(joined(worse), some) == 0
+
+
+def test_a_break_turns_a_verdict(power_law: MakeRecords) -> None:
+    """A slower estimator is ahead where the faster one has failed between its two ends."""
+    slow, fast = power_law("bptt", 2.0, 2), power_law("ctpg", 1.0, 2)
+    assert compare(pd.concat([slow, fast]), "ctpg", "bptt", tightest=1e-5).answer == "dominates"
+    fast.loc[fast.setting.isin([1 / 2**2, 1 / 2**3, 1 / 2**4]), "status"] = "diverged"
+    broken = compare(pd.concat([slow, fast]), "ctpg", "bptt", tightest=1e-5)
+    assert broken.answer == "neither"
+    ahead_of = [part for part in broken.ranges if part.better == "bptt"]
+    # the last of ctpg's before the break has 16 evaluations, the first after it 256
+    assert ahead_of[0].loosest == pytest.approx(1 / 16**2, rel=0.4)
+    assert ahead_of[0].tightest == pytest.approx(2 / 256**2, rel=0.4)
+
+
+def without_gradient(records: pd.DataFrame) -> pd.DataFrame:
+    return records.assign(status="zero", rel_error=np.nan, abs_error=0.0)
+
+
+def test_a_sample_whose_gradient_is_zero_changes_no_verdict(power_law: MakeRecords) -> None:
+    both = pd.concat([power_law("bptt", 10.0, 2), power_law("ctpg", 1.0, 2)], ignore_index=True)
+    sober = compare(both, "ctpg", "bptt", tightest=1e-4)
+    zero = without_gradient(both[both["sample"] == 0].assign(sample=4))
+    failed = zero.estimator.eq("ctpg") & zero.setting.lt(0.1)
+    zero.loc[failed, "status"] = "raised"  # the records of the others tell that it is zero
+    everything = pd.concat([both, zero], ignore_index=True)
+    assert compare(everything, "ctpg", "bptt", tightest=1e-4) == sober
+    assert judge_pairs(everything, ["ctpg", "bptt"]) == judge_pairs(both, ["ctpg", "bptt"])
+
+
+def test_without_a_gradient_on_any_sample_there_is_nothing_to_compare(
+    power_law: MakeRecords,
+) -> None:
+    both = pd.concat([power_law("bptt", 10.0, 2), power_law("ctpg", 1.0, 2)], ignore_index=True)
+    with pytest.raises(NothingToCompare, match=r"lqr \(optimal\).* zero"):
+        compare(without_gradient(both), "ctpg", "bptt")
+
+
+@pytest.mark.parametrize("uncertainty", [0.0, 1e-15])
+def test_two_that_are_exact_get_no_verdict(power_law: MakeRecords, uncertainty: float) -> None:
+    both = pd.concat([power_law("bptt", 10.0, 2), power_law("ctpg", 1.0, 2)], ignore_index=True)
+    exact = both.assign(rel_error=0.0, abs_error=0.0, reference_uncertainty=uncertainty)
+    verdicts = judge_all(exact, [("lqr", "optimal")], "ctpg", "bptt")
+    (line,) = describe(verdicts).splitlines()
+    assert "no verdict" in line
+    assert "ctpg and of bptt" in line
+    assert verdicts[1.0][0].answer == "neither"
+    assert verdicts[1.0][0].loosest == verdicts[1.0][0].tightest  # no ladder down to zero
+
+
+def test_two_that_reach_nothing_get_no_verdict(power_law: MakeRecords) -> None:
+    both = pd.concat([power_law("bptt", 10.0, 2), power_law("ctpg", 1.0, 2)], ignore_index=True)
+    sentence = compare(both.assign(status="raised"), "ctpg", "bptt").sentence()
+    assert "neither of the two reaches a relative error of 0.01" in sentence
 
 
 RATIOS = st.sampled_from([-np.inf, -1.0, 0.0, 1.0, np.inf, np.nan])

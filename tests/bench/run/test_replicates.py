@@ -9,7 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from gradpareto.bench.run.measure import REPLICATES, bias_and_deviation, measure
+from gradpareto.bench.run.errors import bias_and_deviation
+from gradpareto.bench.run.measure import REPLICATES, measure
 from gradpareto.bench.store.record import COLUMNS, Cell, Record
 from gradpareto.bench.store.records import ADDED, SCHEMA, RunFolder, read_records
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator

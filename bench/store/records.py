@@ -60,6 +60,13 @@ class RunFolder:
             )
         return False
 
+    def require(self) -> None:
+        """Raise UnusableFolder if there is no run here."""
+        if not self.exists:
+            raise UnusableFolder(
+                f"there is no run in {self.path}: measure one with gradpareto sweep"
+            )
+
     def open(self, shared: dict[str, Any]) -> None:
         """Make the folder, or check that its run shares these values. Raises UnusableFolder."""
         if self.exists:

@@ -8,7 +8,7 @@ from gradpareto.bench.draw.matrix_figure import publish_matrix
 from gradpareto.bench.judge.frontier import comparable
 from gradpareto.bench.judge.matrix import verdict_matrix, winners, winners_markdown
 from gradpareto.bench.judge.verdict import NothingToCompare, nothing_to_compare
-from gradpareto.bench.store.records import RunFolder, UnusableFolder
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.options import AS_JSON, DEFAULT_RUN, PATH
 from gradpareto.bench.verbs.terminal import print_json
 
@@ -31,8 +31,7 @@ def verb(out: Path, as_json: bool) -> None:
     Example: gradpareto matrix --out results/systems
     """
     folder = RunFolder(out)
-    if not folder.exists:
-        raise UnusableFolder(f"there is no run in {out}: measure one with gradpareto sweep")
+    folder.require()
     records = folder.read_cells()
     if len(records) and comparable(records).empty:
         raise NothingToCompare(nothing_to_compare(records))

@@ -34,15 +34,27 @@ from gradpareto.bench.verbs.terminal import print_json, wide_console
     multiple=True,
     help="Estimator, repeatable. Default: the plan's.",
 )
+@click.option(
+    "--redraw",
+    is_flag=True,
+    help="Measure nothing: draw what the run folder has, whatever it lacks of the plan.",
+)
 @measuring
-def verb(asked: Measuring, estimators: tuple[tuple[str, ...], ...]) -> None:
+def verb(asked: Measuring, estimators: tuple[tuple[str, ...], ...], redraw: bool) -> None:
     """Sweep, then draw the figures and print the table of the run.
 
     The figures and the table are of everything in the run folder.
 
     Example: gradpareto pareto --out results/runs/default
+
+    Example: gradpareto pareto --redraw --out results/runs/default
     """
-    measured, folder = asked.measured(asked.planned(list(chain(*estimators)))), asked.folder
+    folder = asked.folder
+    if redraw:
+        folder.require()
+        measured = folder.read_cells()
+    else:
+        measured = asked.measured(asked.planned(list(chain(*estimators))))
     records = comparable(measured)
     if empty := nothing_to_compare(measured):
         click.echo(f"gradpareto: {NothingToCompare(empty)} and no figure", err=True)

@@ -2,13 +2,14 @@
 
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, as_completed
 from concurrent.futures import TimeoutError as CheckTimeout
 
 import numpy as np
 import pebble
 
-from gradpareto.bench.conformance import accuracy, behaviour
+from gradpareto.bench.conformance import accuracy, behaviour, convergence
 from gradpareto.bench.conformance.finding import Finding
 from gradpareto.bench.run.measure import address_space
 from gradpareto.bench.run.worker import worker_pool
@@ -19,7 +20,10 @@ CHECKS: dict[str, Callable[[Estimator], Finding]] = {
     for check in (
         behaviour.answer,
         accuracy.gradient,
-        accuracy.order,
+        convergence.order,
+        convergence.limit,
+        convergence.last_step,
+        convergence.exactness,
         accuracy.lanes,
         accuracy.breakpoints,
         behaviour.memory,
@@ -30,33 +34,53 @@ CHECKS: dict[str, Callable[[Estimator], Finding]] = {
         behaviour.repeats,
     )
 }
-"""The checks, in the order they are reported. If `answer` fails, the others are not run."""
+"""The checks by name. If `answer` does not pass, the others are not run."""
 CHECK_BYTES = 4 * 2**30
+PATIENCE = 10.0
+"""A check that waits (it sleeps, or is stuck) uses no processor time: it is ended after this many
+times the seconds of processor time that it may use. A machine may be as busy as that."""
 
 
-def check_all(names: list[str], seconds: float, workers: int) -> dict[str, list[Finding]]:
-    """The findings for each estimator by its name. A check may take `seconds` at most."""
+def check_all(
+    names: list[str], seconds: float, workers: int
+) -> Iterator[tuple[str, Finding | None]]:
+    """Yield each finding, with its estimator's name, as soon as it is there.
+
+    A check may take `seconds` of processor time. After the last finding of an estimator comes None.
+    """
     with worker_pool(workers) as pool:
-        return {name: _findings(pool, name, seconds) for name in names}
+        for name in names:
+            for finding in _findings(pool, name, seconds):
+                yield name, finding
+            yield name, None
 
 
-def _findings(pool: pebble.ProcessPool, name: str, seconds: float) -> list[Finding]:
+def _findings(pool: pebble.ProcessPool, name: str, seconds: float) -> Iterator[Finding]:
     given = ESTIMATORS[name]
 
     def start(check: str) -> pebble.ProcessFuture[Finding]:
-        return pool.schedule(run_check, (check, given), timeout=seconds)
+        return pool.schedule(
+            run_check, (check, given, seconds), timeout=max(PATIENCE * seconds, 1.0)
+        )
 
     first, *rest = CHECKS
-    found = [_outcome(start(first), first, seconds)]
-    if found[0].status == "failed":
-        return found
-    futures = {check: start(check) for check in rest}
-    return found + [_outcome(future, check, seconds) for check, future in futures.items()]
+    answer = _outcome(start(first), first, seconds)
+    yield answer
+    if answer.status != "passed":
+        return
+    futures: dict[Future[Finding], str] = {start(check): check for check in rest}
+    for future in as_completed(futures):
+        yield _outcome(future, futures[future], seconds)
 
 
-def run_check(check: str, estimator: Estimator) -> Finding:
-    """Run one check. If the estimator raises, that is a failed finding."""
+def run_check(check: str, estimator: Estimator, seconds: float | None = None) -> Finding:
+    """Run one check. If the estimator raises, that is a failed finding.
+
+    In a worker, the kernel ends the process once it has used `seconds` of processor time.
+    """
     with contextlib.ExitStack() as stack:
+        if seconds is not None:
+            stack.enter_context(_processor_time(seconds))
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a worker
             stack.enter_context(address_space(CHECK_BYTES))
         stack.enter_context(np.errstate(all="ignore"))
@@ -67,26 +91,47 @@ def run_check(check: str, estimator: Estimator) -> Finding:
             return _broken(check, f"it raised {type(error).__name__}: {line}"[:300])
 
 
-def _outcome(future: pebble.ProcessFuture[Finding], check: str, seconds: float) -> Finding:
+@contextlib.contextmanager
+def _processor_time(seconds: float) -> Iterator[None]:
+    """Have the kernel end this process, whatever it is doing, after so much processor time."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _outcome(future: Future[Finding], check: str, seconds: float) -> Finding:
     try:
         return future.result()
     except CheckTimeout:
-        return _broken(check, f"not finished within {seconds:g} s")
+        return _timeout(
+            check, f"not finished within {PATIENCE * seconds:g} s, in which it mostly waited"
+        )
     except pebble.ProcessExpired as error:
+        if error.exitcode == -signal.SIGPROF:
+            return _timeout(check, f"not finished within {seconds:g} s of processor time")
         return _broken(check, f"the process ended with exit code {error.exitcode}")
 
 
+def _timeout(check: str, seen: str) -> Finding:
+    advice = (
+        "this says nothing about right or wrong: allow more with --seconds, or declare a `tight` "
+        "that takes less time"
+    )
+    return Finding(check, "timeout", _expected(check), seen, advice)
+
+
 def _broken(check: str, seen: str) -> Finding:
-    expected = (CHECKS[check].__doc__ or "").splitlines()[0]
     return Finding(
         check,
         "failed",
-        expected,
+        _expected(check),
         seen,
         f"call gradpareto.bench.conformance.kit.CHECKS[{check!r}](estimator) to see where",
     )
 
 
-def passes(findings: list[Finding]) -> bool:
-    """Whether no check failed."""
-    return all(finding.status != "failed" for finding in findings)
+def _expected(check: str) -> str:
+    return (CHECKS[check].__doc__ or "").splitlines()[0]

@@ -17,6 +17,8 @@ other is as much longer than the last as the control allows: no perturbation mov
 TOLERANCES = tuple(10.0**-k for k in range(6, 12))
 ROUNDING = 3e-14
 """Relative errors above this are truncation errors, unless the estimator takes differences."""
+LARGEST_FLOOR = 1e-4
+"""The largest floor that a declaration is believed."""
 MODERATE = {"step": 0.1, "tolerance": 1e-4, "rollouts": 8.0}
 COARSE = {"step": 0.22, "tolerance": FROZEN}
 COUNTS = sorted([1, *(2**k for k in range(1, 9)), *(3 * 2**k for k in range(7))])
@@ -79,17 +81,23 @@ def observed_order(estimator: Estimator) -> float:
     return measure(estimator) if measure else np.nan
 
 
-def _order_by_step(estimator: Estimator) -> float:
+def step_errors(estimator: Estimator) -> list[tuple[int, float]]:
+    """Measure the gradient's error on the pendulum with each of COUNTS steps, down to rounding."""
     # A reversible method carries a second state, which grows where the first decays: over the whole
     # horizon it hides the order, and so does the rounding that it magnifies.
     known = swing(1.0) if estimator.declares.reconstructs else swing()
-    floor = max(ROUNDING, estimator.declares.floor)
+    floor = max(ROUNDING, min(estimator.declares.floor, LARGEST_FLOOR))
     usable: list[tuple[int, float]] = []
     for count in COUNTS:
         error = _error(known, estimator, known.problem.horizon / count)
         if error <= floor:
             break
         usable.append((count, error))
+    return usable
+
+
+def _order_by_step(estimator: Estimator) -> float:
+    usable = step_errors(estimator)
     if len(usable) < 2:
         return np.nan
     (few, large), (many, small) = usable[-2:]

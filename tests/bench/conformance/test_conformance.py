@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradpareto.bench.conformance.kit import CHECKS, passes, run_check
-from gradpareto.bench.verbs.check import report
+from gradpareto.bench.conformance.finding import passes
+from gradpareto.bench.conformance.kit import CHECKS, run_check
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import Array, Problem
 
@@ -137,7 +137,7 @@ def test_more_memory_than_is_declared_is_found() -> None:
 
 def test_the_faultless_one_passes_all() -> None:
     found = [run_check(check, Faulty("nothing")) for check in CHECKS]
-    assert passes(found), report("nothing", found)
+    assert passes(found), [one for one in found if one.status == "failed"]
 
 
 def test_the_report_is_for_a_person_and_json_for_a_program(run: Callable, tmp_path: Path) -> None:
@@ -160,8 +160,30 @@ def test_the_report_is_for_a_person_and_json_for_a_program(run: Callable, tmp_pa
     assert "do: copy what is written to" in result.stdout
     assert "FAILED  precision: the process ended with exit code 5" in result.stdout
     assert "PASSED  gradient" in result.stdout
-    result = run("check", f"{tmp_path / 'mine.py'}:lost", "--seconds", 4, "--json")
-    assert result.returncode == 1
-    (row,) = json.loads(result.stdout)
-    assert not row["passes"]
-    assert row["findings"][0]["seen"] == "not finished within 4 s"
+
+
+def test_what_takes_too_long_is_neither_right_nor_wrong(run: Callable, tmp_path: Path) -> None:
+    """Processor time is what counts; what uses none is ended after ten times as long."""
+    (tmp_path / "mine.py").write_text(
+        "import time\n"
+        "def busy(problem, x0, setting):\n"
+        "    while True:\n"
+        "        try:\n"
+        "            sum(range(10**6))\n"
+        "        except BaseException:\n"
+        "            pass\n"
+        "def asleep(problem, x0, setting):\n"
+        "    time.sleep(60)\n"
+    )
+    seen = {
+        "busy": "not finished within 0.5 s of processor time",
+        "asleep": "not finished within 5 s, in which it mostly waited",
+    }
+    for name, told in seen.items():
+        result = run("check", f"{tmp_path / 'mine.py'}:{name}", "--seconds", 0.5, "--json")
+        assert result.returncode == 1
+        (row,) = json.loads(result.stdout)
+        assert not row["passes"]
+        (finding,) = row["findings"]
+        assert (finding["status"], finding["seen"]) == ("timeout", told)
+        assert "neither right nor wrong" in result.stderr

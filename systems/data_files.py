@@ -11,8 +11,8 @@ def named_files(texts: Iterable[str], folder: Path) -> list[Path]:
     """Return the files that texts name, in order.
 
     A text names a file by its absolute path, from `folder`, from the current folder, or from a
-    folder that another of the texts names in such a way. It may be a pattern with *, for files with
-    a suffix.
+    folder that another of the texts names in such a way. Its last part may be a pattern
+    with * and a dot.
     """
     words = sorted({text for text in texts if text.strip("./ ") and "\0" not in text})
     folders = _folders(words, list(dict.fromkeys((folder, Path.cwd()))))
@@ -35,9 +35,7 @@ def _matches(word: str, folders: list[Path]) -> Iterator[Path]:
         path = _at(folder, word)
         if _is_file(path):
             yield path
-        elif "*" in word and "." in word and "**" not in word and not path.is_absolute():
-            yield from filter(_is_file, folder.glob(word))
-        elif "*" in word and "." in word and "**" not in word and _is_dir(path.parent):
+        elif "*" in path.name and "." in path.name and _is_dir(path.parent):
             yield from filter(_is_file, path.parent.glob(path.name))
 
 

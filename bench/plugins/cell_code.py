@@ -60,8 +60,7 @@ class CellCode:
             (estimators, lambda: {key[2] for key in self._keys().values()}),
             (systems, lambda: {key[0] for key in self._keys().values()}),
         )
-        if set_aside_older(self.folder, self.parts, gone) and self.folder.records_path.is_file():
-            self.folder.write_records()
+        set_aside_older(self.folder, self.parts, gone, self._gather)
 
     def note(self, cells: Measured) -> None:
         """Note the code of cells that are about to be measured."""
@@ -70,6 +69,10 @@ class CellCode:
     def say_what_is_not_known(self, cells: Measured) -> None:
         """Say on standard error whether cells are of code that the folder does not note."""
         say_what_is_not_known(self.folder, self.parts, _by_kind(cells))
+
+    def _gather(self) -> None:
+        if self.folder.records_path.is_file():
+            self.folder.write_records()
 
     def _keys(self) -> dict[Path, tuple[str, str, str]]:
         """The cells' files, each with its system, preset and estimator, as its records say."""
@@ -122,7 +125,7 @@ def set_aside_older_histories(
         Part("systems", of_system, lambda _: [*histories().values()]),
     ]
     gone = note_plugins(folder, (names, histories), ([name], lambda: [name] if histories() else []))
-    set_aside_older(folder, parts, gone)
+    set_aside_older(folder, parts, gone, lambda: None)
     held = histories()
     old = [estimator for estimator in names if estimator in held]
     new = [estimator for estimator in names if estimator not in held]

@@ -37,11 +37,12 @@ class Part:
 
 
 def set_aside_older(
-    folder: RunFolder, parts: Iterable[Part], gone: Iterable[str] = ()
-) -> list[Path]:
+    folder: RunFolder, parts: Iterable[Part], gone: Iterable[str], gather: Callable[[], None]
+) -> None:
     """Move the results of code that has changed, or under a name that is `gone`, to `aside`.
 
-    Returns the files as they were called, and says on standard error how many there are.
+    Then `gather` is called, to gather what is left. How many files were moved is said on standard
+    error.
     """
     stale = [
         (part, name, digest)
@@ -50,6 +51,8 @@ def set_aside_older(
         if name in set(gone) or part.is_older(name, digest)
     ]
     moved = [path for one in stale for path in _set_aside(folder, *one)]
+    if stale:
+        gather()
     # Last, so that what was interrupted is done again.
     for part, name, _ in stale:
         _note(folder, part.kind, {name: None})
@@ -58,7 +61,6 @@ def set_aside_older(
             f"{len(moved)} files with results of older code were moved to {folder.path / 'aside'}"
         )
         print(told, file=sys.stderr)
-    return moved
 
 
 def _set_aside(folder: RunFolder, part: Part, name: str, digest: str) -> list[Path]:

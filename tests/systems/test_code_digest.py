@@ -60,6 +60,14 @@ REACHED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"imports": "from .gains import G"},
         {"the_tank/gains.py": "G = 1"},
     ),
+    "a module of the package above": (
+        {"imports": "from .inner import deep"},
+        {
+            "the_tank/gains.py": "G = 1",
+            "the_tank/inner/deep.py": "from ..gains import G",
+            "the_tank/inner/__init__.py": "",
+        },
+    ),
     "a module of a package": (
         {"imports": "from . import gains"},
         {"the_tank/gains.py": "G = 1"},
@@ -85,11 +93,12 @@ REACHED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"imports": "from other import Base", "base": "Base"},
         {"other.py": "from gradpareto.systems import System\nclass Base(System): G = 1"},
     ),
-    "a base class's base class, by another name": (
+    "a base class's base class, found by no import": (
         {"imports": "import other", "base": "other.Named"},
         {
             "further.py": "from gradpareto.systems import System\nclass Base(System): G = 1",
-            "other.py": "import further\nNamed = further.Base",
+            "other.py": "from importlib import import_module as load\n"
+            "class Named(load('fur' + 'ther').Base): pass",
         },
     ),
     "a function in a field": (
@@ -199,6 +208,7 @@ def test_comments_docstrings_and_layout_do_not_count_and_code_does(
         ("u - x", "u + x"),
         ("1.0", "True"),
         ("2 * c", "2.0 * c"),
+        ("2 * c", "'2' * c"),
         ("{", "{None: 1, "),
     ):
         path.write_text(source.replace(old, new))
@@ -213,6 +223,13 @@ def test_modules_of_one_another_s_contents_are_told_apart(
     before = key(module)
     for name, content in zip(files, reversed(files.values()), strict=True):
         (tmp_path / name).write_text(content)
+    assert key(module) != before
+
+
+def test_a_data_file_of_another_name_is_another(made: Callable[..., Any], tmp_path: Path) -> None:
+    module = made({"field": "data_files = ('da' + 'ta',)"}, DATA)
+    before = key(module)
+    (tmp_path / "the_tank/data/gains.csv").rename(tmp_path / "the_tank/data/losses.csv")
     assert key(module) != before
 
 

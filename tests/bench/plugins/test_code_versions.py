@@ -138,6 +138,10 @@ def test_setting_aside_that_was_interrupted_is_done_again(
         patch.setattr(versions, "write_whole", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             measured(copy, cache)
+    assert "ctpg" in set(pd.read_csv(copy.records_path).estimator)
+    assert measured(copy, cache, replace(SMALL, estimators=("bptt",))) == []
+    assert set(pd.read_csv(copy.records_path).estimator) == {"bptt"}
+    assert set(copy.provenance()["code"]["estimators"]) == {"bptt"}
     assert len(measured(copy, cache)) == 2
     assert len(list((copy.path / "aside").rglob("*.csv"))) == 2
 

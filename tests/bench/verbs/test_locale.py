@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,5 @@ def test_a_folder_of_another_locale_is_sound(tank: Path, cache: Path, tmp_path: 
         result = call(cache, *asked, **environment)
         assert result.returncode == 0, result.stderr
         assert b"1 records, 0 of them failures" in result.stdout
+        # Without its cells, the run is read from the table.
+        shutil.rmtree(tmp_path / "Läufe" / "cells", ignore_errors=True)

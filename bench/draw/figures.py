@@ -34,6 +34,8 @@ from gradpareto.bench.store.file_names import file_stem
 from gradpareto.systems import Array
 
 DPI = 150
+ENTRY = 0.222
+"""The height of an entry of a legend, in inches."""
 WORST = 10.0
 """Errors above this are not told apart: their points are carets at the top edge."""
 
@@ -155,11 +157,12 @@ def sheet(width: float, height: float) -> Iterator[Figure]:
 
 def _one_panel(records: pd.DataFrame, cost: Cost, limit: pd.DataFrame | None) -> Figure:
     records = comparable(records)
-    with sheet(10, 5.6) as figure:
+    handles = _handles(records, cost)
+    with sheet(10, max(5.6, 0.3 + ENTRY * len(handles))) as figure:
         axes = figure.subplots()
         _panel(axes, records, cost, limit)
         axes.set(xlabel=cost.label, ylabel=ERROR)
-        figure.legend(handles=_handles(records, cost), loc="outside right upper")
+        figure.legend(handles=handles, loc="outside right upper")
     return figure
 
 

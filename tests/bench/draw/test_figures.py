@@ -367,6 +367,18 @@ def test_legends_and_titles_cover_no_data_and_fit_the_page(count: int) -> None:
     assert len(drawn[-1].axes) == count
 
 
+def test_a_legend_of_many_entries_fits_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradpareto.bench.draw.highlights.MOST_NAMED", len(ESTIMATORS))
+    monkeypatch.setattr("gradpareto.bench.draw.figures.MOST_NAMED", len(ESTIMATORS))
+    everyone = sweep(tuple(ESTIMATORS)[:40])
+    figure = frontier_figure(everyone, LIMIT)
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) > 40
+    taken = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    assert taken.y0 >= 0
+    assert taken.y1 <= figure.bbox.y1
+
+
 def test_tick_labels_do_not_overlap() -> None:
     for figure in figures(sweep()) + figures(sweep().query("setting > 0.003")):
         renderer = FigureCanvasAgg(figure).get_renderer()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.judge.frontier import attainment, comparable
+from gradpareto.bench.judge.frontier import attainment
 from gradpareto.bench.judge.pairs import (
     LOOSEST,
     Answer,
@@ -25,11 +25,11 @@ def verdict_matrix(records: pd.DataFrame, loosest: float = LOOSEST) -> pd.DataFr
     """Judge every ordered pair of estimators with a common sample, in one row for each problem.
 
     The columns are COLUMNS. `ratio` is NEW's evaluations over BASELINE's at matched error, as
-    `Verdict.ratio`; it is NaN where the two reach no error in common. Samples whose true gradient
-    is zero are left out.
+    `Verdict.ratio`; it is NaN where the two reach no error in common. A sample whose true
+    gradient is zero decides nothing, and a problem that has no others has no row.
     """
     rows = []
-    for (system, theta), group in comparable(records).groupby(["system", "theta"]):
+    for (system, theta), group in records.groupby(["system", "theta"]):
         names = list(dict.fromkeys(group.estimator))
         found = judge_pairs(group, names, loosest)
         rows += [(system, theta, *pair, *verdict) for pair, verdict in found.items()]

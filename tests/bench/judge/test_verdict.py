@@ -139,6 +139,9 @@ def test_a_sample_whose_gradient_is_zero_changes_no_verdict(power_law: MakeRecor
     everything = pd.concat([both, zero], ignore_index=True)
     assert compare(everything, "ctpg", "bptt", tightest=1e-4) == sober
     assert judge_pairs(everything, ["ctpg", "bptt"]) == judge_pairs(both, ["ctpg", "bptt"])
+    third = zero[zero.estimator == "bptt"].assign(estimator="bptt-rk4")
+    told_by_a_third = pd.concat([both, zero.assign(status="raised"), third], ignore_index=True)
+    assert compare(told_by_a_third, "ctpg", "bptt", tightest=1e-4) == sober
 
 
 def test_without_a_gradient_on_any_sample_there_is_nothing_to_compare(
@@ -147,6 +150,7 @@ def test_without_a_gradient_on_any_sample_there_is_nothing_to_compare(
     both = pd.concat([power_law("bptt", 10.0, 2), power_law("ctpg", 1.0, 2)], ignore_index=True)
     with pytest.raises(NothingToCompare, match=r"lqr \(optimal\).* zero"):
         compare(without_gradient(both), "ctpg", "bptt")
+    assert judge_pairs(without_gradient(both), ["ctpg", "bptt"]) == {}
 
 
 @pytest.mark.parametrize("uncertainty", [0.0, 1e-15])

@@ -93,8 +93,12 @@ def say_what_is_not_known(
     folder: RunFolder, parts: Iterable[Part], present: Mapping[str, Iterable[str]]
 ) -> None:
     """Say in a line on standard error which results are of code that was not noted, if any are."""
+    noted = folder.provenance().get("code", {})
     names = [
-        name for part in parts for name in present[part.kind] if name not in part.noted(folder)
+        name
+        for part in parts
+        for name in present[part.kind]
+        if name not in noted.get(part.kind, {})
     ]
     if names:
         shown = ", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)

@@ -60,7 +60,9 @@ def sweep(
     code.set_aside_older(plan.estimators, [system for system, _ in plan.problems])
     held = folder.read_cells().groupby(CELL_KEYS).size()
     missing = [cell for cell in cells if held.get(cell.key, 0) < cell.samples]
-    code.say_what_is_not_known(cell.key[:3] for cell in cells if cell.key in held)
+    code.say_what_is_not_known(
+        key[:3] for key in held.index if key[2] in plan.estimators and key[:2] in plan.problems
+    )
     code.note(cell.key[:3] for cell in missing)
     if missing:
         folder.unpack()

@@ -7,8 +7,9 @@ These files are found, without anything being imported:
 - the modules that a module imports, at its top or inside a function, also those that it names in
   `import_module("NAME")`, with the packages that they are in; compiled modules too;
 - files that a string constant of a module names: by an absolute path, from the current folder, from
-  the module's folder, or from a folder that another constant names, such as "data" in
-  `Path(__file__).parent / "data" / "gains.csv"`; a constant may be a pattern, as "gains-*.csv";
+  the module's folder or one of the two above it, or from a folder that another constant names, such
+  as "data" in `Path(__file__).parent / "data" / "gains.csv"`; a constant may be a pattern, as
+  "gains-*.csv" or f"gains-{k}.csv", or the suffix in `Path(__file__).with_suffix(".csv")`;
 - files that a field of a value names in these ways, and those that a class declares in
   `data_files`.
 
@@ -115,7 +116,9 @@ def _reached(starts: list[_Source], own: set[str], libraries: set[str]) -> Itera
             else:
                 libraries.add(top)
         if not source.is_of_the_suite:
-            todo += [_Source(path) for path in named_files(facts.texts, source.path.parent)]
+            suffixes = (source.path.stem + text for text in facts.texts if text.startswith("."))
+            named = named_files([*facts.texts, *suffixes], source.path.parent)
+            todo += [_Source(path) for path in named]
 
 
 def _names(source: _Source, facts: Facts) -> Iterator[str]:

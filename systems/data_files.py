@@ -1,8 +1,11 @@
 """The files that string constants name."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+_PATTERN = re.compile(r"\*.*\.\w+$")
+"""A pattern for files of one kind; one for files of any kind would find what nobody means."""
 _DEEPEST = 4
 """The number of folders, one in another, that constants may name on the way to a file."""
 
@@ -10,12 +13,12 @@ _DEEPEST = 4
 def named_files(texts: Iterable[str], folder: Path) -> list[Path]:
     """Return the files that texts name, in order.
 
-    A text names a file by its absolute path, from `folder`, from the current folder, or from a
-    folder that another of the texts names in such a way. Its last part may be a pattern
-    with * and a dot.
+    A text names a file by its absolute path, from `folder` or one of the two above it, from the
+    current folder, or from a folder that another of the texts names in such a way. Its last part
+    may be a pattern with * and an extension.
     """
     words = sorted({text for text in texts if text.strip("./ ") and "\0" not in text})
-    folders = _folders(words, list(dict.fromkeys((folder, Path.cwd()))))
+    folders = _folders(words, list(dict.fromkeys((folder, *folder.parents[:2], Path.cwd()))))
     found = {path.resolve() for word in words for path in _matches(word, folders)}
     return sorted(found)
 
@@ -35,7 +38,7 @@ def _matches(word: str, folders: list[Path]) -> Iterator[Path]:
         path = _at(folder, word)
         if _is_file(path):
             yield path
-        elif "*" in path.name and "." in path.name and _is_dir(path.parent):
+        elif _PATTERN.search(path.name) and _is_dir(path.parent):
             yield from filter(_is_file, path.parent.glob(path.name))
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +10,8 @@ from pathlib import Path
 
 LONGEST = 255
 """A string constant of more characters names no file."""
+FILLED_IN = re.compile(r"\{[^{}]*\}|%[-\d.]*[a-z]")
+"""The places of a string that `format` or % fill in."""
 IMPORTERS = {"import_module", "__import__"}
 """Functions that import the module that their first argument names."""
 
@@ -108,11 +111,17 @@ def _imports(nodes: list[ast.AST]) -> Iterator[Import]:
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:
-    """The string constants that could name a file; docstrings are passed over."""
+    """The string constants that could name a file, with * for what is filled in.
+
+    Docstrings are passed over.
+    """
     todo: list[ast.AST] = [tree]
     while todo:
         node = todo.pop()
-        text = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(text, str) and len(text) <= LONGEST and text.isprintable():
-            yield text
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        texts = [getattr(part, "value", None) for part in parts]
+        if any(isinstance(text, str) for text in texts):
+            text = "".join(text if isinstance(text, str) else "*" for text in texts)
+            if len(text) <= LONGEST and text.isprintable():
+                yield FILLED_IN.sub("*", text)
         todo += [child for child in ast.iter_child_nodes(node) if not _is_docstring(child)]

@@ -121,6 +121,22 @@ REACHED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"body": "[*(Path(__file__).parent / 'data').glob('gains*.csv')]"},
         DATA,
     ),
+    "data files with a number in their names": (
+        {"body": "open(Path(__file__).parent / 'data' / f'gains{t}.csv')"},
+        {"the_tank/data/gains1.csv": "1"},
+    ),
+    "data files by format": (
+        {"body": "open(Path(__file__).parent / 'data' / 'g{}s-%03d.csv'.format(t))"},
+        {"the_tank/data/gains-012.csv": "1"},
+    ),
+    "a data file by its suffix": (
+        {"body": "open(Path(__file__).with_suffix('.csv'))"},
+        {"the_tank/tank.csv": "1"},
+    ),
+    "a data file above": (
+        {"body": "open(Path(__file__).parents[1] / 'tables' / 'gains.csv')"},
+        {"tables/gains.csv": "1"},
+    ),
     "a data file that a module imported reads": (
         {"imports": "import other"},
         {"gains.csv": "1", "other.py": "G = open(__file__[:-8] + 'gains.csv')"},
@@ -136,6 +152,7 @@ REACHED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 UNRELATED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "a module beside that nothing imports": ({}, {"the_tank/gains.py": "G = 1"}),
     "a data file that nothing names": ({}, DATA),
+    "files of any kind": ({"body": "f'{t}.{x}'; '*.*'"}, DATA),
     "a module of the standard library's name elsewhere": (
         {"imports": "import json"},
         {"elsewhere/json.py": "G = 1"},

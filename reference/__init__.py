@@ -1,16 +1,19 @@
 """The truth: losses and certified gradients, by methods that no estimator shares, and a cache."""
 
 from gradpareto.reference.cache import TamperedCache, cache_key, default_folder, load_or_certify
-from gradpareto.reference.certificate import Reference, certify
+from gradpareto.reference.certificate import USABLE, Reference, Verdict
+from gradpareto.reference.certification import certify
 from gradpareto.reference.forward import solve_loss, solve_states
 from gradpareto.reference.gradient import NotSolved
 from gradpareto.reference.limit import QuadratureLimit
 
 __all__ = [
+    "USABLE",
     "NotSolved",
     "QuadratureLimit",
     "Reference",
     "TamperedCache",
+    "Verdict",
     "cache_key",
     "certify",
     "default_folder",

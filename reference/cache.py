@@ -12,7 +12,8 @@ import numpy as np
 import platformdirs
 import scipy
 
-from gradpareto.reference.certificate import Reference, certify
+from gradpareto.reference.certificate import Reference
+from gradpareto.reference.certification import certify
 from gradpareto.reference.limit import QuadratureLimit
 from gradpareto.systems import Array, Problem
 from gradpareto.systems.code_digest import code_digest
@@ -87,6 +88,10 @@ def _write(path: Path, key: str, reference: Reference) -> None:
         "uncertainty": reference.uncertainty,
         "names": np.array(list(reference.disagreements)),
         "disagreements": np.array(list(reference.disagreements.values())),
+        "refused": np.array(reference.refused),
+        "untested": np.array(reference.untested),
+        "zero": reference.zero,
+        "resolution": np.array(reference.resolution),
         "limit_vjps": reference.limit.vjps,
         "limit_abs_error": reference.limit.abs_error,
     }
@@ -119,6 +124,10 @@ def _read(path: Path, key: str) -> Reference:
         uncertainty=arrays["uncertainty"],
         disagreements=dict(zip(arrays["names"].tolist(), arrays["disagreements"], strict=True)),
         limit=QuadratureLimit(arrays["limit_vjps"], arrays["limit_abs_error"]),
+        refused=tuple(arrays["refused"].tolist()),
+        untested=tuple(arrays["untested"].tolist()),
+        zero=arrays["zero"],
+        resolution=float(arrays["resolution"]),
     )
 
 

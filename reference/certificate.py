@@ -1,42 +1,48 @@
-"""References: gradients, with the disagreement of methods that share no code path."""
+"""Certificates: a gradient, its uncertainty, and whether it may judge anything."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from typing import Literal
 
 import numpy as np
 
-from gradpareto.reference.closed_form import closed_form, is_linear_quadratic
-from gradpareto.reference.continuous import continuous
-from gradpareto.reference.direction import check_directions
-from gradpareto.reference.gauss_legendre import gauss_legendre
-from gradpareto.reference.gradient import LossAndGradient, NotSolved
-from gradpareto.reference.limit import QuadratureLimit, quadrature_limit
-from gradpareto.systems import Array, Problem
+from gradpareto.reference.gradient import NotSolved
+from gradpareto.reference.limit import QuadratureLimit
+from gradpareto.systems import Array
 
-FIRST_STEPS = 32
-"""The collocation steps of a smooth segment from which the doubling starts."""
-AGREED = 2e-14
-"""The relative disagreement of N steps and 2N at which the doubling ends (see `_converged`)."""
-ENOUGH, ALGEBRAIC = 1e-10, 2.0**8
-"""Below the disagreement ENOUGH, the doubling ends where it falls by no more than ALGEBRAIC: at a
-kink more steps gain little, while away from kinks it would fall 2^16-fold."""
-ROUNDINGS = 100
-"""The roundings of a whole solve may change the gradient by this multiple of what one rounding of
-x0 changes in it."""
-UNSOLVED = 1e-3
-"""The largest disagreement that is an uncertainty and not yet a failure."""
-_DIRECTION_SEED = 20212
-_EPS = np.finfo(float).eps
+CERTIFIED = 1e-9
+"""The largest relative uncertainty of a certified gradient."""
+USABLE = 1e-4
+"""The largest relative uncertainty of a usable gradient, unless another bound is asked for."""
+REST = 1e-12
+"""A gradient of at most this part of what it is the sum of, and within ROUNDINGS uncertainties of
+zero, is zero."""
+ROUNDINGS = 10.0
+
+Kind = Literal["certified", "usable", "not certified"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on one sample's reference: its kind, and it in words."""
+
+    kind: Kind
+    text: str
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The certified gradient of B samples, in the units of the loss over those of x0 and theta.
+    """The certified gradients of B samples, in the units of the loss over those of x0 and theta.
 
     loss (B,), grad_x0 (B, state_dim), grad_theta (B, P). `uncertainty` (B,) is the largest of the
     `disagreements` (B,), 2-norms between the stacked gradients of two methods, or derivatives along
     a unit direction against the gradient's. `limit` is the quadrature limit of the samples.
+
+    `refused` (B) says why a sample has no certificate, and is "" where it has one. A refused
+    sample's uncertainty is infinite, and its numbers are NaN if a method could not solve it.
+    `untested` (B) names a check that could say nothing, or is "". `zero` (B,) marks the samples
+    whose true gradient is zero. A feature of the system that is shorter than `resolution`, in units
+    of time, cannot be seen.
     """
 
     loss: Array
@@ -45,6 +51,10 @@ class Reference:
     uncertainty: Array
     disagreements: Mapping[str, Array]
     limit: QuadratureLimit
+    refused: Sequence[str]
+    untested: Sequence[str]
+    zero: Array
+    resolution: float
 
     @property
     def gradient(self) -> Array:
@@ -53,106 +63,79 @@ class Reference:
 
     @property
     def rel_uncertainty(self) -> Array:
-        """The uncertainty over the stacked gradient's norm (B,); NaN or inf where that is zero."""
+        """The uncertainty over the stacked gradient's norm (B,); 0 where the gradient is zero."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self.uncertainty / np.linalg.norm(self.gradient, axis=1))
+            relative = self.uncertainty / np.linalg.norm(self.gradient, axis=1)
+        return np.where(self.zero, 0.0, np.where(np.isnan(relative), np.inf, relative))
+
+    def samples(self) -> list["Reference"]:
+        """Return the reference of each sample by itself."""
+        return [self._take(slice(k, k + 1)) for k in range(len(self.loss))]
+
+    def usable(self, bound: float = USABLE) -> Array:
+        """Tell which samples (B,) may judge: their relative uncertainty is at most `bound`."""
+        return np.asarray(self.rel_uncertainty <= max(bound, CERTIFIED))
+
+    def demanded(self, bound: float = USABLE) -> Array:
+        """Return the stacked gradient. Raises NotSolved if a sample's is not usable."""
+        for sample in np.flatnonzero(~self.usable(bound)).tolist():
+            raise NotSolved(f"sample {sample}: {self.verdict(sample, bound).text}")
+        return self.gradient
+
+    def verdict(self, sample: int, bound: float = USABLE) -> Verdict:
+        """Return the verdict on a sample: certified, usable to an error, or not certified."""
+        relative = float(self.rel_uncertainty[sample])
+        if self.refused[sample]:
+            return Verdict("not certified", f"not certified: {self.refused[sample]}")
+        if self.zero[sample]:
+            return Verdict("certified", "certified: the gradient is zero")
+        if relative <= CERTIFIED:
+            return Verdict("certified", "certified")
+        if relative <= bound:
+            return Verdict("usable", f"usable to {relative:.1e}")
+        worst = max(self.disagreements, key=lambda name: self.disagreements[name][sample])
+        return Verdict(
+            "not certified",
+            f"not certified: {worst} disagree by {relative:.1e} of the gradient",
+        )
+
+    def _take(self, some: slice) -> "Reference":
+        return Reference(
+            self.loss[some],
+            self.grad_x0[some],
+            self.grad_theta[some],
+            self.uncertainty[some],
+            {name: value[some] for name, value in self.disagreements.items()},
+            QuadratureLimit(self.limit.vjps, self.limit.abs_error[some]),
+            self.refused[some],
+            self.untested[some],
+            self.zero[some],
+            self.resolution,
+        )
 
 
-def certify(problem: Problem, x0: Array) -> Reference:
-    """Certify the gradient of the initial states x0 (B, state_dim).
-
-    The gradient is the closed form's where there is one, else that of collocation at 2N steps. A
-    system that is not its own `truth` gets the gradient of its truth. Nothing judges here whether
-    the uncertainty is small enough.
-
-    Raises ValueError on an x0 or a theta of the wrong shape or not finite, and NotSolved if a
-    method cannot solve the problem.
-    """
-    problem, x0 = problem.exact, problem.check_x0(x0)
-    if problem.theta.ndim != 1 or not np.isfinite(problem.theta).all():
-        raise ValueError("a reference needs one theta (P,) of finite numbers")
-    methods: dict[str, LossAndGradient] = {}
-    if is_linear_quadratic(problem):
-        methods["closed form"] = closed_form(problem, x0)
-    solution, paths = continuous(problem, x0)
-    # One list a smooth segment: the mesh of each sample.
-    meshes = list(zip(*(path.meshes for path in paths), strict=True))
-    methods["collocation 2N"], methods["collocation N"] = _converged(problem, x0, meshes)
-    methods["continuous adjoint"] = solution
-    chosen = next(iter(methods.values()))
-
-    disagreements = {
-        f"{one} / {other}": np.linalg.norm(a.gradient - b.gradient, axis=1)
-        for (one, a), (other, b) in combinations(methods.items(), 2)
-    }
-    rng = np.random.default_rng(_DIRECTION_SEED)
-    finest = [_sampled(mesh, max(map(len, mesh)) - 1) for mesh in meshes]
-    disagreements |= check_directions(problem, x0, chosen, finest, rng)
+def joined(parts: Sequence[Reference]) -> Reference:
+    """Join the references of samples in their order; a method that did not see one is NaN there."""
+    names = list(dict.fromkeys(name for part in parts for name in part.disagreements))
+    unseen = [np.full(len(part.loss), np.nan) for part in parts]
     return Reference(
-        loss=chosen.loss,
-        grad_x0=chosen.grad_x0,
-        grad_theta=chosen.grad_theta,
-        uncertainty=np.max(list(disagreements.values()), axis=0),
-        disagreements=disagreements,
-        limit=quadrature_limit(paths),
-    )
-
-
-def _converged(
-    problem: Problem, x0: Array, meshes: Sequence[Sequence[Array]]
-) -> tuple[LossAndGradient, LossAndGradient]:
-    """Double the number N of collocation steps; return the last gradients of 2N steps and N.
-
-    The doubling ends when the relative disagreement of the two is at most AGREED, or
-
-    - at most ENOUGH, and has fallen by no more than ALGEBRAIC;
-    - at most UNSOLVED, and has fallen by no more than fourfold, and either 2N are as many steps as
-      the adaptive solves took (with fewer, a kink may be unresolved), or it is at most ROUNDINGS
-      times what one rounding of x0 changes;
-    - at most UNSOLVED, and 4N would be more than four times the adaptive solves' steps.
-
-    Raises NotSolved if none of these is reached.
-    """
-    adaptive = max(len(mesh) - 1 for segment in meshes for mesh in segment)
-    coarse: LossAndGradient | None = None
-    previous, steps, most = np.inf, FIRST_STEPS, 4 * max(adaptive, FIRST_STEPS)
-    while steps <= most:
-        mesh = [_sampled(segment, steps) for segment in meshes]
-        try:
-            fine = gauss_legendre(problem, x0, mesh)
-        except NotSolved:
-            coarse, steps = None, 2 * steps
-            continue
-        if coarse is not None:
-            worst = _change(coarse, fine)
-            if worst <= (AGREED if 2 * steps <= most else UNSOLVED):
-                return fine, coarse
-            if previous / ALGEBRAIC <= worst <= ENOUGH:
-                return fine, coarse
-            if previous / 4 <= worst <= UNSOLVED and (
-                steps >= adaptive
-                or worst
-                <= ROUNDINGS * _change(gauss_legendre(problem, x0 * (1 + _EPS), mesh), fine)
-            ):
-                return fine, coarse
-            previous = worst
-        coarse, steps = fine, 2 * steps
-    raise NotSolved(f"collocation moves by {previous:.0e} of the gradient up to {steps // 2} steps")
-
-
-def _change(one: LossAndGradient, other: LossAndGradient) -> float:
-    """Return the largest distance of two gradients of a sample, relative to the second."""
-    change = np.linalg.norm(one.gradient - other.gradient, axis=1)
-    norm = np.linalg.norm(other.gradient, axis=1)
-    return float((change / np.where(norm > 0, norm, 1)).max())
-
-
-def _sampled(meshes: Sequence[Array], steps: int) -> Array:
-    """Sample each mesh (M + 1,) at `steps` equal intervals of its numbering: (B, steps + 1).
-
-    An adaptive solve's steps are short where its problem is hard, and these are placed alike,
-    whether they are fewer or more. Only the places are used, no number of its solution.
-    """
-    return np.stack(
-        [np.interp(np.linspace(0, len(m) - 1, steps + 1), np.arange(len(m)), m) for m in meshes]
+        np.concatenate([part.loss for part in parts]),
+        np.concatenate([part.grad_x0 for part in parts]),
+        np.concatenate([part.grad_theta for part in parts]),
+        np.concatenate([part.uncertainty for part in parts]),
+        {
+            name: np.concatenate(
+                [part.disagreements.get(name, nan) for part, nan in zip(parts, unseen, strict=True)]
+            )
+            for name in names
+        },
+        QuadratureLimit(
+            parts[0].limit.vjps, np.concatenate([part.limit.abs_error for part in parts])
+        ),
+        tuple(reason for part in parts for reason in part.refused),
+        tuple(reason for part in parts for reason in part.untested),
+        np.concatenate([part.zero for part in parts]),
+        max(part.resolution for part in parts if np.isfinite(part.resolution))
+        if any(np.isfinite(part.resolution) for part in parts)
+        else np.inf,
     )

@@ -15,7 +15,7 @@ from gradpareto.reference.ivp import DenseOutput, solve_tight
 from gradpareto.reference.quadrature import gauss
 from gradpareto.systems import Array, Factors, Problem
 
-_NODES = 8
+NODES = 8
 """The nodes of the quadrature on each step."""
 
 
@@ -107,7 +107,7 @@ def continuous(problem: Problem, x0: Array) -> tuple[LossAndGradient, list[Traje
 
 def _mesh(path: Trajectory) -> tuple[Array, Array]:
     """Return the times and weights of a Gauss rule on every step of either dense solution."""
-    c, b = gauss(_NODES)
+    c, b = gauss(NODES)
     edges = np.unique(np.concatenate(path.meshes))
     starts, h = edges[:-1, None], np.diff(edges)[:, None]
     return (starts + h * c).ravel(), (h * b).ravel()

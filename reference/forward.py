@@ -18,8 +18,13 @@ def solve_loss(problem: Problem, x0: Array, tolerance: float) -> Array:
     A lane that cannot be solved has a loss of NaN. A system that is not its own `truth` is judged
     by its truth. Raises ValueError on an x0 of the wrong shape or not finite.
     """
+    return solve_loss_by(problem, x0, StepControl(tolerance))
+
+
+def solve_loss_by(problem: Problem, x0: Array, control: StepControl) -> Array:
+    """Solve for the loss as `solve_loss` does, with another control of the steps."""
     problem = problem.exact
-    end = _solve(problem, x0, np.array(problem.segments), tolerance)[-1]
+    end = _solve(problem, x0, np.array(problem.segments), control)[-1]
     return np.asarray(end[:, -1] + problem.terminal(end[:, :-1]))
 
 
@@ -31,13 +36,12 @@ def solve_states(problem: Problem, x0: Array, times: Array, tolerance: float) ->
     """
     problem = problem.exact
     stops = np.union1d(times, problem.segments)
-    return _solve(problem, x0, stops, tolerance)[np.searchsorted(stops, times), :, :-1]
+    return _solve(problem, x0, stops, StepControl(tolerance))[np.searchsorted(stops, times), :, :-1]
 
 
-def _solve(problem: Problem, x0: Array, stops: Array, tolerance: float) -> Array:
+def _solve(problem: Problem, x0: Array, stops: Array, control: StepControl) -> Array:
     """Return y (K, B, state_dim + 1) at the stops (K,), of which the first is 0."""
     x0 = problem.check_x0(x0).astype(float)
-    control = StepControl(tolerance)
 
     def slope(lane: Array, t: Array, y: Array) -> Array:
         return np.column_stack(problem.flow(lane, t, y[:, :-1]))

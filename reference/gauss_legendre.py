@@ -111,15 +111,18 @@ class _Iteration:
         The iterate is a derivative, so its change is measured where it is added, at `origin`.
         Raises NotSolved if the iteration does not converge.
         """
-        found = self._iterate(improve, guess, origin, step.h)
+        found, open_lanes = self._iterate(improve, guess, origin, step.h)
         if found is None:
             slopes = jacobian()
             if np.isfinite(slopes).all():
                 self.newton = SimplifiedNewton(self.matrix, slopes)
-                found = self._iterate(improve, guess, origin, step.h)
+                found, open_lanes = self._iterate(improve, guess, origin, step.h)
         if found is None:
-            t, h = step.start[0], step.h.max()
-            raise NotSolved(f"collocation does not converge at t = {t:g} with steps of {h:g}")
+            t, h = step.start[open_lanes[0]], step.h[open_lanes].max()
+            raise NotSolved(
+                f"collocation does not converge at t = {t:g} with steps of {h:g}",
+                open_lanes.tolist(),
+            )
         return found
 
     def _iterate(
@@ -128,7 +131,8 @@ class _Iteration:
         value: Array,
         origin: Array,
         h: Array,
-    ) -> tuple[Array, Byproduct] | None:
+    ) -> tuple[tuple[Array, Byproduct] | None, Array]:
+        """Return the fixed point with its by-product, or None and the lanes that are not there."""
         previous = np.inf
         for _ in range(_ITERATIONS):
             new, byproduct = improve(value)
@@ -136,13 +140,14 @@ class _Iteration:
                 new = value + self.newton(new - value, h)
             size = h * np.abs(new).max(axis=(0, 2)) + np.abs(origin).max(axis=1)
             moved = h * np.abs(new - value).max(axis=(0, 2))
-            change = float((moved / np.where(size > 0, size, 1)).max())
+            changes = moved / np.where(size > 0, size, 1)
+            change = float(changes.max())
             if not np.isfinite(change):
-                return None
+                return None, np.flatnonzero(~np.isfinite(changes))
             if change <= _ROUNDING or (change <= _STAGNATED and change >= previous):
-                return new, byproduct
+                return (new, byproduct), np.empty(0, int)
             value, previous = new, change
-        return None
+        return None, np.flatnonzero(changes > _ROUNDING)
 
 
 def gauss_legendre(

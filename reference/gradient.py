@@ -1,5 +1,6 @@
 """A loss with its gradient, which every method of this package returns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,14 @@ from gradpareto.systems import Array
 
 
 class NotSolved(ArithmeticError):  # noqa: N818
-    """A method cannot solve the problem to rounding, so it cannot vouch for a gradient."""
+    """A method cannot solve the problem to rounding, so it cannot vouch for a gradient.
+
+    `lanes` are the samples that it cannot solve, or none if that is not known.
+    """
+
+    def __init__(self, message: str, lanes: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.lanes = tuple(lanes)
 
 
 @dataclass(frozen=True)
@@ -23,3 +31,7 @@ class LossAndGradient:
     def gradient(self) -> Array:
         """The stacked gradient (dL/dx0, dL/dtheta) (B, state_dim + P)."""
         return np.concatenate([self.grad_x0, self.grad_theta], axis=1)
+
+    def take(self, lanes: Array) -> "LossAndGradient":
+        """Return those of some samples."""
+        return LossAndGradient(self.loss[lanes], self.grad_x0[lanes], self.grad_theta[lanes])

@@ -203,7 +203,7 @@ def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array
     while len(solve.going):
         steps = solve.attempt()
         if solve.lost:
-            raise NotSolved(next(iter(solve.lost.values())))
+            raise NotSolved(next(iter(solve.lost.values())), list(solve.lost))
         if len(steps.lanes):
             taken.append(
                 (steps.lanes, steps.t, steps.h, steps.y, _coefficients(solve.slope, steps))

@@ -1,5 +1,6 @@
 """The quadrature limit: the fewest pullbacks that can make a theta-gradient of a given error."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
@@ -31,8 +32,13 @@ class QuadratureLimit:
     vjps: Array
     abs_error: Array
 
+    @classmethod
+    def unknown(cls, lanes: int) -> "QuadratureLimit":
+        """Return the limit of lanes of which nothing is known: NaN."""
+        return cls(np.arange(1, MAX_VJPS + 1), np.full((lanes, MAX_VJPS), np.nan))
 
-def quadrature_limit(paths: list[Trajectory]) -> QuadratureLimit:
+
+def quadrature_limit(paths: Sequence[Trajectory]) -> QuadratureLimit:
     """Find the limit of each sample, from its x(t) and alpha(t).
 
     A mesh is a composite Gauss-Legendre rule whose leaves come from halving the smooth segments,

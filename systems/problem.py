@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from gradpareto.systems.breakpoints import Cluster, beside, clusters
 from gradpareto.systems.policy import Factors, Layers, Policy
 from gradpareto.systems.system import Array, System
 from gradpareto.systems.user_calls import blaming, drawn
@@ -24,6 +25,11 @@ def real_numbers(given: npt.ArrayLike) -> Array:
     return found
 
 
+def _copied(one: Array, other: Array) -> tuple[Array, Array]:
+    """Copy what a system returned, which may be a buffer of its own, or part of its input."""
+    return np.array(one), np.array(other)
+
+
 @dataclass(frozen=True)
 class Problem:
     """A system, its policy, parameters theta, and the horizon T.
@@ -37,7 +43,8 @@ class Problem:
 
     theta is (P,); or (R, P), with one parameter vector for each row, for finite differences; or
     (N, P), if `trial` (B,) says which of the N vectors controls each lane. `context`
-    (B, context_dim) holds each lane's context, for systems that have one.
+    (B, context_dim) holds each lane's context, for systems that have one. `stops` are further times
+    onto which every solver steps, as it does onto the system's breakpoints.
 
     Raises ValueError if theta does not fit the policy, or the horizon is not positive.
     """
@@ -48,7 +55,9 @@ class Problem:
     horizon: float
     context: Array | None = None
     trial: Array | None = None
+    stops: tuple[float, ...] = ()
     _layers: Layers = field(init=False, repr=False, compare=False)
+    _clusters: tuple[Cluster, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.theta.shape[-1] != self.policy.size:
@@ -59,12 +68,16 @@ class Problem:
             raise ValueError(f"horizon must be positive, not {self.horizon}")
         theta = self.theta if self.trial is None else self.theta[self.trial]
         object.__setattr__(self, "_layers", self.policy.layers(theta))
+        given = (*self.system.breakpoints, *self.stops)
+        object.__setattr__(self, "_clusters", clusters(given, float(self.horizon)))
 
     @property
     def segments(self) -> tuple[float, ...]:
-        """The times 0, the breakpoints inside (0, T), and T; between them the flow is smooth."""
-        inside = (t for t in self.system.breakpoints if 0 < t < self.horizon)
-        return (0.0, *sorted(inside), float(self.horizon))
+        """The times 0, the breakpoints inside (0, T), and T; between them the flow is smooth.
+
+        Breakpoints within 4 roundings of T of each other, of 0 or of T are one.
+        """
+        return tuple(cluster.time for cluster in self._clusters)
 
     @property
     def exact(self) -> Self:
@@ -101,8 +114,9 @@ class Problem:
     def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
         """Return the closed-loop dynamics x' (R, state_dim) and the running cost w (R,)."""
         system, layers = self._of(lane)
+        t = beside(self._clusters, t)
         values = self.policy.forward(layers, system.observe(t, x))
-        return system.flow(t, x, values[-1])
+        return _copied(*system.flow(t, x, values[-1]))
 
     def pullback(
         self, lane: Array, t: Array, x: Array, a: Array, c: Array
@@ -130,8 +144,9 @@ class Problem:
     @blaming
     def _pull(self, lane: Array, t: Array, x: Array, a: Array, c: Array) -> tuple[Array, Factors]:
         system, layers = self._of(lane)
+        t = beside(self._clusters, t)
         values = self.policy.forward(layers, system.observe(t, x))
-        gx, gu = system.pullback(t, x, values[-1], a, c)
+        gx, gu = _copied(*system.pullback(t, x, values[-1], a, c))
         go, factors = self.policy.pullback(layers, values, gu)
         return gx + system.observe_pullback(t, x, go), factors
 

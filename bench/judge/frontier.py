@@ -29,6 +29,7 @@ import moocore
 import numpy as np
 import pandas as pd
 
+from gradpareto.bench.store.record import SILENT
 from gradpareto.reference import Reference
 from gradpareto.systems import Array
 
@@ -84,12 +85,13 @@ def weighted(records: pd.DataFrame, weight: float = 1.0) -> pd.DataFrame:
 
 
 def comparable(records: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the samples whose true gradient is zero, of which every estimator's record says so.
+    """Leave out the samples that decide nothing, of which every estimator's record says so.
 
-    No error is relative to such a gradient. The records may be of several problems.
+    Their true gradient is zero, so that no error is relative to it, or it is not certified. The
+    records may be of several problems.
     """
     sample = pd.MultiIndex.from_frame(records[["system", "theta", "sample"]])
-    return records[~sample.isin(sample[records.status == "zero"])]
+    return records[~sample.isin(sample[records.status.isin(SILENT)])]
 
 
 def at_floor(records: pd.DataFrame) -> pd.Series:

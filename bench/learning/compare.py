@@ -15,6 +15,7 @@ from gradpareto.bench.plugins.cell_code import set_aside_older_histories
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder, write_whole
+from gradpareto.reference import certify
 from gradpareto.systems import Array
 
 Budget = Literal["iterations", "evals", "seconds"]
@@ -62,6 +63,21 @@ class Comparison:
         spent = first.state.evals if self.budget == "evals" else first.state.seconds
         most = MOST_ITERATIONS * self.iterations
         return replace(run, iterations=most, allowance=spent.astype(float), unit=self.budget)
+
+
+def checked(comparison: Comparison) -> tuple[Comparison, str]:
+    """Leave the checks of gradients out where references of the problem cannot judge.
+
+    Return the comparison, and the reason if its checks were left out, else "".
+    """
+    if not comparison.reference_every:
+        return comparison, ""
+    theta = comparison.setup.initial_theta(1)
+    problem, x0 = comparison.setup.batch_of(theta, np.zeros(1, dtype=int), comparison.seed, 0)
+    reference = certify(problem.take(np.array([0])), x0[:1])
+    if reference.usable().all():
+        return comparison, ""
+    return replace(comparison, reference_every=0), reference.verdict(0).text
 
 
 def learn(comparison: Comparison, folder: Path, report: Report) -> dict[str, History]:

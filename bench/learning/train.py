@@ -194,13 +194,14 @@ def _moved(run: Run, state: State, row: Row, gradient: Array) -> State:
 
 
 def _first_error(problem: Problem, x0: Array, outcome: Outcome) -> float:
-    """Return the relative error of the first sample's gradient; NaN without it or its reference."""
+    """Return the relative error of the first sample's gradient; NaN without it or a usable one."""
     first = problem.take(np.array([0]))
     theta = problem.theta if problem.trial is None else problem.theta[problem.trial[0]]
     if outcome.estimate is None:
         return np.nan
     try:
-        truth = certify(replace(first, theta=theta, trial=None), x0[:1]).gradient[0]
+        reference = certify(replace(first, theta=theta, trial=None), x0[:1], thorough=False)
+        truth = reference.demanded()[0]
     except (NotSolved, ValueError):
         return np.nan
     own = outcome.estimate.gradient[0]

@@ -45,7 +45,7 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
     problem, x0 = TASKS["lqr"].problem("optimal").sample(np.random.default_rng(0), samples)
     # Drawn in float32, so that both precisions start from the same states.
     x0 = x0.astype(np.float32).astype(float)
-    truth = load_or_certify(problem, x0, default_folder()).gradient
+    truth = load_or_certify(problem, x0, default_folder()).demanded()
     settings = {
         name: values[: len(values) // 2] if scale.quick else values
         for name, values in SETTINGS.items()

@@ -27,7 +27,7 @@ def measure_dimension(grids: list[int], error: float, samples: int, report: Repo
     for number, points in enumerate(grids):
         problem = replace(task, system=Heat(points)).problem("initial")
         problem, x0 = problem.sample(np.random.default_rng(0), samples)
-        truth = load_or_certify(problem, x0, default_folder()).gradient
+        truth = load_or_certify(problem, x0, default_folder()).demanded()
         size = np.linalg.norm(truth, axis=1)
         for k, name in enumerate(RIVALS):
             report(

@@ -15,18 +15,21 @@ LARGEST_ERROR = 1e150
 """An error from this on is not kept, since sums of its squares overflow."""
 
 
-def with_errors(record: Record, estimates: Sequence[Estimate], reference: Reference) -> Record:
-    """Return the record of a sample with the errors of its estimates, which may be replicates."""
+def with_errors(
+    record: Record, estimates: Sequence[Estimate], reference: Reference, lane: int
+) -> Record:
+    """Return the record of a sample with the errors of its estimates, which may be replicates.
+
+    `lane` is the sample's number in the estimates, which may lack other samples.
+    """
     sample = record.sample
-    off_x0 = np.stack([one.grad_x0[sample] - reference.grad_x0[sample] for one in estimates])
-    off_theta = np.stack(
-        [one.grad_theta[sample] - reference.grad_theta[sample] for one in estimates]
-    )
+    off_x0 = np.stack([one.grad_x0[lane] - reference.grad_x0[sample] for one in estimates])
+    off_theta = np.stack([one.grad_theta[lane] - reference.grad_theta[sample] for one in estimates])
     off, size = np.hstack([off_x0, off_theta]), _norm(reference.gradient[sample])
-    zero = size == 0
+    zero = bool(reference.zero[sample])
     error = _root_mean_square(off)
     relative = np.nan if zero else error / size
-    reason = _why_no_error(sample, estimates, error if zero else max(error, relative))
+    reason = _why_no_error(lane, estimates, error if zero else max(error, relative))
     if reason:
         return replace(record, status="diverged", reason=reason)
     bias, deviation = bias_and_deviation(off) if len(estimates) > 1 else (np.nan, np.nan)
@@ -34,23 +37,23 @@ def with_errors(record: Record, estimates: Sequence[Estimate], reference: Refere
         record,
         status="zero" if zero else "ok",
         reason="the true gradient is zero" if zero else "",
-        loss=float(np.mean([one.loss[sample] for one in estimates])),
+        loss=float(np.mean([one.loss[lane] for one in estimates])),
         abs_error=error,
         rel_error=relative,
         abs_error_x0=_root_mean_square(off_x0),
         abs_error_theta=_root_mean_square(off_theta),
         bias=np.nan if zero else bias / size,
         deviation=np.nan if zero else deviation / size,
-        steps=int(estimates[0].steps[sample]),
+        steps=int(estimates[0].steps[lane]),
     )
 
 
-def _why_no_error(sample: int, estimates: Sequence[Estimate], error: float) -> str:
+def _why_no_error(lane: int, estimates: Sequence[Estimate], error: float) -> str:
     """Return why the error of a sample's estimates is not known, or "" if it is."""
-    given_up = [one.failed[sample] for one in estimates if sample in one.failed]
+    given_up = [one.failed[lane] for one in estimates if lane in one.failed]
     if given_up:
         return given_up[0]
-    if not all(np.isfinite(one.gradient[sample]).all() for one in estimates):
+    if not all(np.isfinite(one.gradient[lane]).all() for one in estimates):
         return "the gradient is not finite"
     if not error < LARGEST_ERROR:
         return f"the gradient is finite, but its error is above {LARGEST_ERROR:g}"

@@ -6,7 +6,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,10 +15,11 @@ import psutil
 
 from gradpareto.bench.run.errors import with_errors
 from gradpareto.bench.run.meter import Meter, metered
+from gradpareto.bench.run.unmeasured import blank_record, uncertified_records
 from gradpareto.bench.run.validation import copied, validate
-from gradpareto.bench.store.record import CELL_KEYS, Cell, Record, Status
+from gradpareto.bench.store.record import Cell, Record, Status
 from gradpareto.estimators import ESTIMATORS, Estimate, Estimator
-from gradpareto.reference import Reference
+from gradpareto.reference import USABLE, Reference
 from gradpareto.systems import Array, Problem
 from gradpareto.systems.faults import Unsound
 
@@ -59,14 +60,32 @@ def measure(
     seed: int,
     cell_bytes: int,
     timed: bool = True,
+    bound: float = USABLE,
 ) -> list[Record]:
     """Measure a cell on its samples x0 (B, d), and return a record of each.
+
+    The estimator sees the samples whose reference is usable within the `bound`; the records of the
+    others only say why it is not.
 
     Whatever the estimator does, there are records. Counts, errors and wall time come from the same
     runs, and memory from a run of its own. The replicates of a stochastic estimator serve its
     errors; all else is measured on the first.
     """
-    own = partial(attempt, estimator, problem, x0, cell.setting)
+    lanes = np.flatnonzero(reference.usable(bound)[: len(x0)])
+    left_out = uncertified_records(cell, estimator, seed, reference, bound)
+    if not len(lanes):
+        return left_out
+    outcome = _run(estimator, problem.take(lanes), x0[lanes], cell.setting, cell_bytes, timed)
+    blank = blank_record(cell, estimator, seed)
+    measured = [_record(blank, outcome, reference, *pair) for pair in enumerate(lanes.tolist())]
+    return sorted([*measured, *left_out], key=lambda record: record.sample)
+
+
+def _run(
+    estimator: Estimator, problem: Problem, x0: Array, setting: float, cell_bytes: int, timed: bool
+) -> Outcome:
+    """Call the estimator for its estimate, its times, its memory and its replicates."""
+    own = partial(attempt, estimator, problem, x0, setting)
     baseline = partial(attempt, ESTIMATORS["bptt"], problem, x0, problem.horizon / BASELINE_STEPS)
     with address_space(cell_bytes), np.errstate(all="ignore"):
         if problem.system.truth is not None:
@@ -79,8 +98,7 @@ def measure(
             outcome = _traced(outcome, own, cell_bytes)
         if outcome.status == "ok" and estimator.declares.stochastic:
             outcome = _replicated(outcome, own)
-    blank = blank_record(cell, estimator, seed)
-    return [_record(blank, outcome, reference, sample) for sample in range(len(x0))]
+    return outcome
 
 
 def attempt(
@@ -188,31 +206,13 @@ def _wall_time(
     return float(middle[0]), float(middle[1]), spread
 
 
-def blank_record(cell: Cell, estimator: Estimator, seed: int) -> Record:
-    """Return the record of a cell in which nothing is measured: counts are 0, other numbers NaN."""
-    blank: dict[str, Any] = {
-        part.name: 0 if part.type is int else np.nan
-        for part in fields(Record)
-        if part.type in (int, float)
-    }
-    known = {name: getattr(cell, name) for name in CELL_KEYS}
-    known |= {"knob": estimator.declares.knob, "seed": seed, "status": "ok", "reason": ""}
-    return Record(**(blank | known))
-
-
-def failed_records(
-    cell: Cell, estimator: Estimator, seed: int, status: Status, reason: str
-) -> list[Record]:
-    """Return the records of a cell that was ended from outside."""
-    blank = replace(blank_record(cell, estimator, seed), status=status, reason=reason)
-    return [replace(blank, sample=sample) for sample in range(cell.samples)]
-
-
-def _record(blank: Record, outcome: Outcome, reference: Reference, sample: int) -> Record:
-    """Return the record of one sample of a cell."""
+def _record(
+    blank: Record, outcome: Outcome, reference: Reference, lane: int, sample: int
+) -> Record:
+    """Return the record of one sample of a cell, which the estimator saw as a lane."""
     meter, samples = outcome.meter, len(outcome.meter.f_evals)
     counts: dict[str, Any] = {
-        name: int(getattr(meter, name)[sample])
+        name: int(getattr(meter, name)[lane])
         for name in ("f_evals", "vjp_evals", "jvp_evals", "jac_evals", "evals")
     }
     counted = replace(
@@ -230,7 +230,7 @@ def _record(blank: Record, outcome: Outcome, reference: Reference, sample: int) 
     )
     if outcome.estimate is None:
         return counted
-    return with_errors(counted, outcome.replicates or (outcome.estimate,), reference)
+    return with_errors(counted, outcome.replicates or (outcome.estimate,), reference, lane)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 from gradpareto.bench.run import field_plan
 from gradpareto.bench.store.record import Cell
 from gradpareto.estimators import ESTIMATORS
+from gradpareto.reference import USABLE
 from gradpareto.systems import TASKS, Array, Problem
 from gradpareto.systems.problem import real_numbers
 
@@ -179,7 +180,8 @@ class Plan:
     default the settings are the suite's. An estimator that EXCEPTIONS or its price hold to fewer
     samples sees the first few, unless `all_samples` is set. Wall time, `timed`, costs runs of the
     baseline beside each cell. The plan of the `whole_field` has settings of its own, and gives an
-    estimator up on a problem where a setting took too long.
+    estimator up on a problem where a setting took too long. Samples whose reference has a larger
+    relative uncertainty than `bound` are left out.
     """
 
     problems: Sequence[tuple[str, str]]
@@ -191,6 +193,7 @@ class Plan:
     x0: Array | None = None
     timed: bool = True
     whole_field: bool = False
+    bound: float = USABLE
 
     def sampled(self, system: str, theta: str) -> tuple[Problem, Array]:
         """Return the problem and its x0 (samples, state_dim).
@@ -235,7 +238,8 @@ class Plan:
     def shared(self) -> dict[str, Any]:
         """Return the properties that all cells of a run folder have in common."""
         drawn = "drawn by each system"
-        return {
+        bound = {} if self.bound == USABLE else {"uncertainty": self.bound}
+        return bound | {
             "samples": len(self.x0) if self.x0 is not None else self.samples or self.most_samples,
             "seed": self.seed or 0,
             "x0": drawn if self.x0 is None else hashlib.sha256(self.x0.tobytes()).hexdigest(),

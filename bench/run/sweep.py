@@ -14,10 +14,12 @@ import pebble
 from gradpareto.bench.judge.frontier import limit_table
 from gradpareto.bench.nearest import SEE_LIST, nearest
 from gradpareto.bench.plugins.cell_code import CellCode
-from gradpareto.bench.run.measure import failed_records, measure
+from gradpareto.bench.run.certificates import certificate_table, demand_one
+from gradpareto.bench.run.measure import measure
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.run.sending import schedule
+from gradpareto.bench.run.unmeasured import failed_records, uncertified_records
 from gradpareto.bench.run.worker import worker_pool
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.record import CELL_KEYS, Cell, Record, Status
@@ -49,7 +51,8 @@ def sweep(
     References are kept in the folder `cache`, by default the user's own cache. `report` is called
     after each cell. Worker processes measure the cells, so a script calls this function under
     `if __name__ == "__main__":`; a notebook just calls it. Raises UnusableFolder, TamperedCache,
-    and ValueError for a plan without cells or an unusable x0.
+    ValueError for a plan without cells or an unusable x0, and NotSolved
+    if no sample of any problem has a reference that can judge.
     """
     _check_names(plan, estimators)
     cache, cells = cache or default_folder(), plan.cells()
@@ -71,6 +74,7 @@ def sweep(
         folder.add_session(session({" ".join(problem): key for problem, key in keys.items()}))
         with worker_pool(min(budget.workers, len(missing))) as pool:
             _measure(_Work(pool, plan, cache, budget, estimators, keys), missing, folder, report)
+        demand_one(folder, plan.problems)
     if missing or not folder.records_path.is_file():
         return folder.write_records()
     return folder.read_cells()
@@ -117,6 +121,7 @@ class _Work:
             self.plan.seed or 0,
             self.budget.cell_bytes,
             self.plan.timed,
+            self.plan.bound,
         )
         return schedule(self.pool, [cell.system], measure, arguments, self.budget.cell_seconds)
 
@@ -134,23 +139,38 @@ def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) 
             done += 1
             if future in measuring:
                 cell, *later = measuring.pop(future)
-                records = _outcome(future, cell, work)
+                reference = references[cell.problem]
+                records = _outcome(future, cell, work, reference)
                 folder.write_cell(cell, records)
                 report(cell.name, done, total)
-                if later and records[0].status == "timeout":
-                    _give_up(later, cell, work, folder)
+                if later and any(record.status == "timeout" for record in records):
+                    _give_up(later, cell, work, folder, reference)
                     done += len(later)
                     report(later[-1].name, done, total)
                     later = []
                 if later:
-                    measuring[work.measure(later[0], references[cell.problem])] = later
+                    measuring[work.measure(later[0], reference)] = later
                 continue
             problem, reference = certifying.pop(future), future.result()
-            folder.write_limit(*problem, limit_table(reference))
-            report(f"reference {' '.join(problem)}", done, total)
             references[problem] = reference
-            for chain in _chains([c for c in cells if c.problem == problem], work.plan.whole_field):
+            own = [cell for cell in cells if cell.problem == problem]
+            if not _keep_reference(work, problem, reference, folder):
+                done, own = done + len(own), []
+            report(f"reference {' '.join(problem)}", done, total)
+            for chain in _chains(own, work.plan.whole_field):
                 measuring[work.measure(chain[0], reference)] = chain
+
+
+def _keep_reference(
+    work: _Work, problem: tuple[str, str], reference: Reference, folder: RunFolder
+) -> bool:
+    """Keep a problem's certificates and its limit, and tell whether any sample can judge."""
+    bound = work.plan.bound
+    folder.write_certificate(*problem, certificate_table(reference, bound))
+    if not reference.usable(bound).any():
+        return False
+    folder.write_limit(*problem, limit_table(reference))
+    return True
 
 
 def _chains(cells: list[Cell], whole_field: bool) -> list[list[Cell]]:
@@ -167,15 +187,29 @@ def _chains(cells: list[Cell], whole_field: bool) -> list[list[Cell]]:
     ]
 
 
-def _give_up(cells: list[Cell], cell: Cell, work: _Work, folder: RunFolder) -> None:
+def _give_up(
+    cells: list[Cell], cell: Cell, work: _Work, folder: RunFolder, reference: Reference
+) -> None:
     """Record that these cells were not tried, since a looser one took too long."""
     reason = f"not tried: {cell.setting:g} took more than {work.budget.cell_seconds:g} s"
     for later in cells:
-        estimator, seed = work.estimators[later.estimator], work.plan.seed or 0
-        folder.write_cell(later, failed_records(later, estimator, seed, "timeout", reason))
+        folder.write_cell(later, _failed(later, work, reference, "timeout", reason))
 
 
-def _outcome(future: Future[list[Record]], cell: Cell, work: _Work) -> list[Record]:
+def _failed(
+    cell: Cell, work: _Work, reference: Reference, status: Status, reason: str
+) -> list[Record]:
+    """Return the records of a cell that was ended from outside."""
+    seed, estimator = work.plan.seed or 0, work.estimators[cell.estimator]
+    records = failed_records(cell, estimator, seed, status, reason)
+    for record in uncertified_records(cell, estimator, seed, reference, work.plan.bound):
+        records[record.sample] = record
+    return records
+
+
+def _outcome(
+    future: Future[list[Record]], cell: Cell, work: _Work, reference: Reference
+) -> list[Record]:
     """Return the records of a cell, even if it was ended from outside."""
     status: Status
     try:
@@ -186,5 +220,4 @@ def _outcome(future: Future[list[Record]], cell: Cell, work: _Work) -> list[Reco
         status, reason = "died", f"the process measuring it ended with exit code {error.exitcode}"
     except Exception as error:
         status, reason = "raised", f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    estimator = work.estimators[cell.estimator]
-    return failed_records(cell, estimator, work.plan.seed or 0, status, reason)
+    return _failed(cell, work, reference, status, reason)

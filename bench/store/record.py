@@ -4,17 +4,30 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 Status = Literal[
-    "ok", "zero", "raised", "diverged", "shape", "timeout", "memory", "died", "mutated"
+    "ok",
+    "zero",
+    "uncertified",
+    "raised",
+    "diverged",
+    "shape",
+    "timeout",
+    "memory",
+    "died",
+    "mutated",
 ]
 """How a record came out.
 
 - "ok": there is a gradient, and its error is known.
 - "zero": there is a gradient, and the true gradient of this sample is zero. Absolute errors are
   known, there is no relative one (NaN), and the sample decides nothing.
+- "uncertified": the sample's reference has no certificate that would let it judge. Nothing is
+  measured on it, and it decides nothing.
 - Any other one is a failure, with its reason. "diverged" is that of a gradient, or of an error,
   that is not finite.
 """
-SUCCESSES: tuple[Status, ...] = ("ok", "zero")
+SILENT: tuple[Status, ...] = ("zero", "uncertified")
+"""The statuses of samples that decide nothing, whichever estimator it is."""
+SUCCESSES: tuple[Status, ...] = ("ok", *SILENT)
 """The statuses that are no failure."""
 
 

@@ -20,6 +20,8 @@ ADDED = ("bias", "deviation")
 """The columns that schema 1 lacks; they are NaN where its records are read."""
 REMOVED = ("dtype",)
 """The columns that schemas 1 and 2 have besides; they are left out where records are read."""
+CERTIFICATE = ["sample", "kind", "verdict", "rel_uncertainty", "untested", "resolution"]
+"""The columns of a problem's certificates."""
 _NUMBERS = {field.name: field.type for field in fields(Record) if field.type in (int, float)}
 
 
@@ -162,6 +164,31 @@ class RunFolder:
             raise UnusableFolder(f"cannot read {path}: {error}") from error
         if list(table.columns) != ["sample", "vjps", "rel_error"]:
             raise UnusableFolder(f"{path} is not a quadrature limit: delete its folder")
+        return table
+
+    def certificate_path(self, system: str, theta: str) -> Path:
+        return self.path / "certificates" / f"{system}.{theta}.csv"
+
+    def write_certificate(self, system: str, theta: str, certificate: pd.DataFrame) -> None:
+        """Keep the verdict on each sample's reference, in the columns of `certificate_table`."""
+        path = self.certificate_path(system, theta)
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, certificate.to_csv(index=False))
+
+    def read_certificate(self, system: str, theta: str) -> pd.DataFrame:
+        """Read the verdicts on a problem's references; none if it was not measured here.
+
+        Raises UnusableFolder if they are damaged.
+        """
+        path = self.certificate_path(system, theta)
+        if not path.is_file():
+            return pd.DataFrame(columns=CERTIFICATE)
+        try:
+            table = pd.read_csv(path, keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise UnusableFolder(f"cannot read {path}: {error}") from error
+        if list(table.columns) != CERTIFICATE:
+            raise UnusableFolder(f"{path} holds no certificates: delete its folder")
         return table
 
     def write_records(self) -> pd.DataFrame:

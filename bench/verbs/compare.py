@@ -58,7 +58,9 @@ def verb(
         raise click.ClickException(f"--to {tightest:g} is looser than --from {loosest:g}")
     plan = asked.planned((*new, baseline))
     records = asked.measured(plan)
-    problems = _with_a_gradient(records, plan.problems)
+    found = set(zip(records.system, records.theta, strict=True))
+    measured = [problem for problem in plan.problems if problem in found]
+    problems = _with_a_gradient(records, measured)
     judged = [judge_all(records, problems, name, baseline, loosest, tightest) for name in new]
     if asked.as_json:
         rows = [row for verdicts in judged for row in verdicts.values()]

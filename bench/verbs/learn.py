@@ -13,6 +13,7 @@ from gradpareto.bench.learning.compare import (
     Comparison,
     Summary,
     best_theta,
+    checked,
     learn,
     summary,
 )
@@ -175,6 +176,9 @@ def verb(asked: Training, system: str) -> None:
         raise ValueError(f"{store.name} is there already: delete {store} to store another")
     folder = asked.out or DEFAULT / system
     with threadpool_limits(1), np.errstate(all="ignore"):
+        comparison, unchecked = checked(comparison)
+        if unchecked:
+            click.echo(f"{system}: gradients are not checked, {unchecked}", err=True)
         with progress() as report:
             histories = learn(comparison, folder, report)
         rows = summary(comparison, histories)

@@ -8,6 +8,7 @@ import click
 import pandas as pd
 
 from gradpareto.bench.run import field_plan
+from gradpareto.bench.run.certificates import left_out
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan, load_x0, problems_of
 from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.records import RunFolder
@@ -18,6 +19,7 @@ from gradpareto.bench.verbs.options import (
     PATH,
     PRESET,
     SYSTEM,
+    UNCERTAINTY,
     Between,
     Count,
     Name,
@@ -45,6 +47,7 @@ class Measuring:
     plan: str
     cell_seconds: float | None
     cell_bytes: float
+    bound: float
     as_json: bool
 
     @property
@@ -76,15 +79,23 @@ class Measuring:
             x0=x0,
             timed=not whole_field,
             whole_field=whole_field,
+            bound=self.bound,
         )
         if not plan.problems:
             raise ValueError(f"{', '.join(self.systems)}: no preset {', '.join(self.thetas)}")
         return _as_in_folder(plan, self.folder)
 
     def measured(self, plan: Plan) -> pd.DataFrame:
-        """The records of the run folder, after what it lacks of the plan is measured."""
+        """The records of the run folder, after what it lacks of the plan is measured.
+
+        Samples and problems that cannot judge are named on standard error.
+        """
         with progress() as report:
-            return sweep(plan, self.folder, self.cache, self.budget, report)
+            records = sweep(plan, self.folder, self.cache, self.budget, report)
+        for problem in plan.problems:
+            for line in left_out(problem, self.folder.read_certificate(*problem)):
+                click.echo(line, err=True)
+        return records
 
 
 def _as_in_folder(plan: Plan, folder: RunFolder) -> Plan:
@@ -166,6 +177,7 @@ measuring = gathered(
         show_default="4 GiB",
         help="Bytes of memory that one estimator may take at one setting.",
     ),
+    UNCERTAINTY,
     AS_JSON,
 )
 """A decorator that gives a verb these options, and their values as one `Measuring`."""

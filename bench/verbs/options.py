@@ -13,7 +13,7 @@ import click
 from gradpareto.bench.nearest import SEE_LIST, nearest
 from gradpareto.bench.plugins import BROKEN, PLUGINS, resolve, resolve_system
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.reference import default_folder
+from gradpareto.reference import USABLE, default_folder
 from gradpareto.systems import NEEDS, TASKS
 
 DEFAULT_RUN = Path("results/runs/default")
@@ -173,6 +173,14 @@ PLUG_IN_SYSTEM = (
 )
 """The help's words about plug-in systems, for each verb that takes one."""
 
+UNCERTAINTY = click.option(
+    "--uncertainty",
+    "bound",
+    type=Positive(),
+    default=USABLE,
+    show_default=True,
+    help="Largest relative uncertainty of a reference that may judge.",
+)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 CACHE = click.option(
     "--cache",

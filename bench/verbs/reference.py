@@ -1,12 +1,14 @@
 """The verb `reference` of the command line."""
 
-from collections.abc import Mapping
+import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from gradpareto.bench.run.certificates import certificate_table, left_out
 from gradpareto.bench.run.plan import Plan, load_x0, problems_of
 from gradpareto.bench.verbs.options import (
     AS_JSON,
@@ -15,11 +17,15 @@ from gradpareto.bench.verbs.options import (
     PLUG_IN_SYSTEM,
     PRESET,
     SYSTEM,
+    UNCERTAINTY,
     Between,
     Count,
 )
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.reference import Reference, cache_key, load_or_certify
+from gradpareto.reference.certificate import Kind
+
+KINDS = get_args(Kind)
 
 
 @click.command("reference", epilog=PLUG_IN_SYSTEM)
@@ -51,6 +57,7 @@ from gradpareto.reference import Reference, cache_key, load_or_certify
     type=PATH,
     help="File of initial states, .npy or comma-separated text, instead of drawn ones.",
 )
+@UNCERTAINTY
 @CACHE
 @AS_JSON
 def verb(
@@ -59,12 +66,15 @@ def verb(
     samples: int,
     seed: int,
     x0: Path | None,
+    bound: float,
     cache: Path,
     as_json: bool,
 ) -> None:
-    """Print the certificate of a system's reference gradients.
+    """Print the certificates of a system's reference gradients.
 
-    It names each method that solved for the gradient, and how far the methods disagree.
+    It says which samples are certified, names each method that solved for the gradient, and how far
+    the methods disagree. The exit status is 0 if every problem has a sample that can judge, 1 if
+    some have none, and 2 if no problem has one.
 
     Example: gradpareto reference lqr --theta optimal
     """
@@ -75,38 +85,60 @@ def verb(
     # All keys before the first solve: the code may be edited while it runs.
     keys = {problem: cache_key(*plan.sampled(*problem)) for problem in plan.problems}
     with threadpool_limits(1):
-        certificates = {
+        references = {
             problem: load_or_certify(*plan.sampled(*problem), cache, key)
             for problem, key in keys.items()
         }
     if as_json:
-        print_json([_row(*entry) for entry in certificates.items()])
+        print_json([_row(*entry, bound) for entry in references.items()])
     else:
-        print_certificate(certificates)
+        for problem, reference in references.items():
+            click.echo(certificate(problem, reference, bound))
+    judging = [bool(reference.usable(bound).any()) for reference in references.values()]
+    sys.exit(0 if all(judging) else 1 if any(judging) else 2)
 
 
-def print_certificate(certificates: Mapping[tuple[str, str], Reference]) -> None:
-    """Print, for each problem, how far the methods disagree, relative to the gradient's norm."""
-    for (system, theta), reference in certificates.items():
-        click.echo(
-            f"{system} ({theta}): certified to {np.max(reference.rel_uncertainty):.1e} relative, "
-            f"the worst of {len(reference.loss)} samples"
-        )
-        for name, value in _disagreements(reference).items():
-            click.echo(f"  {value:.1e}  {name}")
+def certificate(problem: tuple[str, str], reference: Reference, bound: float) -> str:
+    """Say what the certificates of a problem are worth, and how far the methods disagree."""
+    table, total = certificate_table(reference, bound), len(reference.loss)
+    counts = ", ".join(
+        f"{count} {kind}" for kind in KINDS if (count := int((table.kind == kind).sum()))
+    )
+    lines = [f"{problem[0]} ({problem[1]}): of {total} samples {counts}"]
+    usable = reference.usable(bound)
+    if usable.any():
+        lines[0] += f", to {reference.rel_uncertainty[usable].max():.1e} relative at the worst"
+    lines += [f"  {line}" for line in left_out(problem, table)]
+    lines += [
+        f"  {text} ({', '.join(map(str, rows['sample']))})"
+        for text, rows in table[table.untested != ""].groupby("untested", sort=False)
+    ]
+    lines += [f"  {value:.1e}  {name}" for name, value in _disagreements(reference).items()]
+    if np.isfinite(reference.resolution):
+        lines.append(f"  a feature shorter than {reference.resolution:.1e} in time is not seen")
+    return "\n".join(lines)
 
 
-def _row(problem: tuple[str, str], reference: Reference) -> dict[str, object]:
-    system, theta = problem
+def _row(problem: tuple[str, str], reference: Reference, bound: float) -> dict[str, object]:
+    usable = reference.usable(bound)
     return {
-        "system": system,
-        "theta": theta,
+        "system": problem[0],
+        "theta": problem[1],
         "samples": len(reference.loss),
-        "rel_uncertainty": float(np.max(reference.rel_uncertainty)),
+        "certificates": certificate_table(reference, bound).to_dict("records"),
+        "rel_uncertainty": float(np.max(reference.rel_uncertainty[usable], initial=0))
+        if usable.any()
+        else None,
         "disagreements": _disagreements(reference),
     }
 
 
 def _disagreements(reference: Reference) -> dict[str, float]:
+    """Return the largest disagreement of each pair of methods, relative to the gradient's norm."""
     size = np.linalg.norm(reference.gradient, axis=1)
-    return {name: float(np.max(value / size)) for name, value in reference.disagreements.items()}
+    found = {}
+    for name, value in reference.disagreements.items():
+        relative = value / np.where(size > 0, size, 1)
+        if np.isfinite(relative).any():
+            found[name] = float(np.nanmax(relative))
+    return found

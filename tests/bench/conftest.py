@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradpareto.bench.run.measure import blank_record
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.unmeasured import blank_record
 from gradpareto.bench.store.record import COLUMNS, Cell, Record
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs import cli

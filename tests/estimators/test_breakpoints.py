@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gradpareto.bench.conformance.problems import Gear
+from gradpareto.bench.conformance.problems import JUMP, Gear
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import Policy, Problem, System
 
@@ -18,6 +18,12 @@ class Undeclared(Gear):
 
 def problem(system: System) -> Problem:
     return Problem(system, Policy((1, 1), ("identity",)), np.array([-0.8, 0.3]), 1.0)
+
+
+class Repeated(Gear):
+    """A gear whose jump is declared three times, twice a rounding apart, and beyond both ends."""
+
+    breakpoints = (*Gear.breakpoints, JUMP, float(np.nextafter(JUMP, 1)), 0.0, 5e-324, 1.0, -1.0)
 
 
 X0 = Gear().sample_x0(np.random.default_rng(0), 2)
@@ -56,3 +62,12 @@ def test_order_survives_a_declared_jump_and_only_a_declared_one(
     )
     assert np.log2(declared[0] / declared[1]) > (estimator.declares.order or 0) - 0.5
     assert undeclared[1] > 10 * declared[1]
+
+
+def test_breakpoints_that_are_one_are_stepped_onto_once(deterministic: Estimator) -> None:
+    """Truth: the estimate of the gear that declares its jump once, to the last bit."""
+    setting = max(deterministic.declares.tight, 1e-3)
+    one, repeated = (deterministic(problem(s), X0, setting) for s in (Gear(), Repeated()))
+    assert np.isfinite(one.gradient).all()
+    assert np.array_equal(one.gradient, repeated.gradient)
+    assert np.array_equal(one.steps, repeated.steps)

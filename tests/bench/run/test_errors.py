@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradpareto.bench.run.errors import with_errors
-from gradpareto.bench.run.measure import blank_record
+from gradpareto.bench.run.unmeasured import blank_record
 from gradpareto.bench.store.record import SUCCESSES, Cell, Record
 from gradpareto.estimators import ESTIMATORS, Estimate
 
@@ -27,6 +27,10 @@ class Truth:
         return self.gradient[:, :1]
 
     @property
+    def zero(self) -> np.ndarray:
+        return ~self.gradient.any(axis=1)
+
+    @property
     def grad_theta(self) -> np.ndarray:
         return self.gradient[:, 1:]
 
@@ -42,7 +46,7 @@ def judged(*gradients: np.ndarray, truth: np.ndarray = TRUTH) -> Record:
         warnings.simplefilter("error")
         estimates = [estimate(gradient) for gradient in gradients]
         blank = blank_record(CELL, ESTIMATORS["bptt"], 0)
-        return with_errors(blank, estimates, Truth(truth[None]))  # type: ignore[arg-type]
+        return with_errors(blank, estimates, Truth(truth[None]), 0)  # type: ignore[arg-type]
 
 
 def test_errors_are_norms() -> None:
@@ -106,5 +110,5 @@ def test_a_lane_that_was_given_up_keeps_its_reason() -> None:
     lost = estimate(np.full(3, np.nan), failed={0: "the step fell below 1e-12"})
     blank = blank_record(CELL, ESTIMATORS["bptt"], 0)
     for truth in (TRUTH, np.zeros(3)):
-        one = with_errors(blank, [estimate(TRUTH), lost], Truth(truth[None]))  # type: ignore[arg-type]
+        one = with_errors(blank, [estimate(TRUTH), lost], Truth(truth[None]), 0)  # type: ignore[arg-type]
         assert (one.status, one.reason) == ("diverged", "the step fell below 1e-12")

@@ -1,0 +1,81 @@
+"""A search for jumps of the right-hand side and the running cost along a trajectory.
+
+Where x' or w jumps as the state crosses a surface, the costate jumps too (Galan, Feehery and
+Barton, Applied Numerical Mathematics 31, 1999), and no method here knows by how much. A jump at a
+time is harmless: it is the same time for all neighbouring trajectories.
+"""
+
+import numpy as np
+
+from gradpareto.reference.continuous import Trajectory
+from gradpareto.reference.probe import Probe
+from gradpareto.systems import Array
+
+JUMP = 1e-8
+"""The least jump, relative to the largest value along the trajectory."""
+CANDIDATES = 6
+"""The intervals between probes that are looked into, for each value."""
+CLOSE = 4
+"""The search ends when a jump is between two times this many roundings of T apart."""
+
+
+def find_jump(path: Trajectory, found: Probe) -> str:
+    """Say which value jumps, where and by how much, as the state changes; "" if none is found."""
+    d = path.problem.system.state_dim
+    values = found.values[:, : d + 1]
+    size = np.abs(values).max(axis=0)
+    column, first = _candidates(found.t, values, np.array(path.problem.segments[1:-1]))
+    a, b = _bisect(path, found.t[first], found.t[first + 1], column)
+    before, after = _at(path, a, a), _at(path, b, b)
+    pick = np.arange(len(column)), column
+    jump = np.abs(after - before)[pick]
+    # What moves when the state alone goes from one side to the other.
+    by_state = np.maximum(np.abs(_at(path, a, b) - before), np.abs(after - _at(path, b, a)))[pick]
+    jumps = (jump > JUMP * size[column]) & (by_state > 0.5 * jump)
+    if not jumps.any():
+        return ""
+    k = int(np.argmax(np.where(jumps, jump / np.where(size > 0, size, 1)[column], 0)))
+    name = "the running cost" if column[k] == d else f"x'[{column[k]}]"
+    return (
+        f"{name} jumps by {jump[k]:.3g} at t = {a[k]:.6g} as the state changes, and the gradient's "
+        "term of such a jump is known to no method here"
+    )
+
+
+def _candidates(t: Array, values: Array, breakpoints: Array) -> tuple[Array, Array]:
+    """Return columns and numbers of intervals where values (R, m) bend most.
+
+    No breakpoint is in one of them.
+    """
+    bend = np.zeros_like(values)
+    near, far = np.diff(t)[:-1, None], np.diff(t)[1:, None]
+    bend[1:-1] = np.abs(values[1:-1] - (far * values[:-2] + near * values[2:]) / (near + far))
+    score = np.maximum(bend[:-1], bend[1:])
+    score[np.searchsorted(breakpoints, t[:-1]) != np.searchsorted(breakpoints, t[1:])] = -1
+    few = min(CANDIDATES, len(score))
+    first = np.argpartition(-score, few - 1, axis=0)[:few]
+    return np.tile(np.arange(values.shape[1]), few), first.ravel()
+
+
+def _bisect(path: Trajectory, a: Array, b: Array, column: Array) -> tuple[Array, Array]:
+    """Halve the intervals [a, b] (R,), keeping the half over which the value changes more."""
+    pick = np.arange(len(a)), column
+    at_a, at_b = _at(path, a, a)[pick], _at(path, b, b)[pick]
+    close = CLOSE * np.spacing(path.problem.horizon)
+    while (b - a).max() > close:
+        middle = 0.5 * (a + b)
+        at_middle = _at(path, middle, middle)[pick]
+        left = np.abs(at_middle - at_a) > np.abs(at_b - at_middle)
+        narrow = b - a <= close
+        a, at_a = (
+            np.where(left | narrow, old, new) for old, new in ((a, middle), (at_a, at_middle))
+        )
+        b, at_b = (
+            np.where(left & ~narrow, new, old) for old, new in ((b, middle), (at_b, at_middle))
+        )
+    return a, b
+
+
+def _at(path: Trajectory, t: Array, of: Array) -> Array:
+    """Return x' and w (R, state_dim + 1) at times t (R,), in the states at times `of` (R,)."""
+    return np.column_stack(path.problem.flow(np.full(len(t), path.lane), t, path.x(of)))

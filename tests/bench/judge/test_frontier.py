@@ -209,7 +209,8 @@ def by_bisection(points: list[tuple[str, int, float]], target: float) -> float:
 
 @given(SWEEPS)
 def test_evaluations_are_those_of_a_walk_along_the_settings(points: list) -> None:
-    targets = np.append(10.0 ** np.linspace(-13, 0, 40), [1e-3, 1e-6])
+    # Beside the decades, where errors lie: only the last two are met exactly, whatever pow rounds.
+    targets = np.append(10.0 ** np.linspace(-12.99, 0.01, 40), [1e-3, 1e-6])
     (found,) = attained(attainment(swept(points).sample(frac=1, random_state=1)), [0], targets)
     expected = [by_bisection(points, target) for target in targets]
     np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -151,7 +151,7 @@ def _why_unknown(verdict: Verdict, reached: Sequence[Attainment]) -> str:
             "where estimators are not told apart"
         )
     if any(own.floored for own in reached):
-        return "what is known of the two are errors that only one of them is measured at"
+        return "one of the two has errors at the reference's floor wherever the other is known"
     return f"neither of the two reaches a relative error of {verdict.loosest:.2g}"
 
 

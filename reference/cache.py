@@ -27,10 +27,6 @@ class TamperedCache(ValueError):  # noqa: N818
     """A cached reference is not what was written; its file is left as it is."""
 
 
-class ChangedCode(ValueError):  # noqa: N818
-    """Code was changed on disk after it was loaded."""
-
-
 def default_folder() -> Path:
     """Return the user's cache of references, or the folder that GRADPARETO_CACHE names."""
     chosen = os.environ.get("GRADPARETO_CACHE")
@@ -42,18 +38,15 @@ def load_or_certify(
 ) -> Reference:
     """Read the reference of x0 (B, state_dim) from `folder`, or certify it now and keep it there.
 
-    `expected` is the cache key when the code was loaded, if that was earlier; a reference of code
-    that changes meanwhile would be kept under the wrong key. Raises what `certify` and `cache_key`
-    raise, OSError if the folder cannot be written, TamperedCache if the file is not what was
-    written, and ChangedCode if the key is not what was expected.
+    `expected` is the cache key when the code was loaded, if that was earlier. Where the code or its
+    data has changed on disk meanwhile, the reference is certified and not kept: it would have the
+    key of other code. Raises what `certify` and `cache_key` raise, OSError if the folder cannot be
+    written, and TamperedCache if the file is not what was written.
     """
     x0 = problem.check_x0(x0)
     key = cache_key(problem, x0)
     if expected not in (None, key):
-        raise ChangedCode(
-            f"the code of {type(problem.system).__name__}, or what it depends on, was changed "
-            "while it was being measured: run the same command again"
-        )
+        return certify(problem, x0)
     path = folder / f"{key}.npz"
     if path.exists():
         return _read(path, key)

@@ -55,8 +55,12 @@ class _Source:
         return _top(self.package) == SUITE
 
 
-def code_digest(values: Iterable[object], modules: Iterable[ModuleType] = ()) -> str:
+def code_digest(
+    values: Iterable[object], modules: Iterable[ModuleType] = (), with_data: bool = True
+) -> str:
     """Hash all code that the values and the modules depend on (SHA-256, in hexadecimal).
+
+    Files of data are left out unless `with_data`: code may write into one that it names.
 
     Raises TypeError if the source of a value's class is in no file, and ValueError if a file that a
     class declares is missing.
@@ -67,7 +71,8 @@ def code_digest(values: Iterable[object], modules: Iterable[ModuleType] = ()) ->
     starts = [*given, *(module for value in values for module in modules_of(value))]
     sources, libraries = _starts(starts)
     total = hashlib.sha256()
-    for path in [*_data_of(values), *_reached(sources, own - BY_VERSION, libraries)]:
+    data = _data_of(values) if with_data else ()
+    for path in [*data, *_reached(sources, own - BY_VERSION, libraries, with_data)]:
         total.update(f"{path.name} {read_facts(path).digest}\n".encode())
     for name in sorted(libraries):
         total.update(f"{name} {_version(name)}\n".encode())
@@ -92,7 +97,9 @@ def _starts(modules: list[ModuleType]) -> tuple[list[_Source], set[str]]:
     return sources, libraries
 
 
-def _reached(starts: list[_Source], own: set[str], libraries: set[str]) -> Iterator[Path]:
+def _reached(
+    starts: list[_Source], own: set[str], libraries: set[str], with_data: bool
+) -> Iterator[Path]:
     """The files of the starts and all that they reach, each once, in the order of the imports.
 
     What is not followed is added to `libraries`.
@@ -115,7 +122,7 @@ def _reached(starts: list[_Source], own: set[str], libraries: set[str]) -> Itera
                 todo.append(_Source(found, package))
             else:
                 libraries.add(top)
-        if not source.is_of_the_suite:
+        if with_data and not source.is_of_the_suite:
             suffixes = (source.path.stem + text for text in facts.texts if text.startswith("."))
             named = named_files([*facts.texts, *suffixes], source.path.parent)
             todo += [_Source(path) for path in named]

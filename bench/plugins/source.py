@@ -149,4 +149,4 @@ def _explained(label: str) -> Iterator[None]:
 
 def digest(source: Source) -> str:
     """The digest of all code that the source's module depends on, in hexadecimal."""
-    return code_digest((), [module_of(source)])
+    return code_digest((), [module_of(source)], with_data=False)

@@ -243,6 +243,17 @@ def test_modules_of_one_another_s_contents_are_told_apart(
     assert key(module) != before
 
 
+def test_files_of_data_can_be_left_out_where_code_writes_them_as_it_runs(
+    made: Callable[..., Any], tmp_path: Path
+) -> None:
+    module = made({"body": JOINED}, DATA)
+    before = code_digest((), [module], with_data=False)
+    (tmp_path / next(iter(DATA))).write_text("2")
+    assert code_digest((), [module], with_data=False) == before
+    (tmp_path / MAIN).write_text((tmp_path / MAIN).read_text() + "G = 1\n")
+    assert code_digest((), [module], with_data=False) != before
+
+
 def test_a_data_file_of_another_name_is_another(made: Callable[..., Any], tmp_path: Path) -> None:
     module = made({"field": "data_files = ('da' + 'ta',)"}, DATA)
     before = key(module)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradpareto.systems.breakpoints import Cluster, beside, clusters
+from gradpareto.systems.faults import Unsound, method_of
 from gradpareto.systems.policy import Factors, Layers, Policy
 from gradpareto.systems.system import Array, System
 from gradpareto.systems.user_calls import blaming, drawn
@@ -25,9 +26,15 @@ def real_numbers(given: npt.ArrayLike) -> Array:
     return found
 
 
-def _copied(one: Array, other: Array) -> tuple[Array, Array]:
-    """Copy what a system returned, which may be a buffer of its own, or part of its input."""
-    return np.array(one), np.array(other)
+def _copied(system: System, method: str, returned: object) -> tuple[Array, Array]:
+    """Copy the two arrays that a method returned: a buffer of its own, perhaps, or its input.
+
+    Raises Unsound if it returned something else.
+    """
+    if not isinstance(returned, (tuple, list)) or len(returned) != 2:
+        kind = type(returned).__name__
+        raise Unsound(f"{method_of(system, method)} returned one {kind}, not 2 arrays")
+    return np.array(returned[0]), np.array(returned[1])
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,7 @@ class Problem:
         system, layers = self._of(lane)
         t = beside(self._clusters, t)
         values = self.policy.forward(layers, system.observe(t, x))
-        return _copied(*system.flow(t, x, values[-1]))
+        return _copied(system, "flow", system.flow(t, x, values[-1]))
 
     def pullback(
         self, lane: Array, t: Array, x: Array, a: Array, c: Array
@@ -146,7 +153,8 @@ class Problem:
         system, layers = self._of(lane)
         t = beside(self._clusters, t)
         values = self.policy.forward(layers, system.observe(t, x))
-        gx, gu = _copied(*system.pullback(t, x, values[-1], a, c))
+        pulled = system.pullback(t, x, values[-1], a, c)
+        gx, gu = _copied(system, "pullback", pulled)
         go, factors = self.policy.pullback(layers, values, gu)
         return gx + system.observe_pullback(t, x, go), factors
 

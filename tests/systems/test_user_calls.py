@@ -102,6 +102,16 @@ def test_a_draw_that_is_unusable_names_its_method(
         problem.sample(np.random.default_rng(0), 2)
 
 
+@pytest.mark.parametrize("method", ["flow", "pullback"])
+@pytest.mark.parametrize("returned", [np.ones((2, 1)), None, (np.ones((2, 1)),)])
+def test_what_is_no_pair_names_its_method(method: str, returned: object) -> None:
+    problem = Problem(Tank(method, lambda: returned), POLICY, THETA, 1.0, np.ones((2, 1)))
+    outcome = attempt(ESTIMATORS["bptt"], problem, np.ones((2, 1)), 0.5)
+    kind = type(returned).__name__
+    told = f"{method} of Tank (test_user_calls.py) returned one {kind}, not 2 arrays"
+    assert (outcome.status, outcome.reason) == ("raised", told)
+
+
 def test_whole_numbers_that_are_drawn_become_floats() -> None:
     problem = Problem(Tank("sample_x0", lambda: [[1], [2]]), POLICY, THETA, 1.0)
     assert problem.sample(np.random.default_rng(0), 2)[1].dtype == np.float64

@@ -242,12 +242,12 @@ def observed_order(records: pd.DataFrame) -> float:
 def limit_table(reference: Reference) -> pd.DataFrame:
     """Return the quadrature limit of each sample where its error falls: sample, vjps, rel_error.
 
-    A sample whose true gradient is zero has no relative error and no row.
+    A sample whose true gradient is zero, or not known, has no relative error and no row.
     """
     norms = np.linalg.norm(reference.gradient, axis=1)
     rows = []
     for sample, (curve, norm) in enumerate(zip(reference.limit.abs_error, norms, strict=True)):
-        if norm == 0:
+        if reference.zero[sample] or not norm > 0:
             continue
         falls = np.flatnonzero(np.append(True, curve[1:] < curve[:-1]) & (curve > 0))
         rows += [(sample, int(reference.limit.vjps[k]), float(curve[k] / norm)) for k in falls]

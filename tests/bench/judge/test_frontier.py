@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from gradpareto.bench.judge.frontier import (
     evals_at,
     front,
     limit_at,
+    limit_table,
     median_curve,
     median_points,
     observed_order,
@@ -28,6 +30,7 @@ from gradpareto.bench.judge.frontier import (
 )
 from gradpareto.bench.judge.table import TARGETS
 from gradpareto.bench.store.records import read_records
+from gradpareto.reference import QuadratureLimit
 from tests.bench.conftest import MakeRecords, record, table
 
 ROOT = Path(__file__).parents[3]
@@ -292,6 +295,17 @@ def test_the_limit_is_the_median_sample_s_first_count() -> None:
         {"sample": [0, 0, 1, 1, 2], "vjps": [1, 5, 1, 9, 1], "rel_error": [1, 1e-6, 1, 1e-6, 1]}
     )
     np.testing.assert_array_equal(limit_at(limit, np.array([1.0, 1e-6, 1e-7])), [1, 9, np.inf])
+
+
+def test_the_limit_of_a_sample_without_a_relative_error_has_no_row() -> None:
+    """At rest, nearly at rest by the reference's own judgement, and with an unknown gradient."""
+    reference = SimpleNamespace(
+        gradient=np.array([[3.0, 4.0], [0.0, 0.0], [1e-20, 0.0], [np.nan, np.nan]]),
+        zero=np.array([False, True, True, False]),
+        limit=QuadratureLimit(np.arange(1, 4), np.tile([5e-2, 5e-2, 5e-4], (4, 1))),
+    )
+    rows = limit_table(reference).to_numpy()  # type: ignore[arg-type]
+    np.testing.assert_allclose(rows, [[0, 1, 1e-2], [0, 3, 1e-4]], rtol=1e-12)
 
 
 def test_nothing_is_interpolated_from_what_is_no_estimate(power_law: MakeRecords) -> None:

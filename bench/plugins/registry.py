@@ -94,6 +94,17 @@ def resolve_system(text: str) -> str:
     return register_system(system_name(source), source).name
 
 
+def holds_a_system(text: str) -> bool:
+    """Tell whether PATH.py:NAME or MODULE:NAME is a system, or a task, and no estimator.
+
+    Raises Unusable if there is no such object.
+    """
+    given = load(parse(text)[0])
+    return isinstance(given, (Task, System)) or (
+        isinstance(given, type) and issubclass(given, System)
+    )
+
+
 def system_name(source: Source) -> str:
     """Return the name that a system has when it is given by its place."""
     stem = Path(source.where).stem if source.is_file else source.where.rpartition(".")[2]

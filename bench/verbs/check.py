@@ -1,20 +1,31 @@
 """The verb `check` of the command line."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import click
+from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.conformance.finding import Finding, passes
 from gradpareto.bench.conformance.kit import CHECKS, check_all
-from gradpareto.bench.verbs.options import AS_JSON, ESTIMATORS_OF, PLUG_IN, Count, Positive
+from gradpareto.bench.conformance.system_kit import check_system
+from gradpareto.bench.verbs.options import (
+    AS_JSON,
+    CHECKED,
+    PLUG_IN,
+    PLUG_IN_SYSTEM,
+    UNCERTAINTY,
+    Count,
+    Positive,
+)
 from gradpareto.bench.verbs.terminal import print_json
 
 
-@click.command("check", epilog=PLUG_IN)
-@click.argument("estimator", type=ESTIMATORS_OF)
+@click.command("check", epilog=f"{PLUG_IN}\n\n{PLUG_IN_SYSTEM}")
+@click.argument("checked", metavar="NAME", type=CHECKED)
 @click.option(
     "--seconds",
     type=Positive(),
@@ -29,18 +40,30 @@ from gradpareto.bench.verbs.terminal import print_json
     show_default=True,
     help="Number of processes that check side by side.",
 )
+@UNCERTAINTY
 @AS_JSON
-def verb(estimator: tuple[str, ...], seconds: float, workers: int, as_json: bool) -> None:
-    """Check whether ESTIMATOR is fit to be compared.
+def verb(
+    checked: tuple[str, tuple[str, ...]], seconds: float, workers: int, bound: float, as_json: bool
+) -> None:
+    """Check whether an estimator is fit to be compared, or a system to compare on.
 
-    Every form of it is run on small problems whose gradients are known, and each finding is printed
-    as soon as it is there. The exit status is 0 if it passes, and 1 if a check failed or took too
-    long.
+    Every form of an estimator is run on small problems whose gradients are known. The methods of a
+    system are checked row by row, and the references of its presets are certified. Each finding is
+    printed as soon as it is there. The exit status is 0 if all is well, and 1 if a check failed or
+    took too long.
 
     Example: gradpareto check my_solver.py:MySolver
+
+    Example: gradpareto check quadrotor
     """
+    kind, names = checked
     found: dict[str, list[Finding]] = {}
-    for name, finding in check_all(list(estimator), seconds, workers):
+    findings = (
+        _of_system(names[0], bound)
+        if kind == "system"
+        else check_all(list(names), seconds, workers)
+    )
+    for name, finding in findings:
         # The result alone is on standard output if it is JSON.
         line = partial(click.echo, err=as_json)
         rows = found.setdefault(name, [])
@@ -52,17 +75,24 @@ def verb(estimator: tuple[str, ...], seconds: float, workers: int, as_json: bool
     if as_json:
         print_json(
             [
-                {"estimator": name, "passes": passes(rows), "findings": _in_order(rows)}
+                {kind: name, "passes": passes(rows), "findings": _in_order(rows)}
                 for name, rows in found.items()
             ]
         )
     sys.exit(0 if all(map(passes, found.values())) else 1)
 
 
+def _of_system(name: str, bound: float) -> Iterator[tuple[str, Finding | None]]:
+    with threadpool_limits(1):
+        for finding in check_system(name, bound):
+            yield name, finding
+    yield name, None
+
+
 def _in_order(findings: list[Finding]) -> list[dict[str, Any]]:
-    """The findings in the order of CHECKS, which is not the order in which they came."""
-    order = list(CHECKS)
-    return [asdict(one) for one in sorted(findings, key=lambda one: order.index(one.check))]
+    """The findings in the order of CHECKS, which is not that in which an estimator's came."""
+    order = {check: number for number, check in enumerate(CHECKS)}
+    return [asdict(one) for one in sorted(findings, key=lambda one: order.get(one.check, 0))]
 
 
 def verdict(name: str, findings: list[Finding]) -> str:

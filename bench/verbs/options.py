@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from gradpareto.bench.nearest import SEE_LIST, nearest
-from gradpareto.bench.plugins import BROKEN, PLUGINS, resolve, resolve_system
+from gradpareto.bench.plugins import BROKEN, PLUGINS, holds_a_system, resolve, resolve_system
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import USABLE, default_folder
 from gradpareto.systems import NEEDS, TASKS
@@ -77,6 +77,19 @@ class Estimators(Name):
         if ":" in value or value in PLUGINS:
             return resolve(value)
         return (super().convert(value, param, ctx),)
+
+
+class Checked(Name):
+    """A system, or an estimator with all of its forms: the registry it is in, and its names."""
+
+    def convert(self, value: Any, param: Parameter, ctx: Context) -> tuple[str, tuple[str, ...]]:
+        if not isinstance(value, str):
+            return value
+        if value in TASKS or (":" in value and holds_a_system(value)):
+            return "system", (SYSTEM.convert(value, param, ctx),)
+        if ":" in value or value in PLUGINS:
+            return "estimator", resolve(value)
+        return "estimator", (super().convert(value, param, ctx),)
 
 
 class OneEstimator(Estimators):
@@ -159,6 +172,7 @@ class SettingOf(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 SYSTEM = System("system", lambda: TASKS, NEEDS)
 ESTIMATOR = OneEstimator("estimator", lambda: ESTIMATORS)
 ESTIMATORS_OF = Estimators("estimator", lambda: ESTIMATORS)
+CHECKED = Checked("estimator or system", lambda: [*ESTIMATORS, *TASKS])
 PRESET = Name("preset", lambda: sorted({name for task in TASKS.values() for name in task.presets}))
 PATH = click.Path(path_type=Path)
 PLUG_IN = (

@@ -1,11 +1,11 @@
 """Measurements of an estimator: order, exactness, memory, calls of a step, fitness when stiff."""
 
-import gc
-import tracemalloc
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradpareto.bench.conformance.calls import call
+from gradpareto.bench.conformance.memory import MODERATE, memory_exponent
 from gradpareto.bench.conformance.problems import Solved, orbit, settling_motor, swing
 from gradpareto.bench.run.meter import Meter, metered
 from gradpareto.estimators import Estimator
@@ -15,17 +15,17 @@ FROZEN = 1e12
 """A tolerance that no error comes near. The first step is then a fixed part of the span, and every
 other is as much longer than the last as the control allows: no perturbation moves the mesh."""
 TOLERANCES = tuple(10.0**-k for k in range(6, 12))
+TIGHT, LOOSER = 1e-7, 100.0
+"""An estimator whose tight setting is above TIGHT is measured at tolerances LOOSER times these."""
 ROUNDING = 3e-14
 """Relative errors above this are truncation errors, unless the estimator takes differences."""
 LARGEST_FLOOR = 1e-4
 """The largest floor that a declaration is believed."""
-MODERATE = {"step": 0.1, "tolerance": 1e-4, "rollouts": 8.0}
 COARSE = {"step": 0.22, "tolerance": FROZEN}
 COUNTS = sorted([1, *(2**k for k in range(1, 9)), *(3 * 2**k for k in range(7))])
 """Numbers of steps. With halvings alone, an order of 9 would show only once before rounding."""
 EXACT = 1e-12
 """The largest gap of a gradient that is, to rounding, that of its own discretised loss."""
-MEMORY_STEPS, LONG_STEPS = (64, 512), (128, 1024)
 STIFF_ERROR, STIFF_EVALS = 1e-2, 2500
 """The error that a stiff estimator reaches within this many evaluations. An explicit method of s
 stages is stable up to a step of about s / rate, and Euler's up to 2 / rate: for any error it needs
@@ -35,8 +35,6 @@ STIFF_LADDER = {
     "tolerance": (1e-3, 1e-4, 1e-5),
     "rollouts": (64.0,),
 }
-WARM_UPS = 3
-"""Calls before memory is traced. Imports and caches, which fill meanwhile, are not counted."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +105,11 @@ def _order_by_step(estimator: Estimator) -> float:
 def _order_by_tolerance(estimator: Estimator) -> float:
     known = swing()
     points = np.empty((len(TOLERANCES), 2))
+    # A method of low order would take millions of steps at the tolerances for the others.
+    looser = LOOSER if estimator.declares.tight > TIGHT else 1.0
     for row, tolerance in zip(points, TOLERANCES, strict=True):
         counted = metered(known.problem, 1)
-        estimate = estimator(counted, known.x0, tolerance)
+        estimate = estimator(counted, known.x0, looser * tolerance)
         # An exact one chooses its steps going forward only, and may replay them, which costs calls.
         steps, calls = estimate.steps[0], counted.meter.f_evals[0]
         row[:] = steps if estimator.declares.exact else calls, known.gradient_errors(estimate)[0]
@@ -151,55 +151,6 @@ def gradient_gap(estimator: Estimator) -> float:
     along = np.concatenate([along_x0[0], along_theta])
     size = np.linalg.norm(centre.gradient[0]) * np.linalg.norm(along)
     return float(abs(centre.gradient[0] @ along - table[0]) / size)
-
-
-def memory_exponent(estimator: Estimator) -> float:
-    """The exponent of the bytes held at the turn in the calls of f, from few and many steps.
-
-    The turn is the moment when a lane first asks for a derivative. The exponent is 0 if there is
-    none: nothing was stored for a backward pass. Where the knob is not the step, a longer horizon
-    makes the steps more.
-    """
-    if estimator.declares.knob == "step":
-        turns = [held_at_turn(estimator, 4.0, 4.0 / count, 8) for count in MEMORY_STEPS]
-    else:
-        setting = MODERATE[estimator.declares.knob]
-        pace = 16.0 / float(estimator(orbit(16.0), np.array([[1.0, -0.5]]), setting).steps[0])
-        turns = [held_at_turn(estimator, pace * count, setting, 2) for count in LONG_STEPS]
-    (few, short), (many, long) = turns
-    if few is None or many is None:
-        return 0.0
-    return float(np.log(max(many, 1) / max(few, 1)) / np.log(long / short))
-
-
-def held_at_turn(
-    estimator: Estimator, horizon: float, setting: float, samples: int
-) -> tuple[float | None, float]:
-    """Bytes that a sample of the orbit holds at the turn (None without one), and its calls of f."""
-    x0 = np.random.default_rng(0).standard_normal((samples, 2))
-    for _ in range(WARM_UPS):
-        estimator(orbit(1.0), x0, MODERATE[estimator.declares.knob])
-    if estimator.declares.per_lane:  # SciPy's solvers are freed by the collector, at any time
-        gc.disable()
-    _fill_free_list()
-    tracemalloc.start()
-    try:
-        counted = metered(orbit(horizon), samples)
-        estimator(counted, x0, setting)
-    finally:
-        tracemalloc.stop()
-        gc.enable()
-    return counted.meter.stored_bytes, float(counted.meter.f_evals.mean())
-
-
-def _fill_free_list() -> None:
-    """Let the interpreter keep all the freed tuples of length 1 that it ever keeps, 2000.
-
-    NumPy returns such a tuple at every step; one that is kept for later use is traced as if it were
-    held. There is no garbage collection here: it would change what the next one finds.
-    """
-    freed = [(k,) for k in range(2000)]
-    del freed
 
 
 def calls_per_step(estimator: Estimator) -> float:
@@ -251,4 +202,4 @@ def _reaches(estimator: Estimator, setting: float) -> bool:
 
 
 def _error(known: Solved, estimator: Estimator, setting: float) -> float:
-    return float(known.gradient_errors(estimator(known.problem, known.x0, setting))[0])
+    return float(known.gradient_errors(call(estimator, known.problem, known.x0, setting))[0])

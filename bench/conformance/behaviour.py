@@ -7,6 +7,7 @@ import numpy as np
 
 from gradpareto.bench.conformance.calls import call, coarse
 from gradpareto.bench.conformance.finding import Finding, judged
+from gradpareto.bench.conformance.memory import memory_exponent
 from gradpareto.bench.conformance.problems import (
     SMOOTH,
     Solved,
@@ -16,7 +17,7 @@ from gradpareto.bench.conformance.problems import (
     solved,
 )
 from gradpareto.bench.conformance.row_counting import counting_rows
-from gradpareto.bench.conformance.traits import LARGEST_FLOOR, memory_exponent
+from gradpareto.bench.conformance.traits import LARGEST_FLOOR
 from gradpareto.bench.run.measure import Outcome, attempt
 from gradpareto.bench.run.meter import Meter, metered, with_meter
 from gradpareto.bench.run.validation import EXPECTED

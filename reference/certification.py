@@ -87,7 +87,7 @@ def _pieces(
     problem, x0 = replace(asked.problem.take(lanes), stops=stops), asked.x0[lanes]
     try:
         solution, paths = continuous(problem, x0)
-    except NotSolved as error:
+    except (NotSolved, Unsound) as error:
         yield from _split(asked, lanes, stops, rounds, error)
         return
     looks = [_look(*pair, asked.cells) for pair in zip(paths, solution.gradient, strict=True)]
@@ -106,19 +106,18 @@ def _pieces(
             [paths[k] for k in kept],
             [looks[k] for k in kept],
         )
-    except Unsound as fault:
-        found = _refused(problem, kept, str(fault))
-    except NotSolved as error:
+    except (NotSolved, Unsound) as error:
         yield from _split(asked, lanes[kept], stops, 0, error)
         return
     yield from zip(lanes[kept].tolist(), found.samples(), strict=True)
 
 
 def _split(
-    asked: _Asked, lanes: Array, stops: tuple[float, ...], rounds: int, error: NotSolved
+    asked: _Asked, lanes: Array, stops: tuple[float, ...], rounds: int, error: NotSolved | Unsound
 ) -> Iterator[tuple[int, Reference]]:
     """Refuse the lanes that a method cannot solve, and certify the others without them."""
-    unsolved = np.array(error.lanes if len(lanes) > 1 else [0], dtype=int)
+    known = error.lanes if isinstance(error, NotSolved) else ()
+    unsolved = np.array(known if len(lanes) > 1 else [0], dtype=int)
     for reference, lane in zip(
         _refused(asked.problem, unsolved, str(error)).samples(), lanes[unsolved], strict=True
     ):

@@ -2,7 +2,7 @@
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from concurrent.futures import TimeoutError as CheckTimeout
 
@@ -42,7 +42,7 @@ times the seconds of processor time that it may use. A machine may be as busy as
 
 
 def check_all(
-    names: list[str], seconds: float, workers: int
+    names: Sequence[str], seconds: float, workers: int
 ) -> Iterator[tuple[str, Finding | None]]:
     """Yield each finding, with its estimator's name, as soon as it is there.
 

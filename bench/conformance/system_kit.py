@@ -46,9 +46,9 @@ def _sampled(task: Task, preset: str) -> tuple[Problem, Array]:
 
 def _draws(task: Task) -> Finding:
     """The initial states are finite numbers of the right shape, and a seed draws them again."""
-    problem, x0 = _sampled(task, next(iter(task.presets)))
-    again = _sampled(task, next(iter(task.presets)))[1]
     try:
+        problem, x0 = _sampled(task, next(iter(task.presets)))
+        again = _sampled(task, next(iter(task.presets)))[1]
         problem.check_x0(x0)
         seen = "the same ones from the same seed" if np.array_equal(x0, again) else "other ones"
     except ValueError as error:

@@ -58,12 +58,9 @@ def verb(
     """
     kind, names = checked
     found: dict[str, list[Finding]] = {}
-    findings = (
-        _of_system(names[0], bound)
-        if kind == "system"
-        else check_all(list(names), seconds, workers)
-    )
-    for name, finding in findings:
+    of_system = kind == "system"
+    checks = _of_system(names[0], bound) if of_system else check_all(names, seconds, workers)
+    for name, finding in checks:
         # The result alone is on standard output if it is JSON.
         line = partial(click.echo, err=as_json)
         rows = found.setdefault(name, [])

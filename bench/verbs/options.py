@@ -84,7 +84,7 @@ class Checked(Name):
 
     def convert(self, value: Any, param: Parameter, ctx: Context) -> tuple[str, tuple[str, ...]]:
         if not isinstance(value, str):
-            return value
+            return (value[0], value[1])
         if value in TASKS or (":" in value and holds_a_system(value)):
             return "system", (SYSTEM.convert(value, param, ctx),)
         if ":" in value or value in PLUGINS:

@@ -285,3 +285,20 @@ def test_a_linear_regulator_has_no_feature_and_no_jump() -> None:
     found = probe(paths[0], np.eye(6)[:2], 20_000, np.random.default_rng(0))
     assert found.missed.max() < 1e-12
     assert find_jump(paths[0], found) == ""
+
+
+class Picky(Explodes):
+    """Its flow raises for a state above 3, which one of the samples reaches."""
+
+    def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
+        if (x.real > 3).any():
+            raise ValueError("out of the table")
+        return super().flow(t, x, u)
+
+
+def test_a_method_that_raises_on_the_way_costs_its_own_samples() -> None:
+    """Truth: x' = x^2 has x(T) = x0 / (1 - x0 T), which is above 3 for x0 = 0.8 alone."""
+    problem, x0 = Problem(Picky(), LINEAR, np.zeros(2), 1.0), np.array([[0.3], [0.8], [0.5]])
+    reference = certify(problem, x0)
+    assert reference.usable().tolist() == [True, False, True]
+    assert "raised ValueError: out of the table" in reference.verdict(1).text

@@ -155,8 +155,10 @@ def _defining(base: str, name: str) -> str:
     value = getattr(package, name, None)
     if isinstance(value, ModuleType):
         return value.__name__
-    value = get_origin(value) or value  # of a type with parameters, as Array is
-    return value.__module__ if isinstance(value, (type, FunctionType)) else base
+    value = get_origin(value) or value  # of a type with parameters, as Array is: from Python 3.12
+    # on that may be an alias, which has a `__value__`
+    named = isinstance(value, (type, FunctionType)) or hasattr(value, "__value__")
+    return str(value.__module__) if named else base
 
 
 def _find(name: str, beside: Path) -> Path | None:

@@ -45,9 +45,6 @@ class Task:
     """A system, its policy, and presets: named parameter vectors, made from the policy on demand.
 
     `horizons` holds the horizons of those presets that are not measured over the system's own.
-
-    A preset's name stands in tables and figures: it is a text of 1 to 100 characters that can be
-    printed in a line, without spaces at its ends. Raises ValueError if it is another.
     """
 
     system: System
@@ -55,7 +52,12 @@ class Task:
     presets: Mapping[str, Preset]
     horizons: Mapping[str, float] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def check_names(self) -> None:
+        """Raise ValueError if a preset's name cannot stand in tables, figures and files.
+
+        It is a text of 1 to 100 characters that can be printed in a line, without spaces at its
+        ends.
+        """
         for name in self.presets:
             if fault := _fault_of(name):
                 shown = repr(name) if len(repr(name)) < LONGEST else f"{repr(name)[:20]}..."

@@ -149,6 +149,10 @@ def _task(source: Source) -> Task:
         )
     if not isinstance(task, Task):
         raise Unusable(f"{source} is of type {type(task).__name__}, not gradpareto.Task")
+    try:
+        task.check_names()
+    except ValueError as error:
+        raise Unusable(f"{source}: {error}") from error
     if not task.presets:
         raise Unusable(f"{source} has no presets: its gradients are measured at those parameters")
     return task

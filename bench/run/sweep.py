@@ -86,6 +86,7 @@ def _check_names(plan: Plan, estimators: Mapping[str, Estimator]) -> None:
         if system not in TASKS:
             hint = nearest(system, TASKS) or SEE_LIST
             raise ValueError(f"unknown system {system!r}{hint}")
+        TASKS[system].check_names()
         if theta not in TASKS[system].presets:
             known = ", ".join(TASKS[system].presets)
             raise ValueError(f"{system} has no preset {theta!r}: known: {known}")

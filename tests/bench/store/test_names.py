@@ -96,7 +96,7 @@ def test_a_problem_with_an_odd_name_is_drawn_into_the_folder_of_figures(
 )
 def test_a_name_that_cannot_be_shown_is_refused_in_one_line(name: str, fault: str) -> None:
     with pytest.raises(ValueError, match=f"a preset cannot be called .*: its name {fault}") as told:
-        with_presets(name)
+        with_presets(name).check_names()
     assert len(str(told.value)) < 160
     assert str(told.value).isprintable()
 

@@ -167,7 +167,7 @@ class RunFolder:
         return table
 
     def certificate_path(self, system: str, theta: str) -> Path:
-        return self.path / "certificates" / f"{system}.{theta}.csv"
+        return self.path / "certificates" / f"{file_stem(system, theta)}.csv"
 
     def write_certificate(self, system: str, theta: str, certificate: pd.DataFrame) -> None:
         """Keep the verdict on each sample's reference, in the columns of `certificate_table`."""

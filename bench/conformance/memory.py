@@ -45,11 +45,13 @@ def held_at_turn(
     x0 = np.random.default_rng(0).standard_normal((samples, 2))
     problem = orbit(horizon)
     # The first call fills what it caches, which depends on the number of steps.
-    _until_the_turn(estimator, with_meter(problem, _ArrayMeter(samples)), x0, setting)
+    first = with_meter(problem, _ArrayMeter(samples))
+    if not _turns(estimator, first, x0, setting):
+        return None, float(first.meter.f_evals.max())
     tracemalloc.start()
     try:
         counted = with_meter(problem, _ArrayMeter(samples))
-        _until_the_turn(estimator, counted, x0, setting)
+        _turns(estimator, counted, x0, setting)
     finally:
         tracemalloc.stop()
     return counted.meter.stored_bytes, float(counted.meter.f_evals.max())
@@ -85,11 +87,10 @@ def _bytes_of_arrays() -> int:
     return sum(trace.size for trace in traces)
 
 
-def _until_the_turn(
-    estimator: Estimator, problem: MeteredProblem, x0: Array, setting: float
-) -> None:
+def _turns(estimator: Estimator, problem: MeteredProblem, x0: Array, setting: float) -> bool:
+    """Call the estimator up to its turn, and tell whether it came to one."""
     try:
         estimator(problem, x0, setting)
-    except _Turned as turned:
-        # Its frames hold the arrays of the estimator.
-        turned.__traceback__ = None
+    except _Turned:
+        return True
+    return False

@@ -15,7 +15,7 @@ FROZEN = 1e12
 """A tolerance that no error comes near. The first step is then a fixed part of the span, and every
 other is as much longer than the last as the control allows: no perturbation moves the mesh."""
 TOLERANCES = tuple(10.0**-k for k in range(6, 12))
-TIGHT, LOOSER = 1e-7, 100.0
+TIGHT, LOOSER = 1e-7, 1000.0
 """An estimator whose tight setting is above TIGHT is measured at tolerances LOOSER times these."""
 ROUNDING = 3e-14
 """Relative errors above this are truncation errors, unless the estimator takes differences."""

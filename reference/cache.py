@@ -1,9 +1,9 @@
 """References on disk, named by a hash of all that they depend on, and verified when read."""
 
 import hashlib
+import io
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from gradpareto.reference.limit import QuadratureLimit
 from gradpareto.systems import Array, Problem
 from gradpareto.systems.code_digest import code_digest
 from gradpareto.systems.description import describe
+from gradpareto.whole_file import write_whole
 
 _DIGEST = "digest"
 _CERTIFYING = certify.__module__
@@ -73,7 +74,7 @@ def cache_key(problem: Problem, x0: Array) -> str:
 
 
 def _write(path: Path, key: str, reference: Reference) -> None:
-    """Write a reference, under a temporary name first, so that no reader ever sees half a file."""
+    """Write a reference with the digest of its content."""
     arrays: dict[str, Any] = {
         "loss": reference.loss,
         "grad_x0": reference.grad_x0,
@@ -90,14 +91,9 @@ def _write(path: Path, key: str, reference: Reference) -> None:
     }
     arrays[_DIGEST] = np.array(_content(key, arrays))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_whole(path, content.getvalue())
 
 
 def _read(path: Path, key: str) -> Reference:

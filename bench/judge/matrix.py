@@ -16,7 +16,7 @@ from gradpareto.bench.judge.pairs import (
     mean_log_ratios,
     median_known,
 )
-from gradpareto.bench.store.records import write_whole
+from gradpareto.whole_file import write_whole
 
 COLUMNS = ["system", "theta", "new", "baseline", "answer", "ratio"]
 

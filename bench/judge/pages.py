@@ -17,8 +17,9 @@ import pandas as pd
 from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.table import markdown, markdown_fewest, summarise
 from gradpareto.bench.judge.verdict import Verdict, judge_all
-from gradpareto.bench.store.records import RunFolder, read_records, write_whole
+from gradpareto.bench.store.records import RunFolder, read_records
 from gradpareto.systems import TASKS
+from gradpareto.whole_file import write_whole
 
 BLOCK = re.compile(r"(<!-- ([^:>]+): [^>]*-->\n).*?(<!-- /\2 -->)", flags=re.DOTALL)
 PAGES = ("README.md", "results/verdicts.md", "results/field.md", "results/findings.md")

@@ -14,9 +14,10 @@ from gradpareto.bench.learning.train import OnDivergence, Run, heldout_loss, tra
 from gradpareto.bench.plugins.cell_code import set_aside_older_histories
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
-from gradpareto.bench.store.records import RunFolder, write_whole
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.reference import certify
 from gradpareto.systems import Array
+from gradpareto.whole_file import write_whole
 
 Budget = Literal["iterations", "evals", "seconds"]
 """The resource of which every estimator has the same amount.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.store.records import write_whole
 from gradpareto.systems import Array
+from gradpareto.whole_file import write_whole
 
 STATUS = ("done", "ok", "skipped", "diverged")
 """The status of a trial's iteration.

@@ -13,10 +13,11 @@ from gradpareto.bench.paper.reproduction import Found, Scale
 from gradpareto.bench.run.measure import attempt
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
-from gradpareto.bench.store.records import RunFolder, write_whole
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import default_folder, load_or_certify
 from gradpareto.systems import TASKS, Array, Problem
+from gradpareto.whole_file import write_whole
 
 SAMPLES = 2500
 STEPS = tuple(float(step) for step in np.logspace(0, -5, 11))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradpareto.bench.store.file_names import file_stem
-from gradpareto.bench.store.records import RunFolder, write_whole
+from gradpareto.bench.store.records import RunFolder
+from gradpareto.whole_file import write_whole
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 
 from gradpareto.bench.store.file_names import file_stem
 from gradpareto.bench.store.record import CELL_KEYS, COLUMNS, Cell, Record
+from gradpareto.whole_file import write_whole
 
 SCHEMA = 3
 READABLE = (1, 2, 3)
@@ -230,16 +230,3 @@ def read_records(path: Path) -> pd.DataFrame:
     except ValueError as error:
         raise UnusableFolder(f"{path} is damaged: delete it to measure it again") from error
     return table
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write under a temporary name and rename, so that no reader ever sees half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -9,10 +9,11 @@ from threadpoolctl import threadpool_limits
 from gradpareto.bench.draw.dimension_figure import dimension_figure
 from gradpareto.bench.run.dimension import measure_dimension
 from gradpareto.bench.store.provenance import session
-from gradpareto.bench.store.records import RunFolder, write_whole
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.options import AS_JSON, PATH, Between, Count, Positive
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
+from gradpareto.whole_file import write_whole
 
 GRIDS = (8, 16, 32, 64, 128, 256, 512)
 DEFAULT = Path("results/runs/dimension")

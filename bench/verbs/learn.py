@@ -1,5 +1,6 @@
 """The verb `learn` of the command line."""
 
+import io
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json, wide_console
 from gradpareto.systems import Array
 from gradpareto.systems.task import trained_path
+from gradpareto.whole_file import write_whole
 
 DEFAULT = Path("results/runs/learn")
 
@@ -195,7 +197,9 @@ def verb(asked: Training, system: str) -> None:
 def _store(theta: Array, command: str, path: Path) -> None:
     """Write the preset `trained`, in float32, with the command that makes it again."""
     path.parent.mkdir(exist_ok=True)
-    np.savez_compressed(path, theta=theta.astype(np.float32), command=np.array(command))
+    content = io.BytesIO()
+    np.savez_compressed(content, theta=theta.astype(np.float32), command=np.array(command))
+    write_whole(path, content.getvalue())
 
 
 def print_learning(rows: list[Summary]) -> None:

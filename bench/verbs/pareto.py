@@ -20,10 +20,11 @@ from gradpareto.bench.judge.table import (
     summarise,
 )
 from gradpareto.bench.judge.verdict import NothingToCompare, nothing_to_compare
-from gradpareto.bench.store.records import RunFolder, write_whole
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.measuring import Measuring, measuring
 from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, PLUG_IN_SYSTEM
 from gradpareto.bench.verbs.terminal import print_json, wide_console
+from gradpareto.whole_file import write_whole
 
 
 @click.command("pareto", epilog=f"{PLUG_IN}\n\n{PLUG_IN_SYSTEM}")

@@ -8,10 +8,10 @@ from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.paper.figures import FIGURES
 from gradpareto.bench.paper.reproduction import Scale
-from gradpareto.bench.store.records import write_whole
 from gradpareto.bench.verbs.options import AS_JSON, PATH, Between, Count
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
+from gradpareto.whole_file import write_whole
 
 DEFAULT = Path("results/runs")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from gradpareto.bench.conformance.traits_table import traits_markdown, traits_table
-from gradpareto.bench.store.records import write_whole
 from gradpareto.bench.verbs.options import AS_JSON, ESTIMATORS_OF, PATH, PLUG_IN
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.estimators import ESTIMATORS
+from gradpareto.whole_file import write_whole
 
 
 @click.command("traits", epilog=PLUG_IN)

@@ -75,7 +75,7 @@ def test_there_is_an_example_of_each_kind() -> None:
     assert set(FILES) == plug_ins | {"my_system.py", "pyproject.toml"}
     assert len(LIBRARY) == 1
     checked = {shlex.split(line)[1] for line in COMMANDS if line.startswith("check ")}
-    assert checked == set(FORMS)
+    assert checked == {*FORMS, "my_system.py:TASK"}
     assert {shlex.split(line)[0] for line in COMMANDS} == {
         "check",
         "compare",
@@ -132,7 +132,12 @@ def test_each_comparison_finds_that_the_new_one_dominates(folder: Path, command:
 
 
 @pytest.mark.parametrize(
-    "command", [line for line in COMMANDS if line.split()[0] in ("overhead", "reference")]
+    "command",
+    [
+        line
+        for line in COMMANDS
+        if line.split()[0] in ("overhead", "reference") or line == "check my_system.py:TASK"
+    ],
 )
 def test_each_other_command_runs(folder: Path, command: str) -> None:
     # An overhead is of 32 samples, also one by one: here of two.

@@ -44,8 +44,8 @@ class StepControl:
 
 
 # Below 100 eps, rounding would reject steps. The longest step bounds the error of the dense output.
-# The stiff system takes a tenth of the attempts.
-TIGHT = StepControl(rtol=2.3e-14, longest=1 / 64, attempts=60_000)
+# The stiff system takes a third of the attempts.
+TIGHT = StepControl(rtol=2.3e-14, longest=1 / 64, attempts=20_000)
 """The control of solves that are as tight as rounding allows."""
 
 Slope = Callable[[Array, Array, Array], Array]

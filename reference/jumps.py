@@ -13,6 +13,8 @@ from gradpareto.systems import Array
 
 JUMP = 1e-8
 """The least jump, relative to the largest value along the trajectory."""
+NOISE = 100.0
+"""A jump is larger than this multiple of what roundings change beside it."""
 CANDIDATES = 6
 """The intervals between probes that are looked into, for each value."""
 CLOSE = 4
@@ -31,7 +33,8 @@ def find_jump(path: Trajectory, found: Probe) -> str:
     jump = np.abs(after - before)[pick]
     # What moves when the state alone goes from one side to the other.
     by_state = np.maximum(np.abs(_at(path, a, b) - before), np.abs(after - _at(path, b, a)))[pick]
-    jumps = (jump > JUMP * size[column]) & (by_state > 0.5 * jump)
+    noise = _noise(path, found.t[first])[pick]
+    jumps = (jump > np.maximum(JUMP * size[column], NOISE * noise)) & (by_state > 0.5 * jump)
     if not jumps.any():
         return ""
     k = int(np.argmax(np.where(jumps, jump / np.where(size > 0, size, 1)[column], 0)))
@@ -74,6 +77,19 @@ def _bisect(path: Trajectory, a: Array, b: Array, column: Array) -> tuple[Array,
             np.where(left & ~narrow, new, old) for old, new in ((b, middle), (at_b, at_middle))
         )
     return a, b
+
+
+def _noise(path: Trajectory, t: Array) -> Array:
+    """Return how far roundings move x' and w (R, state_dim + 1) at times t (R,), beside a jump.
+
+    On a wild trajectory, that is farther than a small jump.
+    """
+    problem, lane, x = path.problem, np.full(len(t), path.lane), path.x(t)
+    here = np.column_stack(problem.flow(lane, t, x))
+    later = t + CLOSE * np.spacing(problem.horizon)
+    rounded = x * (1 + CLOSE * np.finfo(float).eps * (-1.0) ** np.arange(x.shape[1]))
+    moved = _at(path, later, later), np.column_stack(problem.flow(lane, t, rounded))
+    return np.asarray(np.max([np.abs(there - here) for there in moved], axis=0))
 
 
 def _at(path: Trajectory, t: Array, of: Array) -> Array:

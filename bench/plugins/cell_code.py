@@ -50,7 +50,7 @@ class CellCode:
         ]
 
     def set_aside_older(self, estimators: Iterable[str], systems: Iterable[str]) -> None:
-        """Move the cells and limits whose code has changed to the folder `aside`.
+        """Move the cells, limits and certificates whose code has changed to the folder `aside`.
 
         Raises UnusableFolder where one of the names that are asked for stands for something else in
         the folder.
@@ -85,8 +85,8 @@ class CellCode:
     def _files_of_problem(self, name: str) -> list[Path]:
         system, _, theta = name.partition(" ")
         cells = sorted(path for path, key in self._keys().items() if key[:2] == (system, theta))
-        limit = self.folder.limit_path(system, theta)
-        return [*cells, limit] if limit.is_file() else cells
+        own = self.folder.limit_path(system, theta), self.folder.certificate_path(system, theta)
+        return [*cells, *(path for path in own if path.is_file())]
 
 
 def _by_kind(cells: Measured) -> dict[str, list[str]]:

@@ -45,7 +45,7 @@ from gradpareto.bench.verbs.terminal import print_json
 def verb(
     checked: tuple[str, tuple[str, ...]], seconds: float, workers: int, bound: float, as_json: bool
 ) -> None:
-    """Check whether an estimator is fit to be compared, or a system to compare on.
+    """Check an estimator, or a system that estimators are compared on.
 
     Every form of an estimator is run on small problems whose gradients are known. The methods of a
     system are checked row by row, and the references of its presets are certified. Each finding is

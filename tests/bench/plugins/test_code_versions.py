@@ -115,7 +115,7 @@ def test_cells_of_another_version_of_a_problem_go_with_their_limit(
     assert len(measured(copy, cache)) == 4
     aside = {path.name: path.read_text() for path in (copy.path / "aside").rglob("*.csv")}
     assert aside == before
-    assert "5 files with results of older code" in capsys.readouterr().err
+    assert "6 files with results of older code" in capsys.readouterr().err
     assert measured(copy, cache) == []
     assert capsys.readouterr().err == ""
 

@@ -103,12 +103,14 @@ def test_entry_points_are_used_by_name_wherever_a_name_is(
     assert result.returncode == (0 if any(ahead) else 1), result.stderr
     held = json.loads((out / "provenance.json").read_text())
     assert held["system_plugins"]["tank"]["source"] == "an_offer:TASK"
-    (installed / "an_offer.py").write_text(OFFER.replace("u - x", "u - 2 * x"))
+    edited = OFFER.replace("u - x", "u - 2 * x").replace("return -a +", "return -2 * a +")
+    (installed / "an_offer.py").write_text(edited)
     estimators = ("--estimator", "bptt", "--estimator", "mine-ctpg")
     result = run("sweep", *estimators, "--setting", 0.5, *options)
     assert result.returncode == 0, result.stderr
-    # All that was measured on the system as it was is apart, and its quadrature limit.
-    assert {path.parent.name for path in (out / "aside").rglob("*.csv")} == {"cells", "limits"}
+    # All that was measured on the system as it was is apart, with what judged it.
+    aside = {path.parent.name for path in (out / "aside").rglob("*.csv")}
+    assert aside == {"cells", "limits", "certificates"}
     assert set(RunFolder(out).read_cells().estimator) == {"bptt", "mine-ctpg"}
 
 

@@ -42,7 +42,7 @@ def test_a_preset_is_named_and_printed(tank: Path, cache: Path) -> None:
     asked = ("reference", f"{tank}:TASK", "--samples", 1, "--theta")
     result = call(cache, *asked, "größer", **ASCII)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.decode().startswith("tank (größer): certified")
+    assert result.stdout.decode().startswith("tank (größer): of 1 samples 1 certified")
     result = call(cache, *asked, "größter", **ASCII)
     assert result.returncode == 2
     assert result.stderr.decode().endswith("did you mean 'größer'?\n")

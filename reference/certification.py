@@ -49,10 +49,10 @@ class _Look:
     size: float
 
     @property
-    def short(self) -> str:
-        """Why the sample is refused if the methods miss something still."""
-        if not self.windows:
-            return ""
+    def reason(self) -> str:
+        """Why the sample is refused, if the methods cannot look again; "" if nothing was seen."""
+        if self.jump or not self.windows:
+            return self.jump
         return f"at t = {self.windows[0]:.6g} something is shorter than the methods' steps"
 
 
@@ -73,7 +73,7 @@ def certify(problem: Problem, x0: Array, thorough: bool = True) -> Reference:
         if thorough:
             check_oracles(problem, *rows)
         asked = _Asked(
-            problem, x0, takes_complex(problem, *rows), cells_of(len(x0)) if thorough else 0
+            problem, x0, takes_complex(problem, *rows), cells_of(*x0.shape) if thorough else 0
         )
     except Unsound as fault:
         return _refused(problem, lanes, str(fault))
@@ -91,20 +91,24 @@ def _pieces(
         yield from _split(asked, lanes, stops, rounds, error)
         return
     looks = [_look(*pair, asked.cells) for pair in zip(paths, solution.gradient, strict=True)]
-    again = [k for k, look in enumerate(looks) if look.windows and not look.jump and rounds]
-    for k in again:
-        yield from _pieces(asked, lanes[[k]], (*stops, *looks[k].windows), rounds - 1)
-    kept = np.setdiff1d(np.arange(len(lanes)), again)
-    if not len(kept):
+    kept = []
+    for k, look in enumerate(looks):
+        if look.windows and not look.jump and rounds:
+            yield from _pieces(asked, lanes[[k]], (*stops, *look.windows), rounds - 1)
+        elif look.reason:
+            yield int(lanes[k]), _refused(problem, lanes[[k]], look.reason)
+        else:
+            kept.append(k)
+    if not kept:
         return
     try:
         found = _judged(
             asked,
-            problem.take(kept),
+            problem.take(np.array(kept)),
             x0[kept],
-            solution.take(kept),
+            solution.take(np.array(kept)),
             [paths[k] for k in kept],
-            [looks[k] for k in kept],
+            REST * np.array([looks[k].size for k in kept]),
         )
     except (NotSolved, Unsound) as error:
         yield from _split(asked, lanes[kept], stops, 0, error)
@@ -174,24 +178,22 @@ def _judged(
     x0: Array,
     solution: LossAndGradient,
     paths: Sequence[Trajectory],
-    looks: Sequence[_Look],
+    rest: Array,
 ) -> Reference:
-    """Return the references of samples that were solved, with what speaks against each.
+    """Return the references of samples that were solved, unless differences of the loss object.
 
-    Raises Unsound and NotSolved.
+    A gradient whose norm is at most `rest` (B,) is zero. Raises Unsound and NotSolved.
     """
     if asked.cells:
         check_oracles(problem, *_rows(paths))
-    size = np.array([look.size for look in looks])
-    agreement = agree(problem, x0, solution, paths, REST * size, asked.complex_step)
+    agreement = agree(problem, x0, solution, paths, rest, asked.complex_step)
     solution, uncertainty = agreement.solution, agreement.uncertainty
     norm = np.linalg.norm(solution.gradient, axis=1)
-    zero = (norm <= ROUNDINGS * uncertainty) & (norm <= REST * size) if asked.cells else norm == 0
+    zero = (norm <= ROUNDINGS * uncertainty) & (norm <= rest) if asked.cells else norm == 0
     refused, untested = [""] * len(x0), [""] * len(x0)
     if asked.cells:
         refused, untested = check_losses(problem, x0, solution, paths)
-    for k, look in enumerate(looks):
-        refused[k] = look.jump or look.short or ("" if zero[k] else refused[k])
+    refused = ["" if rests else reason for rests, reason in zip(zero, refused, strict=True)]
     return Reference(
         loss=solution.loss,
         grad_x0=solution.grad_x0,

@@ -186,9 +186,9 @@ class _Solve:
             self.lost[int(lane)] = f"DOP853 falls to steps of {h:.0e} at t = {self.t[lane]:g}"
         self.going = self.going[~stuck]
         if self.attempts == self.control.attempts:
-            for lane in self.going:
+            for lane, h in zip(self.going, self._next_steps(), strict=True):
                 reached = f"t = {self.t[lane]:g} after {self.attempts} attempts"
-                self.lost[int(lane)] = f"DOP853 is at {reached}"
+                self.lost[int(lane)] = f"DOP853 is at {reached}, with steps of {abs(h):.0e}"
             self.going = self.going[:0]
 
 

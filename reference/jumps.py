@@ -16,7 +16,7 @@ JUMP = 1e-8
 NOISE = 100.0
 """A jump is larger than this multiple of what roundings change beside it."""
 CANDIDATES = 6
-"""The intervals between probes that are looked into, for each value."""
+"""The intervals between probes that are looked into, for each value and each of two reasons."""
 CLOSE = 4
 """The search ends when a jump is between two times this many roundings of T apart."""
 
@@ -46,18 +46,25 @@ def find_jump(path: Trajectory, found: Probe) -> str:
 
 
 def _candidates(t: Array, values: Array, breakpoints: Array) -> tuple[Array, Array]:
-    """Return columns and numbers of intervals where values (R, m) bend most.
+    """Return columns and numbers of intervals where values (R, m) bend most, or are steepest.
 
-    No breakpoint is in one of them.
+    A solver's steps are short at a jump of x', which is steep there; it does not see one of the
+    running cost, which bends most. No breakpoint is in one of the intervals.
     """
     bend = np.zeros_like(values)
-    near, far = np.diff(t)[:-1, None], np.diff(t)[1:, None]
+    # Two random times in steps that are down to rounding may be one.
+    apart = np.maximum(np.diff(t), np.finfo(float).tiny)[:, None]
+    near, far = apart[:-1], apart[1:]
     bend[1:-1] = np.abs(values[1:-1] - (far * values[:-2] + near * values[2:]) / (near + far))
-    score = np.maximum(bend[:-1], bend[1:])
-    score[np.searchsorted(breakpoints, t[:-1]) != np.searchsorted(breakpoints, t[1:])] = -1
-    few = min(CANDIDATES, len(score))
-    first = np.argpartition(-score, few - 1, axis=0)[:few]
-    return np.tile(np.arange(values.shape[1]), few), first.ravel()
+    across = np.searchsorted(breakpoints, t[:-1]) != np.searchsorted(breakpoints, t[1:])
+    few, found = min(CANDIDATES, len(t) - 1), []
+    for score in (
+        np.maximum(bend[:-1], bend[1:]),
+        np.abs(np.diff(values, axis=0)) / apart,
+    ):
+        score[across] = -1
+        found.append(np.argpartition(-score, few - 1, axis=0)[:few])
+    return np.tile(np.arange(values.shape[1]), 2 * few), np.concatenate(found).ravel()
 
 
 def _bisect(path: Trajectory, a: Array, b: Array, column: Array) -> tuple[Array, Array]:

@@ -158,7 +158,8 @@ def _call(system: System, name: str, shapes: tuple[tuple[int, ...], ...], *given
         returned = f"one {type(result).__name__}, not {len(shapes)} arrays"
         raise Unsound(f"{method_of(system, name)} returned {returned}")
     for part, shape in zip(results, expected, strict=True):
-        if np.shape(part) != shape or np.asarray(part).dtype.kind not in "fci":
+        kinds = "fic" if any(np.iscomplexobj(one) for one in given) else "fi"
+        if np.shape(part) != shape or np.asarray(part).dtype.kind not in kinds:
             kind = getattr(np.asarray(part), "dtype", "")
             returned = f"an array {np.shape(part)} of {kind} for {shape[0]} rows, not {shape}"
             raise Unsound(f"{method_of(system, name)} returned {returned}")
@@ -182,6 +183,9 @@ def _check_rows(oracle: Oracle) -> None:
         (oracle.pullback_name, oracle.pullback, (oracle.at, a), oracle.inputs),
     ):
         first = f(rows, *given)
+        for column in np.flatnonzero(~np.isfinite(first).any(axis=0)):
+            found = f"gives no finite {outputs[column]} near x0"
+            raise Unsound(f"{method_of(oracle.system, name)} {found}")
         trials = {
             "at a second call": f(rows, *given),
             "with its rows in another order": f(backward, *(p[backward] for p in given))[backward],

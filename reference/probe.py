@@ -15,8 +15,9 @@ from gradpareto.reference.continuous import NODES, Trajectory
 from gradpareto.reference.quadrature import gauss
 from gradpareto.systems import Array, Factors, Problem
 
-CELLS, ROWS = 20_000, 640_000
-"""The cells of the horizon, unless the batch then has more than ROWS of them in all."""
+CELLS, ROWS, NUMBERS = 20_000, 640_000, 4_000_000
+"""The cells of the horizon, unless the batch then has more than ROWS of them in all, or one of its
+trajectories more than NUMBERS of values."""
 A_STEP = 4
 """The least number of cells of a step."""
 
@@ -45,9 +46,9 @@ class Probe:
         return np.asarray(sums / np.where(whole > 0, whole, 1))
 
 
-def cells_of(lanes: int) -> int:
+def cells_of(lanes: int, state_dim: int) -> int:
     """Return the number of cells of the horizon for a batch of lanes."""
-    return min(CELLS, max(1, ROWS // lanes))
+    return min(CELLS, max(1, ROWS // lanes), max(1, NUMBERS // (2 * state_dim + 3)))
 
 
 def probe(path: Trajectory, directions: Array, cells: int, rng: np.random.Generator) -> Probe:

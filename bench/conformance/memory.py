@@ -11,7 +11,7 @@ from gradpareto.estimators import Estimator
 from gradpareto.systems import Array
 
 MODERATE = {"step": 0.1, "tolerance": 1e-4, "rollouts": 8.0}
-MEMORY_STEPS, LONG_STEPS = (64, 512), (128, 1024)
+MEMORY_STEPS, LONG_STEPS = (64, 512), (64, 512)
 ARRAYS = [tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)]
 
 

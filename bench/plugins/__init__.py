@@ -11,7 +11,7 @@ from gradpareto.bench.plugins.registry import (
     resolve,
     resolve_system,
 )
-from gradpareto.bench.plugins.source import Unusable
+from gradpareto.bench.plugins.source import Unusable, quiet
 
 __all__ = [
     "BROKEN",
@@ -22,6 +22,7 @@ __all__ = [
     "holds_a_system",
     "load_again",
     "load_entry_points",
+    "quiet",
     "resolve",
     "resolve_system",
 ]

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from gradpareto.bench.conformance.finding import Finding, passes
 from gradpareto.bench.conformance.kit import CHECKS, check_all
 from gradpareto.bench.conformance.system_kit import check_system
+from gradpareto.bench.plugins import quiet
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     CHECKED,
@@ -80,10 +81,13 @@ def verb(
 
 
 def _of_system(name: str, bound: float) -> Iterator[tuple[str, Finding | None]]:
-    with threadpool_limits(1):
-        for finding in check_system(name, bound):
-            yield name, finding
-    yield name, None
+    findings = check_system(name, bound)
+    while True:
+        with quiet(), threadpool_limits(1):  # what the system prints is no finding
+            finding = next(findings, None)
+        yield name, finding
+        if finding is None:
+            return
 
 
 def _in_order(findings: list[Finding]) -> list[dict[str, Any]]:

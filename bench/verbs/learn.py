@@ -22,6 +22,7 @@ from gradpareto.bench.learning.curves import learning_curves
 from gradpareto.bench.learning.optimiser import Adam
 from gradpareto.bench.learning.setups import setting_of, setup_of
 from gradpareto.bench.learning.train import OnDivergence
+from gradpareto.bench.plugins import quiet
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     ESTIMATOR,
@@ -177,7 +178,7 @@ def verb(asked: Training, system: str) -> None:
     if asked.store_trained and store.exists():
         raise ValueError(f"{store.name} is there already: delete {store} to store another")
     folder = asked.out or DEFAULT / system
-    with threadpool_limits(1), np.errstate(all="ignore"):
+    with quiet(), threadpool_limits(1), np.errstate(all="ignore"):
         comparison, unchecked = checked(comparison)
         if unchecked:
             click.echo(f"{system}: gradients are not checked, {unchecked}", err=True)

@@ -6,6 +6,7 @@ import click
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.measure import attempt
 from gradpareto.bench.run.overhead import measure_overhead
 from gradpareto.bench.verbs.options import (
@@ -83,7 +84,7 @@ def verb(
     """
     problem = TASKS[system].problem(_preset_of(system, theta))
     problem, x0 = problem.sample(np.random.default_rng(seed), samples)
-    with threadpool_limits(1):
+    with quiet(), threadpool_limits(1):
         outcome = attempt(ESTIMATORS[estimator], problem, x0, setting)
         if outcome.status != "ok":
             raise ValueError(f"{estimator}: {outcome.reason}")

@@ -8,6 +8,7 @@ import click
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.certificates import certificate_table, left_out
 from gradpareto.bench.run.plan import Plan, load_x0, problems_of
 from gradpareto.bench.verbs.options import (
@@ -84,7 +85,7 @@ def verb(
         raise ValueError(f"{system}: no preset {', '.join(thetas)}")
     # All keys before the first solve: the code may be edited while it runs.
     keys = {problem: cache_key(*plan.sampled(*problem)) for problem in plan.problems}
-    with threadpool_limits(1):
+    with quiet(), threadpool_limits(1):
         references = {
             problem: load_or_certify(*plan.sampled(*problem), cache, key)
             for problem, key in keys.items()

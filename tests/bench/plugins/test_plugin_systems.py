@@ -49,14 +49,18 @@ def test_a_sweep_measures_the_systems_of_a_file(tank: Path, call: Callable, tmp_
         (["reference", "TANK", "--theta", "only", "--samples", "2"], '"system": "tank"'),
         (["overhead", "--theta", "only", "--system", "TANK", "--samples", "2"], '"lanes": 2'),
         (["learn", "TANK", "--iterations", "1", "--out", "OUT"], '"iterations": 1'),
+        (["check", "TANK"], '"system": "tank"'),
     ],
 )
 def test_each_other_verb_takes_the_system_of_a_file(
     tank: Path, call: Callable, tmp_path: Path, arguments: list[str], sign: str
 ) -> None:
+    """What the system prints is not in the result."""
+    tank.write_text(tank.read_text().replace("return u - x", "print('at work'); return u - x"))
     stands_for = {"TANK": f"{tank}:TASK", "OUT": str(tmp_path / "run")}
     result = call(*(stands_for.get(word, word) for word in arguments), "--json")
     assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)
     assert sign in result.stdout
 
 
@@ -117,6 +121,8 @@ def test_a_method_that_raises_is_named(
     tank: Path, refused: Callable, tmp_path: Path, arguments: list[str]
 ) -> None:
     tank.write_text(OFFER.replace("standard_normal", "standard_norma"), encoding="utf-8")
+    """What the system prints is not in the result."""
+    tank.write_text(tank.read_text().replace("return u - x", "print('at work'); return u - x"))
     stands_for = {"TANK": f"{tank}:TASK", "OUT": str(tmp_path / "run")}
     said = refused(*(stands_for.get(word, word) for word in arguments))
     assert "sample_x0 of Tank (tank.py, line 23) raised AttributeError: " in said

@@ -40,19 +40,20 @@ class _Asked:
 class _Look:
     """What a trajectory shows between the solvers' steps.
 
-    `windows` are the ends of the places where the methods miss something, `jump` says where the
-    right-hand side jumps with the state, and `size` is the size of what the gradient is a sum of.
+    `windows` are the ends of the places where the methods miss something, `objection` says what no
+    method can take, such as a jump with the state, and `size` is the size of what the gradient is a
+    sum of.
     """
 
     windows: tuple[float, ...]
-    jump: str
+    objection: str
     size: float
 
     @property
     def reason(self) -> str:
         """Why the sample is refused, if the methods cannot look again; "" if nothing was seen."""
-        if self.jump or not self.windows:
-            return self.jump
+        if self.objection or not self.windows:
+            return self.objection
         return f"at t = {self.windows[0]:.6g} something is shorter than the methods' steps"
 
 
@@ -87,13 +88,13 @@ def _pieces(
     problem, x0 = replace(asked.problem.take(lanes), stops=stops), asked.x0[lanes]
     try:
         solution, paths = continuous(problem, x0)
+        looks = [_look(*pair, asked.cells) for pair in zip(paths, solution.gradient, strict=True)]
     except (NotSolved, Unsound) as error:
         yield from _split(asked, lanes, stops, rounds, error)
         return
-    looks = [_look(*pair, asked.cells) for pair in zip(paths, solution.gradient, strict=True)]
     kept = []
     for k, look in enumerate(looks):
-        if look.windows and not look.jump and rounds:
+        if look.windows and not look.objection and rounds:
             yield from _pieces(asked, lanes[[k]], (*stops, *look.windows), rounds - 1)
         elif look.reason:
             yield int(lanes[k]), _refused(problem, lanes[[k]], look.reason)
@@ -147,6 +148,8 @@ def _look(path: Trajectory, gradient: Array, cells: int) -> _Look:
     """Look along a trajectory, whose gradient (state_dim + P,) is known, for what was not seen."""
     if not cells:
         return _Look((), "", 0.0)
+    if not np.isfinite(gradient).all():
+        return _Look((), "its running cost or its pullback is not finite on the way", 0.0)
     theta, rng = gradient[path.problem.system.state_dim :], np.random.default_rng(_SEED)
     directions = np.stack([theta, rng.standard_normal(len(theta))])
     norms = np.linalg.norm(directions, axis=1, keepdims=True)

@@ -302,3 +302,17 @@ def test_a_method_that_raises_on_the_way_costs_its_own_samples() -> None:
     reference = certify(problem, x0)
     assert reference.usable().tolist() == [True, False, True]
     assert "raised ValueError: out of the table" in reference.verdict(1).text
+
+
+class Undefined(Explodes):
+    """Its running cost is no number for a state above 3, which one of the samples reaches."""
+
+    def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
+        return super().flow(t, x, u)[0], np.where(x[:, 0].real > 3, np.nan, 0 * x[:, 0])
+
+
+def test_a_cost_that_is_no_number_on_the_way_costs_its_own_sample() -> None:
+    problem, x0 = Problem(Undefined(), LINEAR, np.zeros(2), 1.0), np.array([[0.3], [0.8]])
+    reference = certify(problem, x0)
+    assert reference.usable().tolist() == [True, False]
+    assert reference.verdict(1).kind == "not certified"

@@ -11,10 +11,13 @@ from tests.estimators.presets import on_presets
 
 HORIZON = 1.0
 SAMPLES = 1  # batches are what test_lanes is about
+LOOSER = 4.0
+"""Methods of order 1 and 2 take as many times fewer steps than at their tight setting: they are
+thousands there. The bound follows, and the tests of conformance are at the tight setting itself."""
 
 
 @on_presets("name", {name: e for name, e in ESTIMATORS.items() if not e.declares.stochastic})
-def test_gradient_each_half_of_it_and_loss_at_the_tight_setting(
+def test_gradient_each_half_of_it_and_loss_near_the_tight_setting(
     estimator: Estimator,
     preset: tuple[str, str],
     short: Callable,
@@ -30,8 +33,11 @@ def test_gradient_each_half_of_it_and_loss_at_the_tight_setting(
     problem = short(preset, HORIZON, estimator, settled=True)
     problem, x0 = problem.sample(np.random.default_rng(1), SAMPLES)
     reference = reference_of(problem, x0)
-    estimate = estimator(problem, x0, paced(estimator, estimator.declares.tight))
-    bound = required(estimator, estimator.declares.tight, preset[0])
+    own = estimator.declares
+    low = own.knob == "step" and own.order is not None and own.order <= 2
+    setting = own.tight * (LOOSER if low else 1.0)
+    estimate = estimator(problem, x0, paced(estimator, setting))
+    bound = required(estimator, setting, preset[0])
     assert (relative_error(estimate, reference) <= bound).all()
     np.testing.assert_allclose(estimate.loss, reference.loss, rtol=bound)
     for half in ("grad_x0", "grad_theta"):

@@ -9,7 +9,13 @@ from gradpareto.bench.conformance.accuracy import ROUNDING
 from gradpareto.bench.conformance.calls import call
 from gradpareto.bench.conformance.finding import Finding, judged
 from gradpareto.bench.conformance.problems import Solved, circling, solved, swing
-from gradpareto.bench.conformance.traits import EXACT, gradient_gap, observed_order, step_errors
+from gradpareto.bench.conformance.traits import (
+    EXACT,
+    gradient_gap,
+    observed_order,
+    order_of_steps,
+    step_errors,
+)
 from gradpareto.estimators import Estimator
 from gradpareto.systems import Array
 
@@ -41,7 +47,8 @@ def order(estimator: Estimator) -> Finding:
 def _order_by_step(estimator: Estimator) -> Finding:
     declared = estimator.declares.order
     least = LEAST_ORDER if declared is None else declared - 0.5
-    usable, observed = step_errors(estimator), observed_order(estimator)
+    usable = step_errors(estimator)
+    observed = order_of_steps(usable)
     finite = all(np.isfinite(error) for _, error in usable)
     seen = f"errors fall with the power {observed:.1f} of the step: " + ", ".join(
         f"{error:.1e} with {count} steps" for count, error in usable[-3:]

@@ -95,7 +95,11 @@ def step_errors(estimator: Estimator) -> list[tuple[int, float]]:
 
 
 def _order_by_step(estimator: Estimator) -> float:
-    usable = step_errors(estimator)
+    return order_of_steps(step_errors(estimator))
+
+
+def order_of_steps(usable: list[tuple[int, float]]) -> float:
+    """The order at which the last two of `step_errors` fall; NaN if there are fewer than two."""
     if len(usable) < 2:
         return np.nan
     (few, large), (many, small) = usable[-2:]

@@ -13,16 +13,14 @@ from gradpareto.bench.conformance.kit import CHECKS, run_check
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import Array, Problem
 
-REPRESENTATIVE = [
-    "bptt",
-    "bptt-dop853",
-    "ctpg",
-    "ctpg-seminorm",
-    "ctpg-scipy",
-    "neural_ode",
-    "neural_ode-checkpointed",
-]
-"""One of a kind, that are cheap: each takes a few seconds."""
+REPRESENTATIVE = ["bptt-dop853", "ctpg-scipy", "neural_ode"]
+"""One of high order, one that takes a lane at a time, and one that reconstructs the trajectory.
+
+Those of low order, and those with one adaptive solve for all lanes, pass all checks in
+`test_wrong_gradients.py`, where less is declared of them.
+"""
+MEASURED = ("exactness", "memory")
+"""The checks that `test_traits.py` holds the registered ones to, with narrower margins."""
 STATIC = np.empty(0)
 
 
@@ -114,7 +112,7 @@ FAULTS = {
 """Each fault, with the checks of which one at least must find it."""
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", [check for check in CHECKS if check not in MEASURED])
 @pytest.mark.parametrize("name", REPRESENTATIVE)
 def test_registered_estimators_pass(name: str, check: str) -> None:
     found = run_check(check, ESTIMATORS[name])
@@ -151,7 +149,7 @@ def test_the_report_tells_what_failed_and_what_to_do(run: Callable, tmp_path: Pa
         "    return ESTIMATORS['bptt-rk4'](problem, x0 - 1, setting)\n"
         "faulty.knob, faulty.tight, faulty.order = 'step', 0.01, 4\n"
     )
-    result = run("check", f"{tmp_path / 'mine.py'}:faulty")
+    result = run("check", f"{tmp_path / 'mine.py'}:faulty", "--workers", 1)
     assert result.returncode == 1, result.stderr
     assert "faulty: does not pass" in result.stdout
     assert "FAILED   inputs: changed: x0" in result.stdout
@@ -179,7 +177,8 @@ def test_what_takes_too_long_is_neither_right_nor_wrong(run: Callable, tmp_path:
         "asleep": "not finished within 5 s, in which it mostly waited",
     }
     for name, told in seen.items():
-        result = run("check", f"{tmp_path / 'mine.py'}:{name}", "--seconds", 0.5, "--json")
+        of = f"{tmp_path / 'mine.py'}:{name}"
+        result = run("check", of, "--seconds", 0.5, "--workers", 1, "--json")
         assert result.returncode == 1
         (row,) = json.loads(result.stdout)
         assert not row["passes"]

@@ -19,7 +19,7 @@ from tests.bench.learning.test_learning import RUN, silent, train
 
 @pytest.mark.parametrize("number", FIGURES)
 def test_every_figure_has_a_quick_form(number: int, tmp_path: Path) -> None:
-    found = FIGURES[number](Scale(quick=True), tmp_path / "run", silent)
+    found = FIGURES[number](Scale(quick=True, iterations=2), tmp_path / "run", silent)
     found.figure.savefig(tmp_path / "figure.png")
     assert all(axes.has_data() for axes in found.figure.axes)
     assert found.sentences

@@ -121,14 +121,17 @@ def test_a_file_that_is_changed_while_it_is_measured_is_not_recorded_as_itself(
 
 
 def test_learning_starts_anew_where_a_plug_in_has_changed(
-    solver: Path, tmp_path: Path, run: Callable
+    solver: Path, tmp_path: Path, call: Callable
 ) -> None:
     out = tmp_path / "learn"
     command = ("learn", "lqr", "--estimator", f"{solver}:nameless=0.5", "--iterations", 2)
     for _ in range(2):
-        result = run(*command, "--out", out)
+        result = call(*command, "--out", out)
         assert result.returncode == 0, result.stderr
     assert not (out / "aside").exists()
     solver.write_text(SOLVER + "ANOTHER = 1\n")
-    assert run(*command, "--out", out).returncode == 0
+    anew()
+    PLUGINS.clear()
+    del ESTIMATORS["nameless"]
+    assert call(*command, "--out", out).returncode == 0
     assert [path.name for path in (out / "aside").rglob("*.npz")] == ["nameless.npz"]

@@ -18,6 +18,9 @@ from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS
 from tests.bench.conftest import SMALL, assert_refused
 
+FIELD = ("--system", "lqr", "--theta", "optimal", "--plan", "field")
+"""The plan of the whole field skips every other setting, and takes no time."""
+
 
 @pytest.fixture
 def folder(small_run: RunFolder, tmp_path: Path) -> Path:
@@ -27,10 +30,11 @@ def folder(small_run: RunFolder, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def judged(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    """A run of the same two estimators that holds all that a verdict on them needs."""
+    """A run of the same two estimators that holds all that a verdict by FIELD needs."""
     path = tmp_path_factory.mktemp("judged") / "run"
     folder = RunFolder(Path(shutil.copytree(small_run.path, path)))
-    sweep(replace(SMALL, settings=()), folder, cache, Budget(workers=1))
+    plan = replace(SMALL, settings=(), whole_field=True, timed=False)
+    sweep(plan, folder, cache, Budget(workers=1))
     return path
 
 
@@ -136,7 +140,7 @@ def test_a_tampered_reference(call, folder: Path, cache: Path, tmp_path: Path) -
 
 
 def test_compare_judges_from_the_records_that_are_there(call, whole: Path) -> None:  # type: ignore[no-untyped-def]
-    options = ("--system", "lqr", "--theta", "optimal", "--out", whole)
+    options = (*FIELD, "--out", whole)
     result = call("compare", "ctpg", "bptt", *options, "--json")
     assert result.returncode == 0, result.stderr
     verdicts = json.loads(result.stdout)
@@ -162,7 +166,7 @@ def test_a_published_run_is_read_and_never_cut_down(call, folder: Path) -> None:
 
 
 def test_pareto_prints_the_table_and_draws(call, whole: Path) -> None:  # type: ignore[no-untyped-def]
-    options = ("--system", "lqr", "--theta", "optimal", "--samples", 2, "--out", whole)
+    options = (*FIELD, "--samples", 2, "--out", whole)
     result = call("pareto", "--estimator", "bptt", "--estimator", "ctpg", *options)
     assert result.returncode == 0, result.stderr
     assert "lqr (optimal), dominated by nobody: ctpg dominates" in result.stdout
@@ -209,7 +213,7 @@ def test_the_help_of_the_whole_lists_the_verbs(call) -> None:  # type: ignore[no
 
 def test_the_program_itself_ends_with_its_status(run, whole: Path) -> None:  # type: ignore[no-untyped-def]
     """As everywhere else in this module, but as a process of its own."""
-    options = ("--system", "lqr", "--theta", "optimal", "--out", whole)
+    options = (*FIELD, "--out", whole)
     assert run("compare", "ctpg", "bptt", *options).returncode == 0
     assert run("compare", "bptt", "ctpg", *options).returncode == 1
     assert_refused(run("compare", "ctgp", "bptt"), "'ctgp'", "'ctpg'")

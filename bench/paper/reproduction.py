@@ -104,16 +104,18 @@ class Experiment:
             f"{row.heldout_before:.4g} -> {_loss(row.heldout_after)} in "
             f"{row.iterations:,} iterations, {row.evals:,.0f} evaluations and "
             f"{row.seconds:.3g} s a trial (medians of {self.trials}); {row.failures} samples "
-            f"without a gradient{_error(row)}."
+            f"without a gradient{_error(row, bool(self.references))}."
             for row in rows
         ]
         return lines + _catching_up(self.name, histories)
 
 
-def _error(row: Summary) -> str:
-    """Say how far the gradient was off, if it was compared with a reference."""
+def _error(row: Summary, asked: bool) -> str:
+    """Say how far the gradient was off, or that no reference could judge it."""
+    if not row.checks:
+        return "; its gradient was not checked: no reference could judge it" if asked else ""
     checks = "" if row.checks == 1 else f" in the median of {row.checks} checks"
-    return f"; a gradient off by {row.rel_error:.1e}{checks}" if row.checks else ""
+    return f"; a gradient off by {row.rel_error:.1e}{checks}"
 
 
 def _loss(value: float) -> str:

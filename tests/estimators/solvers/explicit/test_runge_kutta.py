@@ -58,7 +58,7 @@ def doubled(tableau: Tableau) -> tuple[int, int]:
 
 def tightest(tableau: Tableau) -> float:
     """A tolerance that takes a few hundred steps; a method of order 3 takes thousands for 1e-10."""
-    return 1e-10 if tableau.order > 3 else 1e-7
+    return 1e-10 if tableau.order > 3 else 1e-8
 
 
 @pytest.mark.parametrize("controlled", [False, True])

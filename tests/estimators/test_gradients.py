@@ -14,10 +14,13 @@ SAMPLES = 1  # batches are what test_lanes is about
 LOOSER = 4.0
 """Methods of order 1 and 2 take as many times fewer steps than at their tight setting: they are
 thousands there. The bound follows, and the tests of conformance are at the tight setting itself."""
+LOOSER_TOLERANCE = {"solve_bvp": 100.0}
+"""SciPy's boundary-value solver, of order 4, factorises a mesh of thousands of nodes otherwise."""
 
 
 @on_presets("name", {name: e for name, e in ESTIMATORS.items() if not e.declares.stochastic})
 def test_gradient_each_half_of_it_and_loss_near_the_tight_setting(
+    name: str,
     estimator: Estimator,
     preset: tuple[str, str],
     short: Callable,
@@ -35,7 +38,7 @@ def test_gradient_each_half_of_it_and_loss_near_the_tight_setting(
     reference = reference_of(problem, x0)
     own = estimator.declares
     low = own.knob == "step" and own.order is not None and own.order <= 2
-    setting = own.tight * (LOOSER if low else 1.0)
+    setting = own.tight * (LOOSER if low else LOOSER_TOLERANCE.get(name, 1.0))
     estimate = estimator(problem, x0, paced(estimator, setting))
     bound = required(estimator, setting, preset[0])
     assert (relative_error(estimate, reference) <= bound).all()

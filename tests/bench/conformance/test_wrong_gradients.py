@@ -73,6 +73,16 @@ def test_a_wrong_gradient_fails(how: str, own: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("how", "check"),
+    [("off by 1e-4", "limit"), ("last step left out", "last_step"), ("float32 inside", "float64")],
+)
+def test_what_hides_behind_the_steps_is_found_by_the_check_that_is_for_it(
+    how: str, check: str
+) -> None:
+    assert run_check(check, Wrapped("bptt", WRONG[how], NO_ORDER["bptt"])).status == "failed"
+
+
+@pytest.mark.parametrize(
     ("how", "told"),
     [
         ("negated", "-1, -1, -1 times it"),

@@ -135,7 +135,5 @@ def joined(parts: Sequence[Reference]) -> Reference:
         tuple(reason for part in parts for reason in part.refused),
         tuple(reason for part in parts for reason in part.untested),
         np.concatenate([part.zero for part in parts]),
-        max(part.resolution for part in parts if np.isfinite(part.resolution))
-        if any(np.isfinite(part.resolution) for part in parts)
-        else np.inf,
+        max((part.resolution for part in parts if np.isfinite(part.resolution)), default=np.inf),
     )

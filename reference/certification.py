@@ -20,7 +20,7 @@ from gradpareto.systems.faults import Unsound
 MISSED = 1e-8
 """The part of an integral that the methods may miss on a step before they look there again."""
 ROUNDS, MOST_WINDOWS = 4, 16
-"""How often, and in how many places of a trajectory at once, the methods look again."""
+"""The methods look again at most this often, and in this many places of a trajectory at once."""
 FAR = 1e-2
 """A probe is in a window if it is off by this part of the most that its step is off."""
 _SEED = 20215
@@ -28,7 +28,7 @@ _SEED = 20215
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is to be certified, and how: `cells` is 0 if the methods are only to be compared."""
+    """A request to certify; its `cells` are 0 if the methods are only to be compared."""
 
     problem: Problem
     x0: Array
@@ -38,7 +38,7 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Look:
-    """What a trajectory shows between the solvers' steps.
+    """A look between the steps that solvers took along a trajectory.
 
     `windows` are the ends of the places where the methods miss something, `objection` says what no
     method can take, such as a jump with the state, and `size` is the size of what the gradient is a
@@ -51,7 +51,7 @@ class _Look:
 
     @property
     def reason(self) -> str:
-        """Why the sample is refused, if the methods cannot look again; "" if nothing was seen."""
+        """Say why the sample is refused, if nothing looks again; "" if nothing was seen."""
         if self.objection or not self.windows:
             return self.objection
         return f"at t = {self.windows[0]:.6g} something is shorter than the methods' steps"

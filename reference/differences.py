@@ -22,12 +22,11 @@ def widths(first: Array) -> Array:
 def derivative(values: Callable[[Array], Array], first: Array) -> tuple[Array, Array]:
     """Differentiate at 0, and return the derivative (...) and an estimate of its error (...).
 
-    `values` maps steps (2 LEVELS, ...) to the function's values there, of one shape whose first
-    axis is that of the steps; `first` (...) is the largest step.
+    `values` maps steps (2 LEVELS, ...) to the function's values there, of the same shape; `first`
+    (...) is the largest step.
     """
     h = widths(first)
     found = values(np.concatenate([h, -h]))
-    h = h.reshape(*h.shape, *(1,) * (found.ndim - h.ndim))
     return extrapolated((found[:LEVELS] - found[LEVELS:]) / (2 * h))
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradpareto.reference.continuous import Trajectory
-from gradpareto.reference.differences import LEVELS, extrapolated, widths
+from gradpareto.reference.differences import derivative
 from gradpareto.reference.forward import solve_loss_by
 from gradpareto.reference.gradient import LossAndGradient
 from gradpareto.reference.ivp import StepControl
@@ -94,15 +94,15 @@ def _first_steps(problem: Problem, x0: Array, solution: LossAndGradient, norm: A
 
 def _derivatives(problem: Problem, x0: Array, v: Array, first: Array) -> tuple[Array, Array]:
     """Differentiate the loss along v (B, 3, state_dim + P); return (B, 3) and estimated errors."""
-    d, (lanes, kinds, _) = x0.shape[1], v.shape
-    h = widths(first)
-    steps = np.concatenate([h, -h])
-    moves = steps[..., None] * v
-    lane = np.broadcast_to(np.arange(lanes)[:, None], steps.shape).ravel()
-    moves = moves.reshape(len(lane), -1)
-    context = None if problem.context is None else problem.context[lane]
-    moved = replace(
-        problem, theta=problem.theta + moves[:, d:], trial=np.arange(len(lane)), context=context
-    )
-    losses = solve_loss_by(moved, x0[lane] + moves[:, :d], CONTROL).reshape(2, LEVELS, lanes, kinds)
-    return extrapolated((losses[0] - losses[1]) / (2 * h))
+    d = x0.shape[1]
+
+    def losses(steps: Array) -> Array:
+        moves = (steps[..., None] * v).reshape(steps.size, -1)
+        lane = np.broadcast_to(np.arange(len(x0))[:, None], steps.shape).ravel()
+        context = None if problem.context is None else problem.context[lane]
+        moved = replace(
+            problem, theta=problem.theta + moves[:, d:], trial=np.arange(len(lane)), context=context
+        )
+        return solve_loss_by(moved, x0[lane] + moves[:, :d], CONTROL).reshape(steps.shape)
+
+    return derivative(losses, first)

@@ -24,7 +24,7 @@ A_STEP = 4
 
 @dataclass(frozen=True)
 class Probe:
-    """What is integrated along one trajectory, at R ascending times, a random one in each cell.
+    """Holds what is integrated along one trajectory at R ascending times, a random one a cell.
 
     `values` (R, m) are x', w, the pullback's x-cotangent and its theta-cotangent along the given
     directions; `off` (R, m) is their distance from the polynomials of the `step` (R,) they are in.

@@ -53,13 +53,13 @@ def _attempted(estimator: Estimator, problem: Problem) -> Outcome:
 
 
 def _told(name: str, outcome: Outcome) -> str:
-    """What is wrong with an outcome, if anything. A later check reports inputs that it changed."""
+    """Say what is wrong with an outcome; "" if nothing is. `inputs` reports what it changed."""
     good = outcome.status in ("ok", "mutated")
     return "" if good else f"{name}: {outcome.status}, {outcome.reason}"
 
 
 def _changed(name: str, first: Outcome, later: Outcome) -> str:
-    """Which parts of the first call's estimate a later call does not give again, if any."""
+    """Say which parts of the first call's estimate a later call changes; "" if it changes none."""
     one, other = first.estimate, later.estimate
     if one is None or other is None:
         return ""

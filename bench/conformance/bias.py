@@ -15,7 +15,7 @@ REPLICATES = 32
 """The calls in each of two rounds, every one with a seed of its own, the same ones every time."""
 STANDARD_ERRORS = 3.0
 SEEN = STANDARD_ERRORS + 1.64
-"""A bias of so many standard errors is found in one round with a probability of 95 %, and in both
+"""A bias of this many standard errors is found in one round with a probability of 95 %, and in both
 of two with 90 %."""
 EXACT_ENOUGH = 1e-3
 """A bias that passes however small the standard error: that of the solves behind the rollouts."""
@@ -96,7 +96,7 @@ def spread(estimator: Estimator) -> Finding:
 
 
 def _alone(name: str) -> Solved:
-    """A problem with its first sample alone: replicates are dear, and `lanes` sees to the rest."""
+    """A problem with its first sample alone: replicates are expensive; `lanes` checks the rest."""
     known = solved(name)
     problem = known.problem.take(np.array([0]))
     return Solved(problem, known.x0[:1], known.loss[:1], known.gradient[:1])

@@ -93,7 +93,7 @@ def run_check(check: str, estimator: Estimator, seconds: float | None = None) ->
 
 @contextlib.contextmanager
 def _processor_time(seconds: float) -> Iterator[None]:
-    """Have the kernel end this process, whatever it is doing, after so much processor time."""
+    """Have the kernel end this process after `seconds` of processor time, whatever it is doing."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:

@@ -1,4 +1,4 @@
-"""What is drawn as a line: the curve of an estimator, and the quadrature limit."""
+"""Computes the lines of a figure: an estimator's curve, and the quadrature limit."""
 
 import numpy as np
 import pandas as pd

@@ -51,8 +51,8 @@ def sweep(
     References are kept in the folder `cache`, by default the user's own cache. `report` is called
     after each cell. Worker processes measure the cells, so a script calls this function under
     `if __name__ == "__main__":`; a notebook just calls it. Raises UnusableFolder, TamperedCache,
-    ValueError for a plan without cells or an unusable x0, and NotSolved
-    if no sample of any problem has a reference that can judge.
+    ValueError for a plan without cells or an unusable x0, and NotSolved if no sample of any problem
+    has a reference that can judge.
     """
     _check_names(plan, estimators)
     cache, cells = cache or default_folder(), plan.cells()

@@ -15,7 +15,7 @@ Status = Literal[
     "died",
     "mutated",
 ]
-"""How a record came out.
+"""The status says how a record came out.
 
 - "ok": there is a gradient, and its error is known.
 - "zero": there is a gradient, and the true gradient of this sample is zero. Absolute errors are

@@ -20,6 +20,8 @@ ADDED = ("bias", "deviation")
 """The columns that schema 1 lacks; they are NaN where its records are read."""
 REMOVED = ("dtype",)
 """The columns that schemas 1 and 2 have besides; they are left out where records are read."""
+LIMIT = ["sample", "vjps", "rel_error"]
+"""The columns of a problem's quadrature limit."""
 CERTIFICATE = ["sample", "kind", "verdict", "rel_uncertainty", "untested", "resolution"]
 """The columns of a problem's certificates."""
 _NUMBERS = {field.name: field.type for field in fields(Record) if field.type in (int, float)}
@@ -151,29 +153,18 @@ class RunFolder:
 
     def write_limit(self, system: str, theta: str, limit: pd.DataFrame) -> None:
         """Keep the quadrature limit: columns sample, vjps, rel_error."""
-        path = self.limit_path(system, theta)
-        path.parent.mkdir(exist_ok=True)
-        write_whole(path, limit.to_csv(index=False))
+        _write_table(self.limit_path(system, theta), limit)
 
     def read_limit(self, system: str, theta: str) -> pd.DataFrame:
         """Read the quadrature limit. Raises UnusableFolder if it is missing or damaged."""
-        path = self.limit_path(system, theta)
-        try:
-            table = pd.read_csv(path)
-        except (OSError, ValueError) as error:
-            raise UnusableFolder(f"cannot read {path}: {error}") from error
-        if list(table.columns) != ["sample", "vjps", "rel_error"]:
-            raise UnusableFolder(f"{path} is not a quadrature limit: delete its folder")
-        return table
+        return _read_table(self.limit_path(system, theta), LIMIT, "is not a quadrature limit")
 
     def certificate_path(self, system: str, theta: str) -> Path:
         return self.path / "certificates" / f"{file_stem(system, theta)}.csv"
 
     def write_certificate(self, system: str, theta: str, certificate: pd.DataFrame) -> None:
         """Keep the verdict on each sample's reference, in the columns of `certificate_table`."""
-        path = self.certificate_path(system, theta)
-        path.parent.mkdir(exist_ok=True)
-        write_whole(path, certificate.to_csv(index=False))
+        _write_table(self.certificate_path(system, theta), certificate)
 
     def read_certificate(self, system: str, theta: str) -> pd.DataFrame:
         """Read the verdicts on a problem's references; none if it was not measured here.
@@ -183,13 +174,7 @@ class RunFolder:
         path = self.certificate_path(system, theta)
         if not path.is_file():
             return pd.DataFrame(columns=CERTIFICATE)
-        try:
-            table = pd.read_csv(path, keep_default_na=False)
-        except (OSError, ValueError) as error:
-            raise UnusableFolder(f"cannot read {path}: {error}") from error
-        if list(table.columns) != CERTIFICATE:
-            raise UnusableFolder(f"{path} holds no certificates: delete its folder")
-        return table
+        return _read_table(path, CERTIFICATE, "holds no certificates", keep_default_na=False)
 
     def write_records(self) -> pd.DataFrame:
         """Gather the finished cells into records.csv."""
@@ -206,6 +191,22 @@ def cell_key(path: Path) -> tuple[str, str, str]:
         return first["system"], first["theta"], first["estimator"]
     except (OSError, ValueError, KeyError, StopIteration, csv.Error) as error:
         raise UnusableFolder(f"{path} is damaged: delete it to measure it again") from error
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, table.to_csv(index=False))
+
+
+def _read_table(path: Path, columns: list[str], otherwise: str, **reading: Any) -> pd.DataFrame:
+    """Read a table of these columns. Raises UnusableFolder, which says `otherwise` what it is."""
+    try:
+        table: pd.DataFrame = pd.read_csv(path, **reading)
+    except (OSError, ValueError) as error:
+        raise UnusableFolder(f"cannot read {path}: {error}") from error
+    if list(table.columns) != columns:
+        raise UnusableFolder(f"{path} {otherwise}: delete its folder")
+    return table
 
 
 def read_records(path: Path) -> pd.DataFrame:

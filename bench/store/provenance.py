@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from threadpoolctl import threadpool_info
 
 LIBRARIES = ("numpy", "scipy", "pandas", "moocore")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,7 @@ def session(references: dict[str, str]) -> dict[str, Any]:
         "libraries": {name: version(name) for name in LIBRARIES},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
+        "blas": _blas(),
         "cores": psutil.cpu_count(),
         "references": references,
     }
@@ -44,6 +46,16 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return result.stdout.strip()
+
+
+def _blas() -> list[str]:
+    """Name the libraries of linear algebra, and the kind of processor whose routines they chose."""
+    found = {
+        " ".join(str(one.get(part, "")) for part in ("internal_api", "version", "architecture"))
+        for one in threadpool_info()
+        if one["user_api"] == "blas"
+    }
+    return sorted(name.strip() for name in found)
 
 
 def _processor() -> str:

@@ -18,6 +18,7 @@ VERBS = {
     "pareto": "Sweep, then draw the figures and print the table of the run.",
     "compare": "Judge whether the estimator NEW dominates BASELINE.",
     "matrix": "Judge every estimator of a run against every other.",
+    "verify": "Measure random cells of a run again, and compare them with its records.",
     "reference": "Print the certificates of a system's reference gradients.",
     "check": "Check an estimator, or a system that estimators are compared on.",
     "traits": "Print what estimators declare of themselves, beside what is measured.",

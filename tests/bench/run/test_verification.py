@@ -1,0 +1,168 @@
+"""Measuring a run again: what reproduces, to the last bit or nearly, and what is found if not."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradpareto.bench.judge.repeats import SLACK, TOLERANCES, differences
+from gradpareto.bench.run.sweep import Budget
+from gradpareto.bench.run.verification import draw_cells, verify
+from gradpareto.bench.store.record import CELL_KEYS, Cell, Record
+from gradpareto.bench.store.records import RunFolder
+from tests.bench.conftest import ROOT, assert_refused
+
+EVERY = ("f_evals", "evals", "steps", "loss", "abs_error", "rel_error", "abs_error_theta")
+
+
+def keys_of(records: pd.DataFrame) -> set[tuple[str, str, str, float]]:
+    return set(records[CELL_KEYS].itertuples(index=False, name=None))
+
+
+def test_a_run_reproduces_to_the_last_bit_where_it_was_measured(
+    small_run: RunFolder, cache: Path, tmp_path: Path
+) -> None:
+    plan = draw_cells(small_run, 1.0, seed=3)
+    found = verify(small_run, plan, RunFolder(tmp_path / "again"), cache, Budget(workers=1))
+    assert found.differences.empty, found.differences.to_string()
+    assert found.unlike == ()
+    assert found.cells == found.to_the_bit == found.reproduced == plan.held == 4
+
+
+def test_the_draw_follows_the_seed_and_the_fraction(small_run: RunFolder) -> None:
+    drawn = [draw_cells(small_run, 0.5, seed).drawn for seed in range(20)]
+    assert all(len(cells) == 2 for cells in drawn)
+    assert draw_cells(small_run, 0.5, 7).drawn == drawn[7]
+    assert len({cell.key for cells in drawn for cell in cells}) == 4
+    assert len(draw_cells(small_run, 1e-6, 0).drawn) == 1
+    assert {cell.estimator for cell in draw_cells(small_run, 1, 0, (), ["ctpg"]).drawn} == {"ctpg"}
+
+
+@pytest.mark.parametrize("column", EVERY)
+def test_the_last_bit_is_compared(small_run: RunFolder, column: str) -> None:
+    records = small_run.read_cells()
+    forged = records.copy()
+    value = forged.loc[5, column]
+    forged.loc[5, column] = (
+        np.nextafter(value, 2 * value) if isinstance(value, float) else value + 1
+    )
+    found = differences(forged, records, keys_of(records))
+    assert list(found["column"]) == [column]
+    assert found.loc[0, "sample"] == records.loc[5, "sample"]
+    elsewhere = differences(forged, records, set())
+    assert len(elsewhere) == (abs(1 / records.loc[5, column]) > 0.02 and column not in EVERY[3:])
+
+
+@pytest.mark.parametrize("column", [*EVERY, "stored_bytes", "peak_bytes"])
+def test_tolerances_elsewhere_have_an_end(small_run: RunFolder, column: str) -> None:
+    records = small_run.read_cells().astype(dict.fromkeys(EVERY, float))
+    # Large enough that a difference of bytes is no matter of a few objects.
+    records[["stored_bytes", "peak_bytes"]] *= 1e6
+    for part, count in ((0.9, 0), (1.5, 1)):
+        forged = records.copy()
+        forged.loc[2, column] /= 1 - part * TOLERANCES[column]
+        assert len(differences(forged, records, set())) == count
+
+
+def test_errors_that_nothing_ranks_are_not_compared_elsewhere(small_run: RunFolder) -> None:
+    records = small_run.read_cells()
+    size = records["abs_error"] / records["rel_error"]
+    records["rel_error"], records["abs_error"] = 4e-11, 4e-11 * size
+    forged = records.assign(rel_error=9e-11, abs_error=9e-11 * size)
+    assert differences(forged, records, set()).empty
+    assert not differences(forged, records, keys_of(records)).empty
+    larger = records.assign(rel_error=2e-10, abs_error=2e-10 * size)
+    assert not differences(larger, records, set()).empty
+
+
+def test_bytes_may_differ_by_a_few_objects(small_run: RunFolder) -> None:
+    records = small_run.read_cells()
+    for part, empty in ((0.9, True), (1.1, False)):
+        forged = records.assign(peak_bytes=records["peak_bytes"] + part * SLACK / 2)  # 2 samples
+        assert differences(forged, records, keys_of(records)).empty is empty
+
+
+def test_a_failure_reproduces_as_a_failure(small_run: RunFolder) -> None:
+    records = small_run.read_cells()
+    failed = records.assign(status="diverged", loss=np.nan, rel_error=np.nan, abs_error=np.nan)
+    assert differences(failed, failed, set()).empty
+    assert set(differences(records, failed, set())["column"]) >= {"status", "rel_error"}
+
+
+def forged(small_run: RunFolder, folder: Path, **changes: Callable[[Any], Any]) -> RunFolder:
+    """Copy a run, with columns of one cell's records changed."""
+    shutil.copytree(small_run.path, folder)
+    records = small_run.read_cells()
+    rows = records[(records["estimator"] == "ctpg") & (records["setting"] == 0.25)]
+    own = [Record(**row) for row in rows.to_dict("records")]  # type: ignore[misc]
+    cell = Cell("lqr", "optimal", "ctpg", 0.25, len(own))
+    new = [
+        replace(one, **{name: change(getattr(one, name)) for name, change in changes.items()})
+        for one in own
+    ]
+    RunFolder(folder).write_cell(cell, new)
+    RunFolder(folder).write_records()
+    return RunFolder(folder)
+
+
+def test_the_command_finds_a_forged_record(
+    call: Callable[..., Any], small_run: RunFolder, tmp_path: Path
+) -> None:
+    halved = {"abs_error": lambda e: e / 2, "rel_error": lambda e: e / 2}
+    folder = forged(small_run, tmp_path / "forged", **halved).path
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    seen = call("verify", folder, "--fraction", 1, "--workers", 1, "--json")
+    assert seen.returncode == 1
+    told = json.loads(seen.stdout)
+    assert (told["cells"], told["reproduced"], told["to_the_bit"]) == (4, 3, 4)
+    assert {row["column"] for row in told["differences"]} == {"abs_error", "rel_error"}
+    assert {row["estimator"] for row in told["differences"]} == {"ctpg"}
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_command_says_what_it_compared_and_how(
+    call: Callable[..., Any], small_run: RunFolder, tmp_path: Path
+) -> None:
+    folder = RunFolder(shutil.copytree(small_run.path, tmp_path / "moved"))
+    provenance = folder.provenance()
+    provenance["sessions"][0]["processor"] = "Abacus"
+    folder.write_provenance(provenance)
+    seen = call("verify", folder.path, "--estimator", "bptt", "--fraction", 0.5, "--workers", 1)
+    assert seen.returncode == 0, seen.stdout
+    assert seen.stdout.startswith("1 of 1 cells reproduce; 1 cells were compared within tolerances")
+    assert "and was Abacus" in seen.stdout
+    assert "1 of 2 cells are measured again, drawn by --seed" in seen.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("results/nothing",), ("there is no run",)),
+        (("results/default", "--fraction", 1.5), ("--fraction", "1.5")),
+        (("results/default", "--fraction", 0), ("--fraction", "positive")),
+        (("results/default", "--seed", -1), ("-1",)),
+        (("results/default", "--system", "heat"), ("no cell", "none fits")),
+        (("results/default", "--x0", "pyproject.toml"), ("initial states", "pyproject.toml")),
+        (("results/figure3",), ("figure3",)),
+    ],
+)
+def test_what_cannot_be_verified_is_refused(
+    call: Callable[..., Any], arguments: tuple[object, ...], words: tuple[str, ...]
+) -> None:
+    assert_refused(call("verify", *arguments), *words)
+
+
+@pytest.mark.parametrize("run", ["default", "field"])
+def test_published_cells_reproduce(run: str, cache: Path, tmp_path: Path) -> None:
+    """A few cells on the LQR are drawn here; tests/faults draws from all published cells."""
+    folder = RunFolder(ROOT / "results" / run)
+    plan = draw_cells(folder, 0.1, 11, ["lqr"], ("bptt-rk4", "ctpg", "gauss_legendre-4"))
+    found = verify(folder, plan, RunFolder(tmp_path / "again"), cache, Budget(workers=1))
+    assert found.cells > 3
+    assert found.differences.empty, found.differences.to_string()

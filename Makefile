@@ -10,7 +10,7 @@ pareto: .venv/runs
 	$(BIN)/gradpareto pareto --out $(RUN) $(FIRST)
 
 test: .venv/tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 lint: .venv/tests
 	$(BIN)/ruff check .

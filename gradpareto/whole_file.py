@@ -1,18 +1,53 @@
 """Writes files whole: a reader, and a program that is cut off, never leave or see half of one."""
 
+import fcntl
 import os
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write under a temporary name in the same folder, then rename. Text is written as UTF-8."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    """Write under a temporary name in the same folder, then rename. Text is written as UTF-8.
+
+    Whoever writes the same file meanwhile waits. What a killed program leaves under the temporary
+    name is overwritten by the next one. Raises OSError, and then the file is what it was.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    with _alone(temporary) as file:
+        try:
+            file.truncate()
             file.write(content.encode() if isinstance(content, str) else content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def is_unfinished(path: Path) -> bool:
+    """Tell whether a file is what `write_whole` was cut off in."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that no other process writes; it is made if it is not there."""
+    while True:
+        # O_NONBLOCK: a named pipe in its place is an error, and not a wait for its reader.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        with open(os.open(path, flags, 0o644), "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(file, path):
+                yield file
+                return
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Tell whether an open file is at this path, and was not renamed while it was waited for."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except FileNotFoundError:
+        return False

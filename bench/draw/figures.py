@@ -1,5 +1,6 @@
 """The figures of a run: relative error against evaluations, memory and time."""
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from gradpareto.bench.judge.frontier import (
 )
 from gradpareto.bench.store.file_names import file_stem
 from gradpareto.systems import Array
+from gradpareto.whole_file import write_whole
 
 DPI = 150
 ENTRY = 0.222
@@ -130,12 +132,21 @@ def draw_run(records: pd.DataFrame, limits: Limits, folder: Path) -> list[Path]:
 def write(figure: Figure, stem: str) -> list[Path]:
     """Write stem.png and stem.svg, the same bytes for the same figure."""
     figure.set_dpi(DPI)  # print_svg changes it
-    raster: Any = FigureCanvasAgg(figure)
-    raster.print_png(f"{stem}.png")
+    raster, drawn = Path(f"{stem}.png"), io.BytesIO()
+    write_png(figure, raster)
     with mpl.rc_context({"svg.hashsalt": "gradpareto"}):
         vector: Any = FigureCanvasSVG(figure)
-        vector.print_svg(f"{stem}.svg", metadata={"Date": None})
-    return [Path(f"{stem}.png"), Path(f"{stem}.svg")]
+        vector.print_svg(drawn, metadata={"Date": None})
+    write_whole(Path(f"{stem}.svg"), drawn.getvalue())
+    return [raster, Path(f"{stem}.svg")]
+
+
+def write_png(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    canvas: Any = FigureCanvasAgg(figure)
+    drawn = io.BytesIO()
+    canvas.print_png(drawn)
+    write_whole(path, drawn.getvalue())
 
 
 def _problems(records: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gradpareto.bench.store.file_names import file_stem
 from gradpareto.bench.store.record import CELL_KEYS, COLUMNS, Cell, Record
-from gradpareto.whole_file import write_whole
+from gradpareto.whole_file import is_unfinished, write_whole
 
 SCHEMA = 3
 READABLE = (1, 2, 3)
@@ -58,7 +58,9 @@ class RunFolder:
         """Tell whether there is a run here. Raises UnusableFolder if there is something else."""
         if self.provenance_path.is_file():
             return True
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (
+            not self.path.is_dir() or not all(map(is_unfinished, self.path.iterdir()))
+        ):
             raise UnusableFolder(
                 f"{self.path} is no run folder (no provenance.json) and not empty: name another"
             )

@@ -7,6 +7,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.draw.dimension_figure import dimension_figure
+from gradpareto.bench.draw.figures import write_png
 from gradpareto.bench.run.dimension import measure_dimension
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder
@@ -64,7 +65,7 @@ def verb(grids: tuple[int, ...], error: float, samples: int, out: Path, as_json:
     with threadpool_limits(1), np.errstate(all="ignore"), progress() as report:
         table = measure_dimension(sorted(grids), error, samples, report)
     write_whole(folder.records_path, table.to_csv(index=False))
-    dimension_figure(table, error).savefig(out / "dimension.png")
+    write_png(dimension_figure(table, error), out / "dimension.png")
     if as_json:
         print_json(table.to_dict("records"))
     else:

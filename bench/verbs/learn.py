@@ -9,6 +9,7 @@ import numpy as np
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
+from gradpareto.bench.draw.figures import write_png
 from gradpareto.bench.learning.compare import (
     Budget,
     Comparison,
@@ -187,7 +188,7 @@ def verb(asked: Training, system: str) -> None:
         rows = summary(comparison, histories)
         if asked.store_trained:
             _store(best_theta(comparison, histories), asked.command(comparison), store)
-    learning_curves(histories).savefig(folder / "learning.png")
+    write_png(learning_curves(histories), folder / "learning.png")
     if asked.as_json:
         print_json([asdict(row) for row in rows])
     else:

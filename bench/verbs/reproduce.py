@@ -6,6 +6,7 @@ import click
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from gradpareto.bench.draw.figures import write_png
 from gradpareto.bench.paper.figures import FIGURES
 from gradpareto.bench.paper.reproduction import Scale
 from gradpareto.bench.verbs.options import AS_JSON, PATH, Between, Count
@@ -53,7 +54,7 @@ def verb(
     with threadpool_limits(1), np.errstate(all="ignore"), progress() as report:
         found = FIGURES[number](Scale(quick, iterations, trials), folder, report)
     path = folder / f"figure{number}.png"
-    found.figure.savefig(path)
+    write_png(found.figure, path)
     write_whole(folder / "findings.txt", "".join(f"{line}\n" for line in found.sentences))
     if as_json:
         print_json({"figure": str(path), "findings": found.sentences})

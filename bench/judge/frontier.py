@@ -29,6 +29,7 @@ import moocore
 import numpy as np
 import pandas as pd
 
+from gradpareto.bench.judge.medians import grouped_medians
 from gradpareto.bench.store.record import SILENT
 from gradpareto.reference import Reference
 from gradpareto.systems import Array
@@ -90,8 +91,16 @@ def comparable(records: pd.DataFrame) -> pd.DataFrame:
     Their true gradient is zero, so that no error is relative to it, or it is not certified. The
     records may be of several problems.
     """
+    silent = records.status.isin(SILENT).to_numpy()
+    if not silent.any():
+        return records
     sample = pd.MultiIndex.from_frame(records[["system", "theta", "sample"]])
-    return records[~sample.isin(sample[records.status.isin(SILENT)])]
+    return records[~sample.isin(sample[silent])]
+
+
+def _finished(records: pd.DataFrame) -> Array:
+    """Tell of each record (N,) whether it is an estimate's."""
+    return np.asarray(records.status.to_numpy() == "ok")
 
 
 def at_floor(records: pd.DataFrame) -> pd.Series:
@@ -100,9 +109,12 @@ def at_floor(records: pd.DataFrame) -> pd.Series:
     An error of exactly zero always is, even where the reference is exact, and so is the record of
     an estimator that called nothing.
     """
-    above = records.abs_error >= FLOOR_FACTOR * records.reference_uncertainty
-    above &= (records.abs_error > 0) & (records.evals > 0)
-    return (records.status == "ok") & ~above
+    error, uncertainty, evals = (
+        records[name].to_numpy(dtype=float)
+        for name in ("abs_error", "reference_uncertainty", "evals")
+    )
+    above = (error >= FLOOR_FACTOR * uncertainty) & (error > 0) & (evals > 0)
+    return pd.Series(_finished(records) & ~above, records.index)
 
 
 def deciding(records: pd.DataFrame) -> pd.DataFrame:
@@ -153,7 +165,7 @@ def attainment(records: pd.DataFrame) -> Attainment:
     """Compute an estimator's attainment from all its records on a problem, failures included."""
     records = comparable(records)
     floor, sample = at_floor(records).to_numpy(), records["sample"].to_numpy()
-    error = records.rel_error.where(records.status == "ok").to_numpy()
+    error = np.where(_finished(records), records.rel_error.to_numpy(dtype=float), np.nan)
     setting, evals = records.setting.to_numpy(), records.evals.to_numpy(dtype=float)
     curves = {}
     for own in np.unique(sample).tolist():
@@ -184,11 +196,14 @@ def median_points(records: pd.DataFrame) -> pd.DataFrame:
     error smaller; its other columns are not known. Settings at which at most half of the samples
     are among the records are left out.
     """
-    finished = records.status == "ok"
-    known = records[MEDIANS].where(finished)
-    known = known.assign(setting=records.setting, rel_error=known.rel_error.where(finished, np.inf))
-    settings = known.groupby("setting")
-    return settings.median()[settings.size() > records["sample"].nunique() / 2]
+    finished = _finished(records)
+    columns = [records[name].to_numpy(dtype=float) for name in MEDIANS]
+    known = np.where(finished, columns, np.nan)
+    known[MEDIANS.index("rel_error"), ~finished] = np.inf
+    settings, sizes, medians = grouped_medians(records.setting.to_numpy(), known)
+    by_name = dict(zip(MEDIANS, medians, strict=True))
+    points = pd.DataFrame(by_name, pd.Index(settings, name="setting"))
+    return points[sizes > len(np.unique(records["sample"])) / 2]
 
 
 def median_curve(records: pd.DataFrame, cost: str = "evals") -> Curve:
@@ -196,7 +211,8 @@ def median_curve(records: pd.DataFrame, cost: str = "evals") -> Curve:
 
     `cost` is one of MEDIANS.
     """
-    points = median_points(records[~at_floor(records)])
+    needed = records[[*MEDIANS, "status", "setting", "sample"]]
+    points = median_points(needed[~at_floor(records)])
     columns = (points.index, points[cost], points.rel_error)
     return curve(*(column.to_numpy(dtype=float) for column in columns))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.judge.frontier import attainment
+from gradpareto.bench.judge.medians import median_known
 from gradpareto.bench.judge.pairs import (
     LOOSEST,
     Answer,
@@ -14,7 +15,6 @@ from gradpareto.bench.judge.pairs import (
     answer,
     compare_pairs,
     mean_log_ratios,
-    median_known,
 )
 from gradpareto.whole_file import write_whole
 

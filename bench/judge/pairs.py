@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from gradpareto.bench.judge.frontier import Attainment, attained
+from gradpareto.bench.judge.medians import median_known
 from gradpareto.systems import Array
 
 Answer = Literal["dominates", "is dominated", "neither"]
@@ -110,18 +111,3 @@ def mean_log_ratios(log_ratios: Array) -> Array:
     number = finite.sum(axis=-1)
     sums = np.where(finite, log_ratios, 0).sum(axis=-1)
     return np.asarray(np.where(number > 0, sums / np.maximum(number, 1), np.nan))
-
-
-def median_known(values: Array) -> Array:
-    """Return the median over the last axis of what is not NaN.
-
-    It is NaN where nothing is known, and where it would be the mean of -inf and inf.
-    """
-    ordered, count = np.sort(values, axis=-1), (~np.isnan(values)).sum(axis=-1)
-    low, high = (
-        np.take_along_axis(ordered, np.maximum(place, 0)[..., None], -1)[..., 0]
-        for place in ((count - 1) // 2, np.minimum(count // 2, values.shape[-1] - 1))
-    )
-    with np.errstate(invalid="ignore"):
-        middle = np.where(low == high, low, 0.5 * (low + high))
-    return np.where(count > 0, middle, np.nan)

@@ -35,10 +35,12 @@ def summarise(
     """
     rows = []
     known = comparable(records)
-    for (system, theta, estimator), group in known.groupby(["system", "theta", "estimator"]):
-        problem = (str(system), str(theta))
-        limit = limit_at(limits[problem], np.array(TARGETS))
-        rows.append({"system": system, "theta": theta, "estimator": estimator} | _row(group, limit))
+    for (system, theta), of_problem in known.groupby(["system", "theta"]):
+        limit = limit_at(limits[str(system), str(theta)], np.array(TARGETS))
+        rows += [
+            {"system": system, "theta": theta, "estimator": estimator} | _row(group, limit)
+            for estimator, group in of_problem.groupby("estimator")
+        ]
     return pd.DataFrame(rows)
 
 

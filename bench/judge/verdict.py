@@ -19,6 +19,7 @@ from gradpareto.bench.judge.frontier import (
     median_curve,
     weighted,
 )
+from gradpareto.bench.judge.medians import median_known
 from gradpareto.bench.judge.pairs import (
     LOOSEST,
     TIE,
@@ -28,7 +29,6 @@ from gradpareto.bench.judge.pairs import (
     compare_pairs,
     ladder,
     mean_log_ratios,
-    median_known,
 )
 from gradpareto.systems import Array
 

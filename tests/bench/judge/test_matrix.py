@@ -10,7 +10,7 @@ from matplotlib.collections import PolyCollection
 
 from gradpareto.bench.draw.matrix_figure import matrix_figure
 from gradpareto.bench.judge.matrix import COLUMNS, counts, verdict_matrix, winners, winners_markdown
-from gradpareto.bench.judge.pairs import median_known
+from gradpareto.bench.judge.medians import grouped_medians, median_known
 from gradpareto.bench.judge.verdict import compare
 from gradpareto.bench.store.records import read_records
 from tests.bench.conftest import MakeRecords
@@ -75,6 +75,18 @@ def test_the_median_of_what_is_known(row: list[float]) -> None:
 def test_where_nothing_is_known_there_is_no_median() -> None:
     values = np.array([[np.nan, np.nan], [-np.inf, np.inf], [-np.inf, np.nan]])
     np.testing.assert_array_equal(median_known(values), [np.nan, np.nan, -np.inf])
+
+
+def test_medians_of_groups_of_any_size_are_those_of_pandas() -> None:
+    rng = np.random.default_rng(0)
+    groups, values = rng.choice([0.5, 0.25, 2.0, 1.0], 23), rng.standard_normal((2, 23))
+    values[0, rng.random(23) < 0.4] = np.nan
+    values[:, groups == 2.0] = np.nan
+    found, sizes, medians = grouped_medians(groups, values)
+    known = pd.DataFrame(values.T).groupby(groups)
+    assert list(found) == list(known.size().index)
+    assert list(sizes) == list(known.size())
+    np.testing.assert_array_equal(medians.T, known.median())
 
 
 def test_the_figure_shows_every_pair_that_was_judged(three: pd.DataFrame) -> None:

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from gradpareto.reference.gradient import LossAndGradient, NotSolved
-from gradpareto.reference.quadrature import butcher, extrapolation, gauss
+from gradpareto.reference.quadrature import butcher, combined, extrapolation, gauss
 from gradpareto.reference.simplified_newton import SimplifiedNewton, jacobian
 from gradpareto.systems import Array, Factors, Problem
 
@@ -48,7 +48,7 @@ class _Step:
         """Solve for the slopes, states and running costs (stages, B), from x at the start."""
 
         def flow(slopes: Array) -> tuple[Array, tuple[Array, Array]]:
-            states = x + self.h[:, None] * np.tensordot(iteration.matrix, slopes, 1)
+            states = x + self.h[:, None] * combined(iteration.matrix, slopes)
             dx, cost = self.problem.flow(*self._rows(states))
             return dx.reshape(states.shape), (states, cost.reshape(self.stages, -1))
 
@@ -60,7 +60,7 @@ class _Step:
         """Solve for the stages' pullbacks and theta-factors, from the costate at the end."""
 
         def pullback(pulled: Array) -> tuple[Array, Factors]:
-            a = costate + self.h[:, None] * np.tensordot(iteration.matrix, pulled, 1)
+            a = costate + self.h[:, None] * combined(iteration.matrix, pulled)
             lane, t, x = self._rows(states)
             gx, factors = self.problem.pullback(lane, t, x, a.reshape(x.shape), np.ones(len(x)))
             return gx.reshape(states.shape), factors
@@ -190,7 +190,7 @@ def _forward(segments: list[list[_Step]], x0: Array) -> tuple[Array, list[Array]
             slopes, (states, cost) = step.forward(x, guess, iteration)
             history.append(states)
             loss = loss + step.h * (b @ cost)
-            x = x + step.h[:, None] * np.tensordot(b, slopes, 1)
+            x = x + step.h[:, None] * combined(b, slopes)
             before = step
     return x, history, loss
 
@@ -211,7 +211,7 @@ def _backward(
             # Backward in time, the stages are in the opposite order.
             guess = after.ahead(pulled[::-1], step.h)[::-1]
             pulled, factors = step.backward(costate, history.pop(), guess, iteration)
-            costate = costate + step.h[:, None] * np.tensordot(b, pulled, 1)
+            costate = costate + step.h[:, None] * combined(b, pulled)
             after = step
             nodes += zip(*(np.split(factor, stages) for factor in factors), strict=True)
             weights += list(b[:, None] * step.h)

@@ -12,6 +12,7 @@ import numpy as np
 import scipy
 
 from gradpareto.reference.gradient import NotSolved
+from gradpareto.reference.quadrature import combined
 from gradpareto.systems import Array
 
 ATOL = 1e-4
@@ -83,10 +84,11 @@ class DenseOutput:
         found = np.searchsorted(self._keys, self._key(lane, t), side="right") - 1
         step = np.maximum(found, self.first[lane])
         x = ((t - self.starts[step]) / self.lengths[step])[:, None]
+        coefficients, factors = self.coefficients[step], (x, 1 - x)
         y = np.zeros((len(t), self.values.shape[1]))
-        for number in reversed(range(self.coefficients.shape[1])):
-            y += self.coefficients[step, number]
-            y *= 1 - x if number % 2 else x
+        for number in reversed(range(coefficients.shape[1])):
+            y += coefficients[:, number]
+            y *= factors[number % 2]
         return y + self.values[step]
 
     def _key(self, lane: Array, t: Array) -> Array:
@@ -172,9 +174,10 @@ class _Solve:
         counted = np.where(accepted, 0, self.short[going])
         self.short[going] = np.where(shortest, self.short[going] + 1, counted)
         with np.errstate(divide="ignore"):
-            factor = np.clip(_SAFETY * error ** (-1 / 8), _SHRINK, self.grow[going])
+            wanted = _SAFETY * error ** (-1 / 8)
+        factor = np.minimum(np.maximum(wanted, _SHRINK), self.grow[going])
         factor[shortest] = _GROW
-        self.h[going] = np.clip(step * factor, -self.longest, self.longest)
+        self.h[going] = np.minimum(np.maximum(step * factor, -self.longest), self.longest)
         # After a rejection, steps do not grow at once.
         self.grow[going] = np.where(accepted, _GROW, 1.0)
 
@@ -249,12 +252,13 @@ def _stages(
 
     The first slope is f.
     """
+    method, column = scipy.integrate.DOP853, h[:, None]
+    a, c = method.A, method.C
     k = np.empty((16, *y.shape), dtype=y.dtype)
     k[0] = f
     for i in range(1, 12):
-        inner = y + h[:, None] * np.tensordot(scipy.integrate.DOP853.A[i, :i], k[:i], 1)
-        k[i] = slope(lane, t + scipy.integrate.DOP853.C[i] * h, inner)
-    return k, y + h[:, None] * np.tensordot(scipy.integrate.DOP853.B, k[:12], 1)
+        k[i] = slope(lane, t + c[i] * h, y + column * combined(a[i, :i], k[:i]))
+    return k, y + column * combined(method.B, k[:12])
 
 
 def _error(k: Array, h: Array, scale: Array) -> Array:
@@ -263,7 +267,7 @@ def _error(k: Array, h: Array, scale: Array) -> Array:
     It is infinite where it overflows.
     """
     fifth, third = (
-        ((np.tensordot(weights[:12], k[:12], 1) / scale) ** 2).sum(axis=1)
+        ((combined(weights[:12], k[:12]) / scale) ** 2).sum(axis=1)
         for weights in (scipy.integrate.DOP853.E5, scipy.integrate.DOP853.E3)
     )
     both = (fifth + 0.01 * third) * scale.shape[1]
@@ -277,14 +281,14 @@ def _coefficients(slope: Slope, steps: _Steps) -> Array:
     for i, (c, row) in enumerate(
         zip(scipy.integrate.DOP853.C_EXTRA, scipy.integrate.DOP853.A_EXTRA, strict=True), 13
     ):
-        inner = steps.y + h * np.tensordot(row[:i], k[:i], 1)
+        inner = steps.y + h * combined(row[:i], k[:i])
         k[i] = slope(steps.lanes, steps.t + c * steps.h, inner)
     change = steps.new - steps.y
     low = change, h * k[0] - change, 2 * change - h * (k[12] + k[0])
-    return np.stack([*low, *(h * np.tensordot(scipy.integrate.DOP853.D, k, 1))], axis=1)
+    return np.stack([*low, *(h * combined(scipy.integrate.DOP853.D, k))], axis=1)
 
 
 def _inside(slope: Slope, start: float, end: float) -> Slope:
     """Return the slope, but taken at a breakpoint from inside the segment, one rounding away."""
     low, high = sorted((float(np.nextafter(start, end)), float(np.nextafter(end, start))))
-    return lambda lane, t, y: slope(lane, np.clip(t, low, high), y)
+    return lambda lane, t, y: slope(lane, np.minimum(np.maximum(t, low), high), y)

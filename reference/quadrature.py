@@ -39,6 +39,20 @@ def extrapolation(stages: int, ratio: Array) -> Array:
     `ratio` (B,) is the length of the next step over that of this one.
     """
     c, b = gauss(stages)
-    here = legendre.legvander(2 * c - 1, stages - 1)
     ahead = legendre.legvander(1 + 2 * ratio[:, None] * c, stages - 1)
-    return np.asarray(b * ((ahead * (2 * np.arange(stages) + 1)) @ here.T))
+    return np.asarray(b * ((ahead * (2 * np.arange(stages) + 1)) @ _at_nodes(stages).T))
+
+
+@cache
+def _at_nodes(stages: int) -> Array:
+    """Return the first Legendre polynomials, one a column, at the nodes (stages, stages)."""
+    return legendre.legvander(2 * gauss(stages)[0] - 1, stages - 1)
+
+
+def combined(weights: Array, values: Array) -> Array:
+    """Return sum_j weights_kj values_j (K, ...) of values (S, ...), or (...) if weights are (S,).
+
+    NumPy's `tensordot` makes the same product, and takes longer to see what it is than to make it.
+    """
+    flat = np.atleast_2d(weights).dot(values.reshape(len(values), -1))
+    return np.asarray(flat.reshape(*weights.shape[:-1], *values.shape[1:]))

@@ -48,12 +48,14 @@ def held_at_turn(
     first = with_meter(problem, _ArrayMeter(samples))
     if not _turns(estimator, first, x0, setting):
         return None, float(first.meter.f_evals.max())
+    gc.freeze()  # so that collecting at the turn looks at what the call makes alone
     tracemalloc.start()
     try:
         counted = with_meter(problem, _ArrayMeter(samples))
         _turns(estimator, counted, x0, setting)
     finally:
         tracemalloc.stop()
+        gc.unfreeze()
     return counted.meter.stored_bytes, float(counted.meter.f_evals.max())
 
 

@@ -1,7 +1,12 @@
-"""Writes files whole: a reader, and a program that is cut off, never leave or see half of one."""
+"""Writes files whole, and opens what is a file.
 
+A reader never sees half of what is written, and a program that is cut off never leaves half of it.
+"""
+
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,3 +56,15 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read its bytes, without ever waiting.
+
+    Raises OSError if there is none, or if it is a folder, a named pipe or a device.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file", str(path))
+        yield file

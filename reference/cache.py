@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import numpy as np
 import platformdirs
 import scipy
 
+from gradpareto.array_file import Shape, opened_arrays
 from gradpareto.reference.certificate import Reference
 from gradpareto.reference.certification import certify
-from gradpareto.reference.limit import QuadratureLimit
+from gradpareto.reference.limit import MAX_VJPS, QuadratureLimit
 from gradpareto.systems import Array, Problem
 from gradpareto.systems.code_digest import code_digest
 from gradpareto.systems.description import describe
@@ -41,8 +43,8 @@ def load_or_certify(
 
     `expected` is the cache key when the code was loaded, if that was earlier. Where the code or its
     data has changed on disk meanwhile, the reference is certified and not kept: it would have the
-    key of other code. Raises what `certify` and `cache_key` raise, OSError if the folder cannot be
-    written, and TamperedCache if the file is not what was written.
+    key of other code. Raises what `certify` and `cache_key` raise, OSError, before anything is
+    solved, if the folder cannot be written, and TamperedCache if the file is not what was written.
     """
     x0 = problem.check_x0(x0)
     key = cache_key(problem, x0)
@@ -50,7 +52,8 @@ def load_or_certify(
         return certify(problem, x0)
     path = folder / f"{key}.npz"
     if path.exists():
-        return _read(path, key)
+        return _read(path, key, problem, x0)
+    _check_room(folder, problem, x0)
     reference = certify(problem, x0)
     if cache_key(problem, x0) == key:
         _write(path, key, reference)
@@ -73,15 +76,27 @@ def cache_key(problem: Problem, x0: Array) -> str:
     return _digest(text.encode() for text in (versions, code, *map(describe, parts)))
 
 
+def _check_room(folder: Path, problem: Problem, x0: Array) -> None:
+    """Write as much as a reference of x0 takes, and delete it. Raises OSError if that fails."""
+    numbers = x0.size + len(x0) * (problem.policy.size + MAX_VJPS)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(2 * numbers * 8))
+    except OSError as error:
+        raise OSError(f"references cannot be kept in {folder}: {error.strerror}") from error
+
+
 def _write(path: Path, key: str, reference: Reference) -> None:
     """Write a reference with the digest of its content."""
+    samples = len(reference.loss)
     arrays: dict[str, Any] = {
         "loss": reference.loss,
         "grad_x0": reference.grad_x0,
         "grad_theta": reference.grad_theta,
         "uncertainty": reference.uncertainty,
-        "names": np.array(list(reference.disagreements)),
-        "disagreements": np.array(list(reference.disagreements.values())),
+        "names": np.array(list(reference.disagreements), dtype=str),
+        "disagreements": np.array(list(reference.disagreements.values())).reshape(-1, samples),
         "refused": np.array(reference.refused),
         "untested": np.array(reference.untested),
         "zero": reference.zero,
@@ -90,18 +105,34 @@ def _write(path: Path, key: str, reference: Reference) -> None:
         "limit_abs_error": reference.limit.abs_error,
     }
     arrays[_DIGEST] = np.array(_content(key, arrays))
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     np.savez(content, **arrays)
     write_whole(path, content.getvalue())
 
 
-def _read(path: Path, key: str) -> Reference:
-    """Read a reference. Raises TamperedCache if the file is not what was written."""
+def _read(path: Path, key: str, problem: Problem, x0: Array) -> Reference:
+    """Read the reference of x0. Raises TamperedCache if the file is not what was written."""
+    samples, dimension = x0.shape
+    shapes: dict[str, tuple[type, Shape]] = {
+        "loss": (float, (samples,)),
+        "grad_x0": (float, (samples, dimension)),
+        "grad_theta": (float, (samples, problem.policy.size)),
+        "uncertainty": (float, (samples,)),
+        "names": (str, (None,)),
+        "disagreements": (float, (None, samples)),
+        "refused": (str, (samples,)),
+        "untested": (str, (samples,)),
+        "zero": (bool, (samples,)),
+        "resolution": (float, ()),
+        "limit_vjps": (int, (MAX_VJPS,)),
+        "limit_abs_error": (float, (samples, MAX_VJPS)),
+    }
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        sound = str(arrays.pop(_DIGEST)) == _content(key, arrays)
+        with opened_arrays(path) as read:
+            arrays = {name: read(name, *expected) for name, expected in shapes.items()}
+            sound = str(read(_DIGEST, str, ())) == _content(key, arrays)
+        names = arrays["names"].tolist()
+        disagreements = dict(zip(names, arrays["disagreements"], strict=True))
     except Exception:  # A changed byte may fail anywhere: in zipfile, zlib, the header's parser.
         sound = False
     if not sound:
@@ -111,7 +142,7 @@ def _read(path: Path, key: str) -> Reference:
         grad_x0=arrays["grad_x0"],
         grad_theta=arrays["grad_theta"],
         uncertainty=arrays["uncertainty"],
-        disagreements=dict(zip(arrays["names"].tolist(), arrays["disagreements"], strict=True)),
+        disagreements=disagreements,
         limit=QuadratureLimit(arrays["limit_vjps"], arrays["limit_abs_error"]),
         refused=tuple(arrays["refused"].tolist()),
         untested=tuple(arrays["untested"].tolist()),

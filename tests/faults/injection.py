@@ -89,3 +89,26 @@ def chosen(moments: int, count: int) -> list[int]:
     if os.environ.get("GRADPARETO_FAULTS") == "all":
         count = moments
     return sorted({1 + round(k * (moments - 1) / max(count - 1, 1)) for k in range(count)})
+
+
+def refused_in_one_line(ended: Ended, *words: str) -> None:
+    """Assert status 2 and one line of complaint with these words; lines of progress may precede."""
+    assert ended.status == 2, ended.said
+    lines = [line for line in ended.said.splitlines() if not line[:1].isdigit()]
+    assert len(lines) == 1, ended.said
+    assert lines[0].startswith("gradpareto: "), ended.said
+    for word in words:
+        assert word in lines[0]
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[Path]:
+    """Mount a disk of that many bytes; skip the test where only the superuser may."""
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
+        pytest.skip("a small disk is mounted by the superuser")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import psutil
 
-from gradpareto.bench.learning.history import STATUS, History
-from gradpareto.bench.learning.setups import Setup
+from gradpareto.bench.learning.history import STATUS, History, State
+from gradpareto.bench.learning.setups import HELDOUT, Setup
 from gradpareto.bench.learning.train import OnDivergence, Run, heldout_loss, train
 from gradpareto.bench.plugins.cell_code import set_aside_older_histories
 from gradpareto.bench.run.report import Report
@@ -25,6 +26,8 @@ Budget = Literal["iterations", "evals", "seconds"]
 The first estimator makes its iterations. Under a budget of evals or seconds, each trial of the
 other estimators goes on until it has spent what the same trial of the first did.
 """
+LANE_ARRAYS = 30
+"""The arrays (lanes, state_dim) that a solve of the held-out loss has at once: DOP853's stages."""
 MOST_ITERATIONS = 100
 """An estimator that spends next to nothing makes at most this many times the first's iterations."""
 
@@ -85,8 +88,10 @@ def learn(comparison: Comparison, folder: Path, report: Report) -> dict[str, His
     """Train with each estimator, and return the histories by the estimators' names.
 
     They are kept in `folder`, beside records.csv and the provenance; what is there already is
-    continued. Raises UnusableFolder or UnusableHistory if the folder holds something else.
+    continued. Raises UnusableFolder or UnusableHistory if the folder holds something else, and
+    ValueError if there are more trials than memory can hold.
     """
+    _check_memory(comparison)
     held = RunFolder(folder)
     held.open(
         {
@@ -109,6 +114,19 @@ def learn(comparison: Comparison, folder: Path, report: Report) -> dict[str, His
         histories[estimator] = train(run, folder / f"{estimator}.npz", report)
     write_whole(held.records_path, records(comparison, histories).to_csv(index=False))
     return histories
+
+
+def _check_memory(comparison: Comparison) -> None:
+    """Raise ValueError if what all trials have at once is more than the memory that is free."""
+    setup, free = comparison.setup, psutil.virtual_memory().available
+    kept = setup.optimiser.count + 3  # the moments, theta, its gradient and its change
+    lanes = setup.batch * setup.policy.size + HELDOUT * setup.system.state_dim * LANE_ARRAYS
+    needed = 8 * comparison.trials * (kept * setup.policy.size + lanes)
+    if needed > free:
+        raise ValueError(
+            f"{comparison.trials:,} trials at once take {needed / 2**30:,.0f} GiB of memory, and "
+            f"{free / 2**30:,.0f} GiB are free: ask for fewer"
+        )
 
 
 def records(comparison: Comparison, histories: Mapping[str, History]) -> pd.DataFrame:
@@ -162,7 +180,7 @@ def summary(comparison: Comparison, histories: Mapping[str, History]) -> list[Su
             evals=float(np.median(state.evals)),
             seconds=float(np.median(state.seconds)),
             heldout_before=float(np.median(start)),
-            heldout_after=float(np.median(heldout_loss(comparison.setup, state.theta))),
+            heldout_after=float(np.median(_loss_after(comparison.setup, state))),
             rel_error=float(np.median(errors)) if len(errors) else np.nan,
             checks=len(errors),
             skipped=int((status == STATUS.index("skipped")).sum()),
@@ -171,6 +189,14 @@ def summary(comparison: Comparison, histories: Mapping[str, History]) -> list[Su
         )
         rows.append(row)
     return rows
+
+
+def _loss_after(setup: Setup, state: State) -> Array:
+    """Return the held-out loss (N,) of each trial's policy; NaN if the trial has diverged."""
+    losses, whole = np.full(len(state.theta), np.nan), state.status != STATUS.index("diverged")
+    if whole.any():
+        losses[whole] = heldout_loss(setup, state.theta[whole])
+    return losses
 
 
 def best_theta(comparison: Comparison, histories: Mapping[str, History]) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gradpareto.array_file import Read, opened_arrays
 from gradpareto.systems import Array
 from gradpareto.whole_file import write_whole
 
@@ -15,7 +16,8 @@ STATUS = ("done", "ok", "skipped", "diverged")
 """The status of a trial's iteration.
 
 `done`: the trial had come to its end before. `ok`: its step was taken. `skipped`: its step was left
-out, because the loss or the gradient was not finite. `diverged`: the trial was given up over that.
+out, because the loss or the gradient was not finite. `diverged`: the trial was given up over that,
+or its parameters were lost.
 """
 
 
@@ -49,6 +51,8 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
+COUNTED = ("status", "f_evals", "vjp_evals", "failures")
+"""The columns of whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -123,22 +127,60 @@ def save(path: Path, key: str, history: History) -> None:
     write_whole(path, content.getvalue())
 
 
-def load(path: Path, key: str) -> History:
-    """Read the history of the run that `key` tells.
+def load(path: Path, key: str, like: State) -> History:
+    """Read the history of the run that `key` tells, whose state has the shapes of `like`.
 
     Raises UnusableHistory if the file is damaged, or its run was set up differently.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        held = str(arrays["key"])
-        columns = [arrays[f"row_{name}"] for name in COLUMNS]
-        rows = [Row(*values) for values in zip(*columns, strict=True)]
-        state = State(*(arrays[f"state_{f.name}"] for f in fields(State)))
-        taken = zip(arrays["snapshot_iterations"], arrays["snapshot_theta"], strict=True)
-        snapshots = {int(iteration): theta for iteration, theta in taken}
+        with opened_arrays(path) as read:
+            held = str(read("key", str, ()))
+            if held == key:
+                return _read(read, *like.moments.shape)
     except Exception as error:  # A changed byte may fail anywhere: in zipfile, the header's parser.
         raise UnusableHistory(f"{path} is damaged: delete it to learn again") from error
-    if held != key:
-        raise UnusableHistory(f"{path} was learned with {held}, not {key}: name another folder")
-    return History(rows, state, snapshots)
+    raise UnusableHistory(f"{path} was learned with {held[:500]}, not {key}: name another folder")
+
+
+def _read(read: Read, moments: int, trials: int, parameters: int) -> History:
+    """Read the arrays of a history. Raises ValueError if they contradict each other."""
+    made = int(read("state_iteration", int, ()))
+    state = State(
+        np.array(made),
+        theta=read("state_theta", float, (trials, parameters)),
+        moments=read("state_moments", float, (moments, trials, parameters)),
+        updates=read("state_updates", int, (trials,)),
+        evals=read("state_evals", int, (trials,)),
+        seconds=read("state_seconds", float, (trials,)),
+        status=read("state_status", int, (trials,)),
+    )
+    columns = [
+        read(f"row_{name}", int if name in COUNTED else float, (made, trials)) for name in COLUMNS
+    ]
+    rows = [Row(*values) for values in zip(*columns, strict=True)]
+    taken = read("snapshot_iterations", int, (None,)).tolist()
+    thetas = read("snapshot_theta", float, (len(taken), parameters))
+    history = History(rows, state, dict(zip(taken, thetas, strict=True)))
+    if not _consistent(history):
+        raise ValueError("the arrays contradict each other")
+    return history
+
+
+def _consistent(history: History) -> bool:
+    """Tell whether the state is where the rows lead to, and every number is one that can be."""
+    state, status = history.state, history.column("status")
+    made, ok, diverged = len(status), STATUS.index("ok"), STATUS.index("diverged")
+    known = np.isin(status, range(len(STATUS))).all() and np.isin(state.status, (0, ok, diverged))
+    counted = all((history.column(name) >= 0).all() for name in COUNTED)
+    spent = (history.column("f_evals") + history.column("vjp_evals")).sum(axis=0)
+    given_up = (status == diverged).any(axis=0)
+    return bool(
+        np.all(known)
+        and counted
+        and (state.evals == spent).all()
+        and (state.updates == (status == ok).sum(axis=0)).all()
+        and (state.status[given_up] == diverged).all()
+        and (made > 0 or (state.status == ok).all())
+        and 0 in history.snapshots
+        and all(0 <= number <= made for number in history.snapshots)
+    )

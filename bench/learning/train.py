@@ -19,11 +19,16 @@ OnDivergence = Literal["skip", "stop"]
 """The treatment of samples whose loss or gradient is not finite.
 
 `skip` leaves them out of their trial's mean, and leaves the trial's step out if no sample remains;
-`stop` ends the trial there as `diverged`.
+`stop` ends the trial there as `diverged`. Either ends a trial whose parameters are lost (FARTHEST),
+or that was skipped over and over (MOST_SKIPPED).
 """
 
 CHECKPOINT_SECONDS = 20.0
 HELDOUT_TOLERANCE = 1e-6
+MOST_SKIPPED = 100
+"""A trial of which this many iterations in a row were skipped has diverged."""
+FARTHEST = 1e3
+"""A trial has diverged when its parameters' norm is this many times what it was, or at least 1."""
 _DONE, _OK, _SKIPPED, _DIVERGED = range(len(STATUS))
 
 
@@ -69,10 +74,12 @@ class Run:
 def train(run: Run, path: Path, report: Report) -> History:
     """Train, and return the run's history; it is kept in the file `path` and continued from there.
 
+    It is kept after the first iteration that is made here, and then every CHECKPOINT_SECONDS.
     Raises UnusableHistory if the file holds another run's.
     """
-    history = load(path, run.key) if path.exists() else _start(run)
-    saved = time.monotonic()
+    history, saved = _start(run), -np.inf
+    if path.exists():
+        history = load(path, run.key, history.state)
     try:
         while (history.state.status == _OK).any():
             history.state = _iterate(run, history)
@@ -122,7 +129,25 @@ def _iterate(run: Run, history: History) -> State:
     row = Row(**{name: _spread(getattr(active, name), trials, run.trials) for name in COLUMNS})
     del history.rows[iteration:]  # an interrupt may have come between the two assignments
     history.rows.append(row)
-    return _moved(run, state, row, gradient)
+    moved = _moved(run, state, row, gradient)
+    lost = _out_of_reach(history.snapshots[0], moved.theta) | _stuck(history, run.trials)
+    lost &= state.status == _OK
+    return replace(moved, status=np.where(lost, _DIVERGED, moved.status))
+
+
+def _out_of_reach(start: Array, theta: Array) -> Array:
+    """Tell which trials' parameters (N, P) are far beyond the first's at the start (P,)."""
+    with np.errstate(over="ignore"):
+        far = FARTHEST * max(float(np.linalg.norm(start)), 1.0)
+        return np.asarray(~(np.linalg.norm(theta, axis=1) <= far))
+
+
+def _stuck(history: History, trials: int) -> Array:
+    """Tell which trials (N,) were skipped in each of the last iterations."""
+    last = history.rows[-MOST_SKIPPED:]
+    if len(last) < MOST_SKIPPED:
+        return np.zeros(trials, dtype=bool)
+    return np.asarray(np.all([row.status == _SKIPPED for row in last], axis=0))
 
 
 def _row(run: Run, outcome: Outcome, x0: Array, trials: int) -> tuple[Row, Array]:

@@ -86,6 +86,8 @@ def main() -> None:
             "gradpareto: interrupted; finished cells are kept, the same command continues", err=True
         )
         sys.exit(INTERRUPTED)
+    except MemoryError:
+        _complain("this takes more memory than there is: ask for less at once")
     except Exception as error:
         if not _is_of_the_input(error):
             raise

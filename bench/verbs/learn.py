@@ -44,6 +44,8 @@ from gradpareto.systems.task import trained_path
 from gradpareto.whole_file import write_whole
 
 DEFAULT = Path("results/runs/learn")
+LONGEST = 100
+"""The longest horizon of a training, in units of the system's own."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,16 @@ class Training:
     as_json: bool
 
     def comparison(self, system: str) -> Comparison:
-        """The comparison of learners that is asked for, on a registered system."""
+        """The comparison of learners that is asked for, on a registered system.
+
+        Raises ValueError for a horizon that is too long.
+        """
         setup, settings = setup_of(system), dict(self.estimators)
         if self.horizon:
+            own = setup.system.horizon
+            if self.horizon > LONGEST * own:
+                told = f"is more than {LONGEST} times {system}'s own, {own:g}"
+                raise ValueError(f"--horizon {self.horizon:g} {told}")
             setup = replace(setup, horizon=self.horizon)
         if self.adam:
             setup = replace(setup, optimiser=Adam(self.adam))

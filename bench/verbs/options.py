@@ -128,15 +128,20 @@ class Positive(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return positive(value, param.opts[0] if param else "the number")
 
 
+MOST = 10**9
+"""The largest number of anything that can be asked for."""
+
+
 class Count(Positive):
-    """A whole number, 1 or more."""
+    """A whole number from 1 to MOST."""
 
     name = "count"
 
     def convert(self, value: Any, param: Parameter, ctx: Context) -> int:
         number = super().convert(value, param, ctx)
-        if number != int(number):
-            raise click.ClickException(f"{param.opts[0] if param else 'it'} must be a whole number")
+        if number != int(number) or number > MOST:
+            named = param.opts[0] if param else "it"
+            raise click.ClickException(f"{named} must be a whole number of at most {MOST:,}")
         return int(number)
 
 

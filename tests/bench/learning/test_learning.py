@@ -136,7 +136,7 @@ def test_killed_and_restarted_it_ends_with_the_same_numbers(
 
     with pytest.raises(KeyboardInterrupt):
         train(RUN, tmp_path / "part.npz", killed)
-    assert len(load(tmp_path / "part.npz", RUN.key).rows) == 5
+    assert len(load(tmp_path / "part.npz", RUN.key, whole.state).rows) == 5
     assert same(train(RUN, tmp_path / "part.npz", silent), whole)
 
 
@@ -155,7 +155,7 @@ def test_a_kill_between_checkpoints_loses_iterations_but_no_numbers(
     monkeypatch.setattr(training, "save", only_thrice)
     train(RUN, tmp_path / "part.npz", silent)
     monkeypatch.setattr(training, "save", save)
-    assert len(load(tmp_path / "part.npz", RUN.key).rows) == 3
+    assert len(load(tmp_path / "part.npz", RUN.key, whole.state).rows) == 3
     assert same(train(RUN, tmp_path / "part.npz", silent), whole)
 
 

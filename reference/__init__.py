@@ -2,7 +2,7 @@
 
 from gradpareto.reference.cache import TamperedCache, cache_key, default_folder, load_or_certify
 from gradpareto.reference.certificate import USABLE, Reference, Verdict
-from gradpareto.reference.certification import certify
+from gradpareto.reference.certification import certify, refuse
 from gradpareto.reference.forward import solve_loss, solve_states
 from gradpareto.reference.gradient import NotSolved
 from gradpareto.reference.limit import QuadratureLimit
@@ -18,6 +18,7 @@ __all__ = [
     "certify",
     "default_folder",
     "load_or_certify",
+    "refuse",
     "solve_loss",
     "solve_states",
 ]

@@ -77,7 +77,7 @@ def certify(problem: Problem, x0: Array, thorough: bool = True) -> Reference:
             problem, x0, takes_complex(problem, *rows), cells_of(*x0.shape) if thorough else 0
         )
     except Unsound as fault:
-        return _refused(problem, lanes, str(fault))
+        return refuse(problem, lanes, str(fault))
     return joined([piece for _, piece in sorted(_pieces(asked, lanes), key=lambda p: p[0])])
 
 
@@ -97,7 +97,7 @@ def _pieces(
         if look.windows and not look.objection and rounds:
             yield from _pieces(asked, lanes[[k]], (*stops, *look.windows), rounds - 1)
         elif look.reason:
-            yield int(lanes[k]), _refused(problem, lanes[[k]], look.reason)
+            yield int(lanes[k]), refuse(problem, lanes[[k]], look.reason)
         else:
             kept.append(k)
     if not kept:
@@ -124,7 +124,7 @@ def _split(
     known = error.lanes if isinstance(error, NotSolved) else ()
     unsolved = np.array(known if len(lanes) > 1 else [0], dtype=int)
     for reference, lane in zip(
-        _refused(asked.problem, unsolved, str(error)).samples(), lanes[unsolved], strict=True
+        refuse(asked.problem, unsolved, str(error)).samples(), lanes[unsolved], strict=True
     ):
         yield int(lane), reference
     others = np.delete(lanes, unsolved)
@@ -211,7 +211,7 @@ def _judged(
     )
 
 
-def _refused(problem: Problem, lanes: Array, reason: str) -> Reference:
+def refuse(problem: Problem, lanes: Array, reason: str) -> Reference:
     """Return the references of lanes (B,) of which nothing is known, with the reason."""
     nothing = np.full(len(lanes), np.nan)
     return Reference(

@@ -4,15 +4,13 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
-from concurrent.futures import TimeoutError as CheckTimeout
 
 import numpy as np
-import pebble
 
 from gradpareto.bench.conformance import accuracy, behaviour, convergence
 from gradpareto.bench.conformance.finding import Finding
 from gradpareto.bench.run.measure import address_space
-from gradpareto.bench.run.worker import worker_pool
+from gradpareto.bench.run.pool import Died, Pool, TimedOut, worker_pool
 from gradpareto.estimators import ESTIMATORS, Estimator
 
 CHECKS: dict[str, Callable[[Estimator], Finding]] = {
@@ -55,10 +53,10 @@ def check_all(
             yield name, None
 
 
-def _findings(pool: pebble.ProcessPool, name: str, seconds: float) -> Iterator[Finding]:
+def _findings(pool: Pool, name: str, seconds: float) -> Iterator[Finding]:
     given = ESTIMATORS[name]
 
-    def start(check: str) -> pebble.ProcessFuture[Finding]:
+    def start(check: str) -> Future[Finding]:
         return pool.schedule(
             run_check, (check, given, seconds), timeout=max(PATIENCE * seconds, 1.0)
         )
@@ -105,11 +103,11 @@ def _processor_time(seconds: float) -> Iterator[None]:
 def _outcome(future: Future[Finding], check: str, seconds: float) -> Finding:
     try:
         return future.result()
-    except CheckTimeout:
+    except TimedOut:
         return _timeout(
             check, f"not finished within {PATIENCE * seconds:g} s, in which it mostly waited"
         )
-    except pebble.ProcessExpired as error:
+    except Died as error:
         if error.exitcode == -signal.SIGPROF:
             return _timeout(check, f"not finished within {seconds:g} s of processor time")
         return _broken(check, f"the process ended with exit code {error.exitcode}")

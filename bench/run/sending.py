@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
-import pebble
-
 from gradpareto.bench.plugins import SYSTEM_PLUGINS, Plugin, load_again
+from gradpareto.bench.run.pool import Pool
 
 
 def schedule(
-    pool: pebble.ProcessPool,
+    pool: Pool,
     systems: Iterable[str],
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
@@ -25,7 +24,7 @@ def schedule(
     """
     plugins = [SYSTEM_PLUGINS[name] for name in systems if name in SYSTEM_PLUGINS]
     packed = pickle.dumps((function, arguments))
-    return pool.schedule(_call, (plugins, packed), timeout=timeout)  # type: ignore[no-any-return, unused-ignore]
+    return pool.schedule(_call, (plugins, packed), timeout)
 
 
 def _call(plugins: list[Plugin], packed: bytes) -> Any:

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures import TimeoutError as CellTimeout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pebble
 
 from gradpareto.bench.judge.frontier import limit_table
 from gradpareto.bench.nearest import SEE_LIST, nearest
@@ -17,15 +15,16 @@ from gradpareto.bench.plugins.cell_code import CellCode
 from gradpareto.bench.run.certificates import certificate_table, demand_one
 from gradpareto.bench.run.measure import measure
 from gradpareto.bench.run.plan import Plan
+from gradpareto.bench.run.pool import Died, Pool, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.run.sending import schedule
 from gradpareto.bench.run.unmeasured import failed_records, uncertified_records
-from gradpareto.bench.run.worker import worker_pool
+from gradpareto.bench.run.worker import TaskFault
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.record import CELL_KEYS, Cell, Record, Status
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS, Estimator
-from gradpareto.reference import Reference, cache_key, default_folder, load_or_certify
+from gradpareto.reference import Reference, cache_key, default_folder, load_or_certify, refuse
 from gradpareto.systems import TASKS
 
 
@@ -100,7 +99,7 @@ def _check_names(plan: Plan, estimators: Mapping[str, Estimator]) -> None:
 class _Work:
     """The pool of workers, and what is the same for all of their tasks."""
 
-    pool: pebble.ProcessPool
+    pool: Pool
     plan: Plan
     cache: Path
     budget: Budget
@@ -152,14 +151,23 @@ def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) 
                 if later:
                     measuring[work.measure(later[0], reference)] = later
                 continue
-            problem, reference = certifying.pop(future), future.result()
-            references[problem] = reference
+            problem = certifying.pop(future)
+            reference = references[problem] = _reference(future, problem, work)
             own = [cell for cell in cells if cell.problem == problem]
             if not _keep_reference(work, problem, reference, folder):
                 done, own = done + len(own), []
             report(f"reference {' '.join(problem)}", done, total)
             for chain in _chains(own, work.plan.whole_field):
                 measuring[work.measure(chain[0], reference)] = chain
+
+
+def _reference(future: Future[Reference], problem: tuple[str, str], work: _Work) -> Reference:
+    """Return the reference of a problem, which is refused if certifying it ended its process."""
+    try:
+        return future.result()
+    except (Died, TaskFault) as error:
+        sampled, x0 = work.plan.sampled(*problem)
+        return refuse(sampled, np.arange(len(x0)), str(error))
 
 
 def _keep_reference(
@@ -215,9 +223,9 @@ def _outcome(
     status: Status
     try:
         return future.result()
-    except CellTimeout:
-        status, reason = "timeout", f"not finished within {work.budget.cell_seconds:g} s"
-    except pebble.ProcessExpired as error:
+    except TimedOut as error:
+        status, reason = "timeout", str(error)
+    except Died as error:
         status, reason = "died", f"the process measuring it ended with exit code {error.exitcode}"
     except Exception as error:
         status, reason = "raised", f"{type(error).__name__}: {error}".splitlines()[0][:200]

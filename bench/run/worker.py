@@ -1,37 +1,103 @@
-"""Worker processes: how many side by side, and how each of them starts."""
+"""A worker process: how it starts, and how it does its tasks."""
 
 import multiprocessing
 import os
+import pickle
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any, TextIO
 
-import pebble
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.run.threads import ONE_THREAD
 
 
-@contextmanager
-def worker_pool(workers: int) -> Iterator[pebble.ProcessPool]:
-    """Open a pool of worker processes, which is stopped at once if anything is raised."""
-    context = multiprocessing.get_context("spawn")
-    with pebble.ProcessPool(workers, initializer=start_worker, context=context) as pool:
+class TaskFault(Exception):  # noqa: N818
+    """A task raised what ends programs, or what cannot be sent: here it is in words."""
+
+
+def serve(channel: Connection, output: Connection) -> None:
+    """Do the tasks that come over the channel, until its other end is closed.
+
+    A task is a pickled function with its arguments. The answers are an empty message when it
+    begins, and the pickled result or exception when it is done. What is printed goes to `output`.
+    """
+    start_worker(output)
+    while True:
         try:
-            yield pool
-        except BaseException:
-            # Otherwise leaving the pool would wait for what is still queued.
-            pool.stop()  # type: ignore[no-untyped-call, unused-ignore]
-            raise
+            task = channel.recv_bytes()
+        except EOFError:
+            return
+        answer = _done(task, channel)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        channel.send_bytes(answer)
 
 
-def start_worker() -> None:
+def start_worker(output: Connection) -> None:
     """Hold this process to one thread, so that workers do not share cores.
 
-    The parent handles an interrupt. Whatever an estimator prints goes to standard error: the result
-    is on standard output.
+    The parent handles an interrupt, and the process ends when the parent does. Whatever is printed
+    goes to `output`.
     """
-    os.dup2(2, 1)
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    output.close()
+    sys.stdout, sys.stderr = _line_by_line(1), _line_by_line(2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(ONE_THREAD)
     threadpool_limits(1)  # what is loaded already
+
+
+def _line_by_line(descriptor: int) -> TextIO:
+    """Open a stream on which anything can be printed, whatever the locale and the characters."""
+    return open(
+        descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+    )
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _done(task: bytes, channel: Connection) -> bytes:
+    """Do a task, and return the pickled answer: whether it returned, and its result or error."""
+    begun = False
+    try:
+        function, arguments = pickle.loads(task)
+        channel.send_bytes(b"")
+        begun = True
+        return pickle.dumps((True, function(*arguments)))
+    except BaseException as error:
+        if not begun:
+            channel.send_bytes(b"")
+        return _raised(error)
+
+
+def _raised(error: BaseException) -> bytes:
+    """Pickle an exception; one that ends programs, or cannot be sent, becomes a TaskFault."""
+    if isinstance(error, Exception):
+        error.add_note("".join(traceback.format_exception(error)))
+        try:
+            packed = pickle.dumps((False, error))
+            pickle.loads(packed)
+        except Exception:
+            pass
+        else:
+            return packed
+    line = (_text(error).splitlines() or [""])[0][:200]
+    return pickle.dumps((False, TaskFault(f"{type(error).__name__}: {line}")))
+
+
+def _text(error: BaseException) -> Any:
+    try:
+        return str(error)
+    except Exception:
+        return ""

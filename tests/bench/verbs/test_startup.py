@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pebble
 import pytest
 
 from gradpareto.bench.run import sweep as sweeping
 from gradpareto.bench.run.plan import Plan
+from gradpareto.bench.run.pool import Pool
 from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.records import RunFolder
 
@@ -35,7 +35,7 @@ def test_the_help_imports_no_verb_and_no_numbers() -> None:
     )
     verbs = {name for name in found if name.startswith("gradpareto.bench.verbs.")}
     assert verbs == {"gradpareto.bench.verbs.cli"}
-    assert not found & (DRAWING | SOLVING | TABLES | NUMBERS | {"pebble"})
+    assert not found & (DRAWING | SOLVING | TABLES | NUMBERS)
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_the_help_imports_no_verb_and_no_numbers() -> None:
         ("gradpareto.systems", DRAWING | SOLVING | TABLES),
         ("gradpareto.estimators", DRAWING | SOLVING | TABLES | {"scipy.special", "scipy.sparse"}),
         ("gradpareto.reference", DRAWING | SOLVING | TABLES),
-        ("gradpareto.bench.run.worker", DRAWING | SOLVING | TABLES | NUMBERS),
+        ("gradpareto.bench.run.pool", DRAWING | SOLVING | TABLES | NUMBERS),
         ("gradpareto.bench.run.measure", DRAWING | SOLVING | TABLES),
-        ("gradpareto.bench.run.report", DRAWING | SOLVING | TABLES | NUMBERS | {"pebble"}),
+        ("gradpareto.bench.run.report", DRAWING | SOLVING | TABLES | NUMBERS),
         ("gradpareto.bench.verbs.sweep", DRAWING | SOLVING),
-        ("gradpareto.bench.verbs.list", DRAWING | SOLVING | {"pebble"}),
+        ("gradpareto.bench.verbs.list", DRAWING | SOLVING),
     ],
 )
 def test_a_module_imports_what_it_needs_and_no_more(module: str, without: set[str]) -> None:
@@ -65,7 +65,7 @@ def test_no_more_workers_start_than_there_are_cells(
     pool_of = sweeping.worker_pool
 
     @contextmanager
-    def spied(workers: int) -> Iterator[pebble.ProcessPool]:
+    def spied(workers: int) -> Iterator[Pool]:
         started.append(workers)
         with pool_of(workers) as pool:
             yield pool

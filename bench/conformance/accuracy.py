@@ -1,6 +1,6 @@
 """Checks of the gradient at one setting: against the truth, across jumps, lane by lane."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import factorial
 
 import numpy as np
@@ -8,7 +8,14 @@ import numpy as np
 from gradpareto.bench.conformance import bias
 from gradpareto.bench.conformance.calls import call, coarse
 from gradpareto.bench.conformance.finding import Finding, judged
-from gradpareto.bench.conformance.problems import JUMPS, SMOOTH, rotorcraft, solved
+from gradpareto.bench.conformance.problems import (
+    JUMPS,
+    SAMPLES,
+    SMOOTH,
+    batches,
+    rotorcraft,
+    solved,
+)
 from gradpareto.bench.run.meter import metered
 from gradpareto.estimators import Estimate, Estimator
 
@@ -78,11 +85,12 @@ def _refined(estimator: Estimator, names: Iterable[str]) -> tuple[float, Errors]
     return tight / FINER, _errors(estimator, names, tight / FINER)
 
 
-def _errors(estimator: Estimator, names: Iterable[str], setting: float) -> Errors:
+def _errors(estimator: Estimator, names: Sequence[str], setting: float) -> Errors:
     found = {}
-    for name in names:
-        known = solved(name)
-        found[name] = known.part_errors(call(estimator, known.problem, known.x0, setting))
+    for batch, known in batches(names):
+        estimate = call(estimator, known.problem, known.x0, setting)
+        for k, name in enumerate(batch):
+            found[name] = known.part_errors(estimate, slice(SAMPLES * k, SAMPLES * (k + 1)))
     return found
 
 

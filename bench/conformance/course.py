@@ -8,6 +8,8 @@ import numpy as np
 from gradpareto.systems import Array, System
 
 DRIFT = np.array([[-0.4, 1.1], [-0.9, -0.2]])
+BREAKPOINTS = (0.1373, 0.3619, 0.6871, 1.0457)
+STRETCHES = len(BREAKPOINTS) + 1
 PUSH = np.array([[0.7, -0.3, 0.2], [0.4, 0.9, -0.5]])
 
 
@@ -16,28 +18,31 @@ class Course(System):
     """Two states follow a moving goal over rough ground.
 
     x' = A x + B u + r(t) (1, -1), the running cost is `running` (|x - g(t)|^2 + r(t)^2 |u|^2 / 10),
-    and the terminal cost is `ending` (|x|^2 + x_1). The goal g(t) goes round a centre, the context
-    of a sample. The roughness r(t) has one value of `rough` in each of five stretches of time, and
-    jumps at the four breakpoints between them. None of these is a multiple of another, nor is the
-    horizon a multiple of a round step.
+    and the terminal cost is `ending` (|x|^2 + x_1). The goal g(t) goes round a centre. The
+    roughness r(t) has one value in each of five stretches of time, and jumps at the four
+    breakpoints between them. None of these is a multiple of another, nor is the horizon a multiple
+    of a round step. A sample's context is its centre and its five values of the roughness, those of
+    `ground` where it is drawn.
 
     The policy observes the state and, as the system depends on time, the goal.
     """
 
-    rough: tuple[float, ...]
+    ground: tuple[float, ...]
     running: float = 1.0
     ending: float = 1.0
     centre: Array = field(default_factory=lambda: np.zeros((1, 2)))
-    """The context of each row (R, 2)."""
+    """The centre of each row (R, 2)."""
+    rough: Array = field(default_factory=lambda: np.zeros((1, STRETCHES)))
+    """The roughness of each row (R, 5), one number for each stretch."""
     horizon: float = 1.2137
     state_dim = 2
     control_dim = 3
     observation_dim = 4
-    context_dim = 2
-    breakpoints: ClassVar[tuple[float, ...]] = (0.1373, 0.3619, 0.6871, 1.0457)
+    context_dim = 2 + STRETCHES
+    breakpoints: ClassVar[tuple[float, ...]] = BREAKPOINTS
 
     def within(self, context: Array) -> Self:
-        return replace(self, centre=context)
+        return replace(self, centre=context[:, :2], rough=context[:, 2:])
 
     def goal(self, t: Array) -> Array:
         """The goal (R, 2) at the times t (R,)."""
@@ -45,7 +50,8 @@ class Course(System):
 
     def roughness(self, t: Array) -> Array:
         """The roughness (R, 1) at the times t (R,)."""
-        return np.array(self.rough)[np.searchsorted(self.breakpoints, t, side="right")][:, None]
+        stretch = np.searchsorted(self.breakpoints, t, side="right")
+        return self.rough[np.arange(len(t)), stretch][:, None]
 
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
         kind = np.result_type(x, u)
@@ -78,4 +84,5 @@ class Course(System):
         return 0.5 + rng.random((samples, 2))
 
     def sample_context(self, rng: np.random.Generator, x0: Array) -> Array:
-        return rng.uniform(-1, 1, (len(x0), 2))
+        centre = rng.uniform(-1, 1, (len(x0), 2))
+        return np.hstack([centre, np.tile(self.ground, (len(x0), 1))])

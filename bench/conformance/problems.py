@@ -1,6 +1,6 @@
 """The small problems on which estimators are checked and measured, with their true gradients."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import pairwise
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradpareto.bench.conformance.course import Course
+from gradpareto.bench.conformance.course import BREAKPOINTS, STRETCHES, Course
 from gradpareto.estimators import Estimate
 from gradpareto.reference.closed_form import closed_form
 from gradpareto.reference.gauss_legendre import gauss_legendre
@@ -81,12 +81,12 @@ def rotorcraft() -> Problem:
     return Problem(system, policy, policy.glorot(np.random.default_rng(4), 0.3), 0.4871)
 
 
-def course(*rough: float, running: float = 1.0) -> Problem:
+def course(*ground: float, running: float = 1.0) -> Problem:
     """A course whose ground is as given, under a perceptron whose weights are all rectangular."""
     policy = Policy((4, 5, 3), ("tanh", "identity"))
     rng = np.random.default_rng(5)
     theta = policy.glorot(rng) + 0.1 * rng.standard_normal(policy.size)
-    system = Course(rough, running)
+    system = Course(ground, running)
     return Problem(system, policy, theta, system.horizon)
 
 
@@ -112,7 +112,6 @@ def motor() -> Problem:
     return Problem(system, Policy((2, 1), ("identity",)), np.array([-1.5, 0.2, 0.1]), 1.0)
 
 
-STRETCHES = len(Course.breakpoints) + 1
 SMOOTH: Mapping[str, Callable[[], Problem]] = {
     "linear regulator": regulator,
     "pendulum": pendulum,
@@ -122,14 +121,15 @@ SMOOTH: Mapping[str, Callable[[], Problem]] = {
 }
 """Problems whose right-hand sides are smooth. The first three have no terminal cost; the last two
 depend on time and have a context."""
-JUMPS: Mapping[str, Callable[[], Problem]] = {
+ROUGH_COURSES: Mapping[str, Callable[[], Problem]] = {
     **{
         f"jump at {t:g}": partial(course, *k * [1.3], *(STRETCHES - k) * [-0.4])
-        for k, t in enumerate(Course.breakpoints, 1)
+        for k, t in enumerate(BREAKPOINTS, 1)
     },
     "jumps at all of them": partial(course, *ROUGH[:STRETCHES]),
-    "jump of the dynamics": gear,
 }
+"""Problems that differ in the contexts of their samples alone."""
+JUMPS: Mapping[str, Callable[[], Problem]] = {**ROUGH_COURSES, "jump of the dynamics": gear}
 """Problems that declare breakpoints, and at which of them the right-hand side jumps."""
 PROBLEMS = {**SMOOTH, **JUMPS}
 
@@ -163,14 +163,17 @@ class Solved:
         """The true PARTS."""
         return self.parts(self.loss, self.gradient)
 
-    def part_errors(self, estimate: Estimate) -> dict[str, float]:
-        """The largest relative error of a sample in each of the PARTS; infinite if one is missing.
+    def part_errors(self, estimate: Estimate, samples: slice = slice(None)) -> dict[str, float]:
+        """The largest relative error of some samples in each of the PARTS; infinite if one lacks.
 
         Each is relative to the norm of its own part, since none vanishes on these problems: an
         error in a small part does not hide behind a large one.
         """
         given = self.parts(estimate.loss, estimate.gradient)
-        return {part: _relative_error(given[part], true) for part, true in self.true.items()}
+        return {
+            part: _relative_error(given[part][samples], true[samples])
+            for part, true in self.true.items()
+        }
 
     def worst_error(self, estimate: Estimate) -> float:
         """The largest of the errors of the PARTS."""
@@ -191,6 +194,30 @@ def sampled(problem: Problem) -> tuple[Problem, Array]:
 def solved(name: str) -> Solved:
     """One of PROBLEMS, by its name, with sampled initial states."""
     return _collocated(*sampled(PROBLEMS[name]()))
+
+
+def batches(names: Iterable[str]) -> Iterator[tuple[list[str], Solved]]:
+    """Give the problems as `solved`, the rough courses among them as one batch, in their order.
+
+    SAMPLES rows of the batch belong to each.
+    """
+    rough = [name for name in names if name in ROUGH_COURSES]
+    alone = [[name] for name in names if name not in ROUGH_COURSES]
+    for batch in filter(None, [rough, *alone]):
+        yield batch, _joined([solved(name) for name in batch])
+
+
+def _joined(parts: Sequence[Solved]) -> Solved:
+    """Join problems that differ in their contexts alone."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    context = np.concatenate([part.problem.context for part in parts])
+    x0, loss, gradient = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("x0", "loss", "gradient")
+    )
+    return Solved(replace(first.problem, context=context), x0, loss, gradient)
 
 
 @cache

@@ -7,7 +7,6 @@ from itertools import groupby
 import moocore
 import numpy as np
 import pandas as pd
-import scipy
 
 from gradpareto.bench.judge.frontier import (
     Attainment,
@@ -34,6 +33,8 @@ from gradpareto.systems import Array
 
 WEIGHTS = (1.0, 2.0, 3.0)
 """Prices of a vjp, in evaluations of f."""
+RESAMPLES = 2000
+"""The number of times that the samples are drawn anew, with replacement, for an interval."""
 
 
 class NothingToCompare(ValueError):  # noqa: N818
@@ -270,10 +271,9 @@ def _ratio_interval(means: Array) -> tuple[float, float, float]:
     middle = float(np.exp(median_known(means)))
     if np.ptp(means) == 0:
         return middle, middle, middle
-    interval = scipy.stats.bootstrap(
-        (means,), np.median, method="percentile", n_resamples=2000, random_state=0
-    ).confidence_interval
-    return float(np.exp(interval.low)), middle, float(np.exp(interval.high))
+    drawn = np.random.RandomState(0).randint(0, len(means), (RESAMPLES, len(means)))
+    low, high = np.percentile(np.median(means[drawn], axis=1), [2.5, 97.5])
+    return float(np.exp(low)), middle, float(np.exp(high))
 
 
 def _within(reached: Front, loosest: float, tightest: float) -> Front:

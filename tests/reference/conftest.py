@@ -126,7 +126,7 @@ def four_by_two() -> Problem:
     return lqr_problem(seed=7, n=4, k=2, horizon=2.0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def small_lqr() -> tuple[Problem, Array]:
     """The paper's LQR off its optimum, over a fifth of its horizon, with two samples."""
     task = TASKS["lqr"]

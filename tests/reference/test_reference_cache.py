@@ -1,5 +1,6 @@
 """The cache of references: same numbers back, or a clear refusal."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,11 +29,20 @@ def same(one: Reference, other: Reference) -> bool:
     )
 
 
-@pytest.fixture
-def cached(small_lqr: Case, tmp_path: Path) -> tuple[Path, Reference]:
-    reference = load_or_certify(*small_lqr, tmp_path / "new")
-    (path,) = (tmp_path / "new").iterdir()
+@pytest.fixture(scope="module")
+def certified(small_lqr: Case, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reference]:
+    folder = tmp_path_factory.mktemp("certified")
+    reference = load_or_certify(*small_lqr, folder)
+    (path,) = folder.iterdir()
     return path, reference
+
+
+@pytest.fixture
+def cached(certified: tuple[Path, Reference], tmp_path: Path) -> tuple[Path, Reference]:
+    """A cache of its own for each test, which may spoil it."""
+    path, reference = certified
+    (tmp_path / "new").mkdir()
+    return Path(shutil.copy(path, tmp_path / "new")), reference
 
 
 def test_round_trip_without_solving_again(

@@ -62,7 +62,8 @@ def certify(problem: Problem, x0: Array, thorough: bool = True) -> Reference:
 
     A sample that cannot be certified is `refused` with its reason, and takes no other with it. A
     system that is not its own `truth` gets the gradient of its truth. If it is not `thorough`, the
-    methods are only compared with each other, as for one of very many gradients of a system.
+    methods are only compared with each other, and the quadrature limit is not known, as for one of
+    very many gradients of a system.
 
     Raises ValueError on an x0 or a theta of the wrong shape or not finite.
     """
@@ -203,7 +204,7 @@ def _judged(
         grad_theta=solution.grad_theta,
         uncertainty=np.where(np.array(refused) == "", uncertainty, np.inf),
         disagreements=agreement.disagreements,
-        limit=quadrature_limit(paths),
+        limit=quadrature_limit(paths) if asked.cells else QuadratureLimit.unknown(len(x0)),
         refused=tuple(refused),
         untested=tuple(untested),
         zero=zero,

@@ -36,7 +36,9 @@ def solve_states(problem: Problem, x0: Array, times: Array, tolerance: float) ->
     """
     problem = problem.exact
     stops = np.union1d(times, problem.segments)
-    return _solve(problem, x0, stops, StepControl(tolerance))[np.searchsorted(stops, times), :, :-1]
+    # From one stop to the next it is often a single step.
+    found = _solve(problem, x0, stops, StepControl(tolerance, first=1.0))
+    return found[np.searchsorted(stops, times), :, :-1]
 
 
 def _solve(problem: Problem, x0: Array, stops: Array, control: StepControl) -> Array:

@@ -18,8 +18,6 @@ from gradpareto.systems import Array
 ATOL = 1e-4
 """The absolute tolerance, in units of the relative one times the size of what is integrated: a
 component near zero may rest there."""
-FIRST_STEP = 1 / 64
-"""The first step, in units of the interval."""
 SHORTEST = 16
 """A step of at most this number of roundings of t is accepted if its error is finite, since
 across a jump of the slope it is as good as exact."""
@@ -35,13 +33,15 @@ _SLIVER = 1.01
 class StepControl:
     """The control of an adaptive solve's steps.
 
-    `rtol` bounds a step's error relative to y. `longest` is in units of the interval. A lane that
-    has not arrived after `attempts` steps, accepted or not, is given up.
+    `rtol` bounds a step's error relative to y. `longest` and `first`, the longest step and the
+    first one, are in units of the interval. A lane that has not arrived after `attempts` steps,
+    accepted or not, is given up.
     """
 
     rtol: float
     longest: float = 1.0
     attempts: int = 20_000
+    first: float = 1 / 64
 
 
 # Below 100 eps, rounding would reject steps. The longest step bounds the error of the dense output.
@@ -125,7 +125,7 @@ class _Solve:
         self.slope, self.end, self.control = _inside(slope, start, end), end, control
         span = end - start
         self.longest = control.longest * abs(span)
-        self.t, self.h = np.full(len(y), start), np.full(len(y), FIRST_STEP * span)
+        self.t, self.h = np.full(len(y), start), np.full(len(y), control.first * span)
         self.y, self.f, self.going = y.copy(), np.zeros_like(y), going
         self.f[going] = self.slope(going, self.t[going], y[going])
         size = np.maximum(np.abs(y).max(axis=1), abs(span) * np.abs(self.f).max(axis=1))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gradpareto.systems.names import fault_of, shown
 from gradpareto.systems.policy import Policy
 from gradpareto.systems.problem import Problem
 from gradpareto.systems.system import Array, System
@@ -15,8 +16,6 @@ Preset = Callable[[Policy], Array]
 """A function that makes the parameters theta (P,) of a policy."""
 INITIAL_SEED = 20211
 """The seed of every preset `initial`."""
-LONGEST = 100
-"""The most characters of a preset's name."""
 _TRAINED = Path(__file__).parent / "trained"
 
 
@@ -59,9 +58,8 @@ class Task:
         ends.
         """
         for name in self.presets:
-            if fault := _fault_of(name):
-                shown = repr(name) if len(repr(name)) < LONGEST else f"{repr(name)[:20]}..."
-                raise ValueError(f"a preset cannot be called {shown}: its name {fault}")
+            if fault := fault_of(name):
+                raise ValueError(f"a preset cannot be called {shown(name)}: its name {fault}")
 
     def problem(self, preset: str) -> Problem:
         """Make the problem at a preset's parameters.
@@ -73,16 +71,3 @@ class Task:
         theta = made(f"the preset {preset!r}", make, self.policy, shape=shape)
         horizon = self.horizons.get(preset, self.system.horizon)
         return Problem(self.system, self.policy, theta, horizon)
-
-
-def _fault_of(name: object) -> str:
-    """Say what is wrong with a preset's name; "" if nothing is."""
-    if not isinstance(name, str):
-        return f"is of type {type(name).__name__}, not a text"
-    faults = {
-        "is empty": not name,
-        f"has {len(name)} characters, more than {LONGEST}": len(name) > LONGEST,
-        "has a line break or another character that cannot be printed": not name.isprintable(),
-        "begins or ends with a space": name != name.strip(),
-    }
-    return next((fault for fault, holds in faults.items() if holds), "")

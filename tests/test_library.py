@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import gradpareto as gp
-from gradpareto.bench.store.records import read_records
+from gradpareto.bench.store.records_csv import read_records
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,6 +1,5 @@
 """The figures of a run: relative error against evaluations, memory and time."""
 
-import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FixedFormatter, FixedLocator, NullLocator
 
+from gradpareto.bench.draw.figure_files import DPI, write
 from gradpareto.bench.draw.highlights import MOST_NAMED, highlighted
 from gradpareto.bench.draw.lines import line, median_limit
 from gradpareto.bench.draw.styles import Style, by_family, style_of
@@ -31,11 +29,9 @@ from gradpareto.bench.judge.frontier import (
     median_curve,
     median_points,
 )
-from gradpareto.bench.store.file_names import file_stem
+from gradpareto.bench.store.file_names import file_stem, inside
 from gradpareto.systems import Array
-from gradpareto.whole_file import write_whole
 
-DPI = 150
 ENTRY = 0.222
 """The height of an entry of a legend, in inches."""
 WORST = 10.0
@@ -122,31 +118,11 @@ def draw_run(records: pd.DataFrame, limits: Limits, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for problem, group in _problems(records):
-        stem = str(folder / "-".join(map(file_stem, problem)))
+        stem = str(inside(folder, "-".join(map(file_stem, problem))))
         paths += write(frontier_figure(group, limits[problem]), f"{stem}-frontier")
         paths += write(memory_figure(group), f"{stem}-memory")
         paths += write(time_figure(group), f"{stem}-time")
     return paths + (write(headline(records, limits), f"{folder / 'headline'}") if paths else [])
-
-
-def write(figure: Figure, stem: str) -> list[Path]:
-    """Write stem.png and stem.svg, the same bytes for the same figure."""
-    figure.set_dpi(DPI)  # print_svg changes it
-    raster, drawn = Path(f"{stem}.png"), io.BytesIO()
-    write_png(figure, raster)
-    with mpl.rc_context({"svg.hashsalt": "gradpareto"}):
-        vector: Any = FigureCanvasSVG(figure)
-        vector.print_svg(drawn, metadata={"Date": None})
-    write_whole(Path(f"{stem}.svg"), drawn.getvalue())
-    return [raster, Path(f"{stem}.svg")]
-
-
-def write_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
-    canvas: Any = FigureCanvasAgg(figure)
-    drawn = io.BytesIO()
-    canvas.print_png(drawn)
-    write_whole(path, drawn.getvalue())
 
 
 def _problems(records: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:

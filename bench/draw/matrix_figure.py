@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from gradpareto.bench.draw.families import family_of
-from gradpareto.bench.draw.figures import sheet, write
+from gradpareto.bench.draw.figure_files import write
+from gradpareto.bench.draw.figures import sheet
 from gradpareto.bench.draw.styles import family_color
 from gradpareto.bench.judge.matrix import counts, write_matrix
 from gradpareto.systems import Array

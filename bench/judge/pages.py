@@ -17,7 +17,7 @@ import pandas as pd
 from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.table import markdown, markdown_fewest, summarise
 from gradpareto.bench.judge.verdict import Verdict, judge_all
-from gradpareto.bench.store.records import RunFolder, read_records
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.systems import TASKS
 from gradpareto.whole_file import write_whole
 
@@ -149,7 +149,7 @@ def filled(page: str, texts: Mapping[str, str]) -> str:
 def summary(run: Path) -> pd.DataFrame:
     """Return the table of a published run."""
     folder = RunFolder(run)
-    records = read_records(folder.records_path)
+    records = folder.read_cells()
     problems = zip(records.system, records.theta, strict=True)
     return summarise(records, {problem: folder.read_limit(*problem) for problem in set(problems)})
 
@@ -157,7 +157,7 @@ def summary(run: Path) -> pd.DataFrame:
 @cache
 def published_verdicts(run: Path) -> dict[tuple[str, str], dict[float, list[Verdict]]]:
     """Judge PAIRS for each weight of a vjp, with the problems in the order of `compare`."""
-    records = read_records(RunFolder(run).records_path)
+    records = RunFolder(run).read_cells()
     measured = set(zip(records.system, records.theta, strict=True))
     known = [(system, theta) for system, task in TASKS.items() for theta in task.presets]
     problems = [problem for problem in known if problem in measured]

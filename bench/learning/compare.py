@@ -12,13 +12,12 @@ import psutil
 from gradpareto.bench.learning.history import STATUS, History, State
 from gradpareto.bench.learning.setups import HELDOUT, Setup
 from gradpareto.bench.learning.train import OnDivergence, Run, heldout_loss, train
-from gradpareto.bench.plugins.cell_code import set_aside_older_histories
+from gradpareto.bench.plugins.cell_code import history_path, set_aside_older_histories
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.reference import certify
 from gradpareto.systems import Array
-from gradpareto.whole_file import write_whole
 
 Budget = Literal["iterations", "evals", "seconds"]
 """The resource of which every estimator has the same amount.
@@ -93,26 +92,25 @@ def learn(comparison: Comparison, folder: Path, report: Report) -> dict[str, His
     """
     _check_memory(comparison)
     held = RunFolder(folder)
-    held.open(
-        {
-            "learning": comparison.name,
-            "trials": comparison.trials,
-            "seed": comparison.seed,
-            "iterations": comparison.iterations,
-            "budget": comparison.budget,
-        }
-    )
-    setup = comparison.setup
-    set_aside_older_histories(
-        held, comparison.settings, comparison.name, setup.system, setup.policy
-    )
-    held.add_session(session({}))
-    histories: dict[str, History] = {}
-    for estimator in comparison.settings:
-        first = next(iter(histories.values()), None)
-        run = comparison.run(estimator, first)
-        histories[estimator] = train(run, folder / f"{estimator}.npz", report)
-    write_whole(held.records_path, records(comparison, histories).to_csv(index=False))
+    shared = {
+        "learning": comparison.name,
+        "trials": comparison.trials,
+        "seed": comparison.seed,
+        "iterations": comparison.iterations,
+        "budget": comparison.budget,
+    }
+    with held.opened(shared):
+        setup = comparison.setup
+        set_aside_older_histories(
+            held, comparison.settings, comparison.name, setup.system, setup.policy
+        )
+        held.add_session(session({}))
+        histories: dict[str, History] = {}
+        for estimator in comparison.settings:
+            first = next(iter(histories.values()), None)
+            run = comparison.run(estimator, first)
+            histories[estimator] = train(run, history_path(folder, estimator), report)
+        held.publish_table(records(comparison, histories))
     return histories
 
 

@@ -17,7 +17,6 @@ from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import default_folder, load_or_certify
 from gradpareto.systems import TASKS, Array, Problem
-from gradpareto.whole_file import write_whole
 
 SAMPLES = 2500
 STEPS = tuple(float(step) for step in np.logspace(0, -5, 11))
@@ -58,17 +57,16 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
         for value in values
         if value > LEAST_IN_EPS * np.finfo(precision).eps
     ]
-    rows = []
-    for done, (precision, name, setting) in enumerate(cells, 1):
-        rows.append(_measure(problem, x0, truth, precision, name, setting))
-        report(f"{name} {setting:g} {precision}", done, len(cells))
-    table = pd.concat(rows, ignore_index=True)
-    held = RunFolder(folder)
-    held.open({"figure": 2, "samples": samples})
-    held.add_session(session({}))
-    medians = table.groupby(["precision", "estimator", "setting"]).median().reset_index()
-    medians["samples"] = table.groupby(["precision", "estimator", "setting"]).size().to_numpy()
-    write_whole(held.records_path, medians.to_csv(index=False))
+    held, rows = RunFolder(folder), []
+    with held.opened({"figure": 2, "samples": samples}):
+        for done, (precision, name, setting) in enumerate(cells, 1):
+            rows.append(_measure(problem, x0, truth, precision, name, setting))
+            report(f"{name} {setting:g} {precision}", done, len(cells))
+        table = pd.concat(rows, ignore_index=True)
+        medians = table.groupby(["precision", "estimator", "setting"]).median().reset_index()
+        medians["samples"] = table.groupby(["precision", "estimator", "setting"]).size().to_numpy()
+        held.add_session(session({}))
+        held.publish_table(medians)
     return Found(_figure(table, medians), _sentences(medians))
 
 

@@ -2,19 +2,25 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from gradpareto.bench.plugins.measured_code import estimator_code, problem_code, system_code
 from gradpareto.bench.plugins.plugin_notes import note_plugins
 from gradpareto.bench.plugins.versions import (
     Part,
+    move_files,
     note_code,
     say_what_is_not_known,
     set_aside_older,
 )
-from gradpareto.bench.store.records import RunFolder, cell_key
+from gradpareto.bench.store.cells import CellStore, Condition
+from gradpareto.bench.store.file_names import file_stem, inside
+from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.store.records_csv import HEADER
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import TASKS, Array, Policy, Problem, System
+from gradpareto.whole_file import write_whole
 
 Sampled = Callable[[str, str], tuple[Problem, Array]]
 """A function of a system and a preset that returns the problem and its initial states."""
@@ -26,9 +32,13 @@ class CellCode:
     """The code of the cells in a run folder, given the estimators and the problems of a sweep."""
 
     def __init__(
-        self, folder: RunFolder, estimators: Mapping[str, Estimator], sampled: Sampled
+        self,
+        folder: RunFolder,
+        store: CellStore,
+        estimators: Mapping[str, Estimator],
+        sampled: Sampled,
     ) -> None:
-        self.folder, self.key = folder, cache(cell_key)
+        self.folder, self.store = folder, store
 
         @cache
         def of_estimator(name: str) -> str | None:
@@ -45,8 +55,8 @@ class CellCode:
                 return None
 
         self.parts = [
-            Part("estimators", of_estimator, self._files_of_estimator),
-            Part("problems", of_problem, self._files_of_problem),
+            Part("estimators", of_estimator, self._set_aside_estimator),
+            Part("problems", of_problem, self._set_aside_problem),
         ]
 
     def set_aside_older(self, estimators: Iterable[str], systems: Iterable[str]) -> None:
@@ -57,10 +67,10 @@ class CellCode:
         """
         gone = note_plugins(
             self.folder,
-            (estimators, lambda: {key[2] for key in self._keys().values()}),
-            (systems, lambda: {key[0] for key in self._keys().values()}),
+            (estimators, lambda: {estimator for _, _, estimator in self.store.measured()}),
+            (systems, lambda: {system for system, _, _ in self.store.measured()}),
         )
-        set_aside_older(self.folder, self.parts, gone, self._gather)
+        set_aside_older(self.folder, self.parts, gone)
 
     def note(self, cells: Measured) -> None:
         """Note the code of cells that are about to be measured."""
@@ -70,23 +80,24 @@ class CellCode:
         """Say on standard error whether cells are of code that the folder does not note."""
         say_what_is_not_known(self.folder, self.parts, _by_kind(cells))
 
-    def _gather(self) -> None:
-        if self.folder.records_path.is_file():
-            self.folder.write_records()
+    def _set_aside_estimator(self, name: str, aside: Path) -> int:
+        return self._set_aside(("estimator = ?", (name,)), aside)
 
-    def _keys(self) -> dict[Path, tuple[str, str, str]]:
-        """The cells' files, each with its system, preset and estimator, as its records say."""
-        self.folder.unpack()
-        return {path: self.key(path) for path in (self.folder.path / "cells").glob("*.csv")}
-
-    def _files_of_estimator(self, name: str) -> list[Path]:
-        return sorted(path for path, key in self._keys().items() if key[2] == name)
-
-    def _files_of_problem(self, name: str) -> list[Path]:
+    def _set_aside_problem(self, name: str, aside: Path) -> int:
         system, _, theta = name.partition(" ")
-        cells = sorted(path for path, key in self._keys().items() if key[:2] == (system, theta))
+        moved = self._set_aside(("system = ? AND theta = ?", (system, theta)), aside)
         own = self.folder.limit_path(system, theta), self.folder.certificate_path(system, theta)
-        return [*cells, *(path for path in own if path.is_file())]
+        return moved + move_files([p for p in own if p.exists()], self.folder.path, aside)
+
+    def _set_aside(self, where: Condition, aside: Path) -> int:
+        """Move cells to a file of records; they leave the store when they are in it."""
+        if not any(True for _ in self.store.index(where)):
+            return 0
+        aside.mkdir(parents=True, exist_ok=True)
+        # The same cells make the same file, if this was cut off and is done again.
+        path = aside / f"cells-{self.store.digest(where)[:12]}.csv"
+        write_whole(path, chain([HEADER], (text for _, text in self.store.texts(where))))
+        return self.store.remove(where)
 
 
 def _by_kind(cells: Measured) -> dict[str, list[str]]:
@@ -95,6 +106,11 @@ def _by_kind(cells: Measured) -> dict[str, list[str]]:
         "estimators": list(dict.fromkeys(estimator for _, _, estimator in cells)),
         "problems": list(dict.fromkeys(f"{system} {theta}" for system, theta, _ in cells)),
     }
+
+
+def history_path(folder: Path, estimator: str) -> Path:
+    """Return the file in which a folder keeps an estimator's history of learning."""
+    return inside(folder, f"{file_stem(estimator)}.npz")
 
 
 def set_aside_older_histories(
@@ -107,9 +123,11 @@ def set_aside_older_histories(
     the folder.
     """
     names = list(estimators)
+    noted = folder.provenance().get("code", {}).get("estimators", {})
 
     def histories() -> dict[str, Path]:
-        return {path.stem: path for path in sorted(folder.path.glob("*.npz"))}
+        paths = {one: history_path(folder.path, one) for one in {*ESTIMATORS, *noted}}
+        return {one: path for one, path in sorted(paths.items()) if path.is_file()}
 
     def of_system(noted: str) -> str | None:
         return system_code(system, policy) if noted == name else None
@@ -117,15 +135,19 @@ def set_aside_older_histories(
     def of_estimator(name: str) -> str | None:
         return estimator_code(ESTIMATORS[name]) if name in ESTIMATORS else None
 
-    def of_one(name: str) -> list[Path]:
-        return [path for stem, path in histories().items() if stem == name]
+    def set_aside_one(name: str, aside: Path) -> int:
+        own = [path for one, path in histories().items() if one == name]
+        return move_files(own, folder.path, aside)
+
+    def set_aside_all(_: str, aside: Path) -> int:
+        return move_files(histories().values(), folder.path, aside)
 
     parts = [
-        Part("estimators", of_estimator, of_one),
-        Part("systems", of_system, lambda _: [*histories().values()]),
+        Part("estimators", of_estimator, set_aside_one),
+        Part("systems", of_system, set_aside_all),
     ]
     gone = note_plugins(folder, (names, histories), ([name], lambda: [name] if histories() else []))
-    set_aside_older(folder, parts, gone, lambda: None)
+    set_aside_older(folder, parts, gone)
     held = histories()
     old = [estimator for estimator in names if estimator in held]
     new = [estimator for estimator in names if estimator not in held]

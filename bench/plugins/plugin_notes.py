@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection, Iterable
 
 from gradpareto.bench.plugins.registry import PLUGINS, SYSTEM_PLUGINS, Plugin
-from gradpareto.bench.store.records import RunFolder, UnusableFolder
+from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.store.unusable import UnusableFolder
 
 Present = Callable[[], Collection[str]]
 """A function that returns the names under which a folder has results."""

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import pickle
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +10,9 @@ from gradpareto.bench.plugins.plugin_estimator import PluginEstimator, code_of, 
 from gradpareto.bench.plugins.source import Source, Unusable, load, parse
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS, System, Task
+from gradpareto.systems.names import fault_of_word, shown
 
 ESTIMATOR_GROUP, SYSTEM_GROUP = "gradpareto.estimators", "gradpareto.systems"
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-"""A name is part of the names of files."""
 CONVENTIONAL = "TASK"
 """The usual name of the one task of a file, which says less than the file's own name."""
 
@@ -71,6 +69,7 @@ def register(name: str, source: Source) -> Plugin:
     made = made_of(source, name)
     names = {f"{name}-{form}" if form else name: form for form in made}
     for taken in [name, *names]:
+        check_name(taken)
         if taken in ESTIMATORS:
             raise Unusable(
                 f"{source}: {taken!r} is the name of a registered estimator: rename yours"
@@ -134,9 +133,9 @@ def register_system(name: str, source: Source) -> Plugin:
 
 
 def check_name(name: str) -> None:
-    """Raise Unusable if a plug-in cannot be called this, since names are parts of files' names."""
-    if not NAME.fullmatch(name):
-        raise Unusable(f"{name!r} is not a usable name: use only letters of ASCII, digits, _ and -")
+    """Raise Unusable if a plug-in cannot be called this."""
+    if fault := fault_of_word(name):
+        raise Unusable(f"{shown(name)} is not a usable name: it {fault}")
 
 
 def _task(source: Source) -> Task:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradpareto.bench.store.file_names import file_stem
+from gradpareto.bench.store.file_names import file_stem, inside
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.whole_file import write_whole
 
@@ -21,12 +21,13 @@ class Part:
     """One kind of code that results depend on, and the part of the provenance that notes it.
 
     `code_of` gives the digest of a name's code now, or None if the name is not registered or its
-    code is in no file. `files_of` gives the files that hold results under a name.
+    code is in no file. `set_aside` moves what is measured under a name to a folder, and returns how
+    many results these are; where it is cut off, nothing is lost, and it can be called again.
     """
 
     kind: str
     code_of: Callable[[str], str | None]
-    files_of: Callable[[str], list[Path]]
+    set_aside: Callable[[str, Path], int]
 
     def noted(self, folder: RunFolder) -> dict[str, str]:
         """The digests that a folder notes, by name."""
@@ -37,13 +38,10 @@ class Part:
         return now is not None and now != digest
 
 
-def set_aside_older(
-    folder: RunFolder, parts: Iterable[Part], gone: Iterable[str], gather: Callable[[], None]
-) -> None:
+def set_aside_older(folder: RunFolder, parts: Iterable[Part], gone: Iterable[str]) -> None:
     """Move the results of code that has changed, or under a name that is `gone`, to `aside`.
 
-    Then `gather` is called, to gather what is left. How many files were moved is said on standard
-    error.
+    How many were moved is said on standard error.
     """
     stale = [
         (part, name, digest)
@@ -51,35 +49,40 @@ def set_aside_older(
         for name, digest in part.noted(folder).items()
         if name in set(gone) or part.is_older(name, digest)
     ]
-    moved = [path for one in stale for path in _set_aside(folder, *one)]
-    if stale:
-        gather()
+    moved = sum(_set_aside(folder, *one) for one in stale)
     # Last, so that what was interrupted is done again.
     for part, name, _ in stale:
         _note(folder, part.kind, {name: None})
     if moved:
-        told = (
-            f"{len(moved)} files with results of older code were moved to {folder.path / 'aside'}"
-        )
+        told = f"{moved} results of older code were moved to {folder.path / 'aside'}"
         print(told, file=sys.stderr)
 
 
-def _set_aside(folder: RunFolder, part: Part, name: str, digest: str) -> list[Path]:
+def _set_aside(folder: RunFolder, part: Part, name: str, digest: str) -> int:
     """Move a name's results to `aside/`, with a note of the code that they come from."""
-    aside = folder.path / "aside" / f"{file_stem(name)}-{digest[:12]}"
-    files = part.files_of(name)
-    for path in files:
-        there = aside / path.relative_to(folder.path)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        number = 1
-        while there.exists():
-            number += 1
-            there = there.with_name(f"{path.stem}-{number}{path.suffix}")
-        path.rename(there)
-    if files:
+    aside = inside(folder.path, "aside", f"{file_stem(name)}-{file_stem(digest[:12])}")
+    moved = part.set_aside(name, aside)
+    if moved:
         note = {part.kind: name, "digest": digest}
         write_whole(aside / "code.json", json.dumps(note, indent=2) + "\n")
-    return files
+    return moved
+
+
+def move_files(files: Iterable[Path], folder: Path, aside: Path) -> int:
+    """Move files of a folder to the same places in another, beside what is there; return how many.
+
+    Each is moved at once. A file of the same content that is there already is not kept twice.
+    """
+    moved = list(files)
+    for path in moved:
+        there = aside / path.relative_to(folder)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        place, copies = there, 1
+        while place.exists() and place.read_bytes() != path.read_bytes():
+            copies += 1
+            place = there.with_name(f"{there.stem}-{copies}{there.suffix}")
+        path.replace(place)
+    return len(moved)
 
 
 def note_code(

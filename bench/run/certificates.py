@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from gradpareto.bench.store.records import CERTIFICATE, RunFolder
+from gradpareto.bench.store.problem_tables import CERTIFICATES
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.reference import NotSolved, Reference
 
 
 def certificate_table(reference: Reference, bound: float) -> pd.DataFrame:
-    """Return the verdict on each sample's reference, in the columns CERTIFICATE."""
+    """Return the verdict on each sample's reference, in the columns of CERTIFICATES."""
     verdicts = [reference.verdict(sample, bound) for sample in range(len(reference.loss))]
     return pd.DataFrame(
         {
@@ -20,7 +21,7 @@ def certificate_table(reference: Reference, bound: float) -> pd.DataFrame:
             "untested": reference.untested,
             "resolution": reference.resolution,
         },
-        columns=CERTIFICATE,
+        columns=CERTIFICATES.columns,
     )
 
 

@@ -1,5 +1,6 @@
 """The sweep: worker processes measure the cells of a plan that the run folder lacks."""
 
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -20,12 +21,16 @@ from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.run.sending import schedule
 from gradpareto.bench.run.unmeasured import failed_records, uncertified_records
 from gradpareto.bench.run.worker import TaskFault
+from gradpareto.bench.store.cells import CellStore
 from gradpareto.bench.store.provenance import session
-from gradpareto.bench.store.record import CELL_KEYS, Cell, Record, Status
+from gradpareto.bench.store.record import Cell, Record, Status
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import Reference, cache_key, default_folder, load_or_certify, refuse
 from gradpareto.systems import TASKS
+
+CELLS_A_WORKER = 3
+"""The cells that are sent for each worker: one that it measures, and those that wait for it."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +58,45 @@ def sweep(
     ValueError for a plan without cells or an unusable x0, and NotSolved if no sample of any problem
     has a reference that can judge.
     """
+    fill(plan, folder, cache, budget, report, estimators)
+    return folder.read_cells()
+
+
+def fill(
+    plan: Plan,
+    folder: RunFolder,
+    cache: Path | None = None,
+    budget: Budget = Budget(),
+    report: Report = silent,
+    estimators: Mapping[str, Estimator] = ESTIMATORS,
+) -> None:
+    """Measure the plan's cells that the folder lacks, as `sweep` does, and read no records.
+
+    One process at a time measures into a folder; another one waits.
+    """
     _check_names(plan, estimators)
     cache, cells = cache or default_folder(), plan.cells()
     if not cells:
         raise ValueError("nothing to sweep: no system has such a preset")
-    folder.open(plan.shared())
-    code = CellCode(folder, estimators, plan.sampled)
-    code.set_aside_older(plan.estimators, [system for system, _ in plan.problems])
-    held = folder.read_cells().groupby(CELL_KEYS).size()
-    missing = [cell for cell in cells if held.get(cell.key, 0) < cell.samples]
-    code.say_what_is_not_known(
-        key[:3] for key in held.index if key[2] in plan.estimators and key[:2] in plan.problems
-    )
-    code.note(cell.key[:3] for cell in missing)
-    if missing:
-        folder.unpack()
-        problems = sorted({cell.problem for cell in missing})
-        keys = {problem: cache_key(*plan.sampled(*problem)) for problem in problems}
-        folder.add_session(session({" ".join(problem): key for problem, key in keys.items()}))
-        with worker_pool(min(budget.workers, len(missing))) as pool:
-            _measure(_Work(pool, plan, cache, budget, estimators, keys), missing, folder, report)
-        demand_one(folder, plan.problems)
-    if missing or not folder.records_path.is_file():
-        return folder.write_records()
-    return folder.read_cells()
+    with folder.opened(plan.shared()), folder.cells() as store:
+        code = CellCode(folder, store, estimators, plan.sampled)
+        code.set_aside_older(plan.estimators, [system for system, _ in plan.problems])
+        missing = [cell for cell in cells if store.samples(cell.key) < cell.samples]
+        code.say_what_is_not_known(
+            key
+            for key in store.measured()
+            if key[2] in plan.estimators and key[:2] in plan.problems
+        )
+        code.note(cell.key[:3] for cell in missing)
+        if missing:
+            problems = sorted({cell.problem for cell in missing})
+            keys = {problem: cache_key(*plan.sampled(*problem)) for problem in problems}
+            folder.add_session(session({" ".join(problem): key for problem, key in keys.items()}))
+            with worker_pool(min(budget.workers, len(missing))) as pool:
+                work = _Work(pool, plan, cache, budget, estimators, keys, folder, store)
+                _measure(work, missing, report)
+            demand_one(folder, plan.problems)
+        folder.publish(store)
 
 
 def _check_names(plan: Plan, estimators: Mapping[str, Estimator]) -> None:
@@ -105,6 +125,13 @@ class _Work:
     budget: Budget
     estimators: Mapping[str, Estimator]
     keys: Mapping[tuple[str, str], str]
+    folder: RunFolder
+    store: CellStore
+
+    @property
+    def most_sent(self) -> int:
+        """The cells that workers have at most, so that none waits and few are in memory."""
+        return CELLS_A_WORKER * self.budget.workers
 
     def certify(self, problem: tuple[str, str]) -> Future[Reference]:
         arguments = *self.plan.sampled(*problem), self.cache, self.keys[problem]
@@ -126,14 +153,18 @@ class _Work:
         return schedule(self.pool, [cell.system], measure, arguments, self.budget.cell_seconds)
 
 
-def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) -> None:
+def _measure(work: _Work, cells: list[Cell], report: Report) -> None:
     """Certify the problems, the last registered and most expensive first, and measure the cells."""
     problems = list(dict.fromkeys(cell.problem for cell in reversed(cells)))
     certifying = {work.certify(problem): problem for problem in problems}
     measuring: dict[Future[list[Record]], list[Cell]] = {}
+    waiting: deque[list[Cell]] = deque()
     references: dict[tuple[str, str], Reference] = {}
     done, total = 0, len(problems) + len(cells)
-    while certifying or measuring:
+    while certifying or measuring or waiting:
+        while waiting and len(measuring) < work.most_sent:
+            chain = waiting.popleft()
+            measuring[work.measure(chain[0], references[chain[0].problem])] = chain
         pending: list[Future[Any]] = [*certifying, *measuring]
         for future in wait(pending, return_when=FIRST_COMPLETED).done:
             done += 1
@@ -141,24 +172,22 @@ def _measure(work: _Work, cells: list[Cell], folder: RunFolder, report: Report) 
                 cell, *later = measuring.pop(future)
                 reference = references[cell.problem]
                 records = _outcome(future, cell, work, reference)
-                folder.write_cell(cell, records)
+                work.store.write(cell.key, records)
                 report(cell.name, done, total)
                 if later and any(record.status == "timeout" for record in records):
-                    _give_up(later, cell, work, folder, reference)
+                    _give_up(later, cell, work, reference)
                     done += len(later)
                     report(later[-1].name, done, total)
-                    later = []
-                if later:
-                    measuring[work.measure(later[0], reference)] = later
+                elif later:
+                    waiting.append(later)
                 continue
             problem = certifying.pop(future)
             reference = references[problem] = _reference(future, problem, work)
             own = [cell for cell in cells if cell.problem == problem]
-            if not _keep_reference(work, problem, reference, folder):
+            if not _keep_reference(work, problem, reference):
                 done, own = done + len(own), []
             report(f"reference {' '.join(problem)}", done, total)
-            for chain in _chains(own, work.plan.whole_field):
-                measuring[work.measure(chain[0], reference)] = chain
+            waiting.extend(_chains(own, work.plan.whole_field))
 
 
 def _reference(future: Future[Reference], problem: tuple[str, str], work: _Work) -> Reference:
@@ -170,15 +199,13 @@ def _reference(future: Future[Reference], problem: tuple[str, str], work: _Work)
         return refuse(sampled, np.arange(len(x0)), str(error))
 
 
-def _keep_reference(
-    work: _Work, problem: tuple[str, str], reference: Reference, folder: RunFolder
-) -> bool:
+def _keep_reference(work: _Work, problem: tuple[str, str], reference: Reference) -> bool:
     """Keep a problem's certificates and its limit, and tell whether any sample can judge."""
     bound = work.plan.bound
-    folder.write_certificate(*problem, certificate_table(reference, bound))
+    work.folder.write_certificate(*problem, certificate_table(reference, bound))
     if not reference.usable(bound).any():
         return False
-    folder.write_limit(*problem, limit_table(reference))
+    work.folder.write_limit(*problem, limit_table(reference))
     return True
 
 
@@ -196,13 +223,11 @@ def _chains(cells: list[Cell], whole_field: bool) -> list[list[Cell]]:
     ]
 
 
-def _give_up(
-    cells: list[Cell], cell: Cell, work: _Work, folder: RunFolder, reference: Reference
-) -> None:
+def _give_up(cells: list[Cell], cell: Cell, work: _Work, reference: Reference) -> None:
     """Record that these cells were not tried, since a looser one took too long."""
     reason = f"not tried: {cell.setting:g} took more than {work.budget.cell_seconds:g} s"
     for later in cells:
-        folder.write_cell(later, _failed(later, work, reference, "timeout", reason))
+        work.store.write(later.key, _failed(later, work, reference, "timeout", reason))
 
 
 def _failed(

@@ -1,6 +1,8 @@
 """The provenance of a run, without anything private: no host, user name or absolute path."""
 
+import json
 import platform
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,7 +12,14 @@ from typing import Any
 import psutil
 from threadpoolctl import threadpool_info
 
+from gradpareto.bench.store.unusable import UnusableFolder
+from gradpareto.whole_file import read_bounded
+
 LIBRARIES = ("numpy", "scipy", "pandas", "moocore")
+MOST_BYTES = 2**26
+"""The most bytes of a provenance."""
+DEEPEST = 20
+"""The most levels of lists and objects in it."""
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -65,3 +74,72 @@ def _processor() -> str:
         return platform.processor()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """Read a provenance. Raises UnusableFolder, in one line, if it is of any other form."""
+    try:
+        found = json.loads(read_bounded(path, MOST_BYTES), parse_constant=_no_number)
+    except OSError as error:
+        raise UnusableFolder(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise UnusableFolder(f"{path} is damaged: name another folder") from error
+    if fault := _fault_of(found):
+        raise UnusableFolder(f"{path} is damaged, {fault}: name another folder")
+    return dict(found)
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _fault_of(found: Any) -> str:
+    """Say in which part a provenance is of another form; "" if none is."""
+    if not isinstance(found, dict):
+        return "it is no object"
+    if too_deep(found):
+        return "it is nested too deeply"
+    forms = {
+        "schema": type(found.get("schema")) is int,
+        "shared": isinstance(found.get("shared"), dict),
+        "sessions": _all(found.get("sessions"), list, dict),
+        "code": _all(found.get("code", {}), dict, dict)
+        and all(map(_are_digests, found.get("code", {}).values())),
+    }
+    for part in ("plugins", "system_plugins"):
+        plugins = found.get(part, {})
+        forms[part] = _all(plugins, dict, dict) and all(map(_is_plugin, plugins.values()))
+    shared = found.get("shared")
+    if isinstance(shared, dict):
+        for name, least in (("samples", 1), ("seed", 0)):
+            value = shared.get(name, least)
+            forms[f"shared {name}"] = type(value) is int and least <= value < 2**63
+    return next((f"its {part} has a wrong form" for part, right in forms.items() if not right), "")
+
+
+def _all(value: Any, kind: type, of: type) -> bool:
+    """Whether a value is a list or an object, and all that is in it is of a type."""
+    if not isinstance(value, kind):
+        return False
+    inside: Any = value.values() if isinstance(value, dict) else value
+    return all(isinstance(one, of) for one in inside)
+
+
+def _are_digests(part: dict[str, Any]) -> bool:
+    return all(isinstance(one, str) and re.fullmatch("[0-9a-f]{64}", one) for one in part.values())
+
+
+def _is_plugin(entry: dict[str, Any]) -> bool:
+    texts = isinstance(entry.get("source"), str) and isinstance(entry.get("digest"), str)
+    return texts and _all(entry.get("names"), list, str)
+
+
+def too_deep(value: Any) -> bool:
+    """Whether a value of JSON has more than DEEPEST levels."""
+    level = [value]
+    for _ in range(DEEPEST):
+        lists = [list(one.values()) if isinstance(one, dict) else one for one in level]
+        level = [part for one in lists if isinstance(one, list) for part in one]
+        if not level:
+            return False
+    return True

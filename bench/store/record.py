@@ -83,7 +83,7 @@ COLUMNS = [field.name for field in fields(Record)]
 CELL_KEYS = ["system", "theta", "estimator", "setting"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """The unit of work: a system at a parameter preset, an estimator, a setting, its samples."""
 

@@ -1,42 +1,52 @@
 """The folder in which a run keeps its cells and its records."""
 
-import csv
-import io
+import hashlib
 import json
-import tempfile
-from dataclasses import asdict, dataclass, fields
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from gradpareto.bench.store.file_names import file_stem
-from gradpareto.bench.store.record import CELL_KEYS, COLUMNS, Cell, Record
-from gradpareto.whole_file import is_unfinished, write_whole
+from gradpareto.bench.store.cells import CellStore, open_store
+from gradpareto.bench.store.checksums import NAME as CHECKSUMS
+from gradpareto.bench.store.checksums import check_file, digest, write_checksums
+from gradpareto.bench.store.file_names import file_stem, inside
+from gradpareto.bench.store.lock import NAME as LOCK
+from gradpareto.bench.store.lock import locked
+from gradpareto.bench.store.problem_tables import CERTIFICATES, LIMITS, ProblemTable
+from gradpareto.bench.store.provenance import read_provenance
+from gradpareto.bench.store.record import COLUMNS
+from gradpareto.bench.store.records_csv import HEADER
+from gradpareto.bench.store.soundness import check_records
+from gradpareto.bench.store.taking_over import (
+    OLD,
+    Checked,
+    older_records,
+    remove_older,
+    take_over,
+)
+from gradpareto.bench.store.unusable import UnusableFolder
+from gradpareto.whole_file import is_unfinished, remove_unfinished, write_whole
 
-SCHEMA = 3
-READABLE = (1, 2, 3)
-ADDED = ("bias", "deviation")
-"""The columns that schema 1 lacks; they are NaN where its records are read."""
-REMOVED = ("dtype",)
-"""The columns that schemas 1 and 2 have besides; they are left out where records are read."""
-LIMIT = ["sample", "vjps", "rel_error"]
-"""The columns of a problem's quadrature limit."""
-CERTIFICATE = ["sample", "kind", "verdict", "rel_uncertainty", "untested", "resolution"]
-"""The columns of a problem's certificates."""
-_NUMBERS = {field.name: field.type for field in fields(Record) if field.type in (int, float)}
-
-
-class UnusableFolder(ValueError):  # noqa: N818
-    """A run folder that cannot be read or written; nothing in it was touched."""
+SCHEMA = 4
+READABLE = (1, 2, 3, 4)
+CHECKED_FROM = 4
+"""From this schema on, a published run has checksums."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder that holds one run: `provenance.json`, a file for each finished cell, the records.
+    """A folder that holds one run.
 
-    A cell's file appears whole, by renaming, when the cell is finished. What every cell of the
-    folder shares (samples, seed, ...) is fixed when the folder is made.
+    While it is measured, its finished cells are in the store `cells.sqlite`, and all else is made
+    from them: `records.csv`, and the checksums of what is published. A folder without a store is a
+    published run, which its `SHA256SUMS` vouches for, or one of an older version. What every cell
+    of the folder shares (samples, seed, ...) is fixed when the folder is made.
     """
 
     location: str | Path
@@ -54,16 +64,32 @@ class RunFolder:
         return self.path / "records.csv"
 
     @property
+    def checksums_path(self) -> Path:
+        return self.path / CHECKSUMS
+
+    @property
+    def store_path(self) -> Path:
+        return self.path / "cells.sqlite"
+
+    @property
+    def has_store(self) -> bool:
+        return os.path.lexists(self.store_path)
+
+    @property
     def exists(self) -> bool:
         """Tell whether there is a run here. Raises UnusableFolder if there is something else."""
-        if self.provenance_path.is_file():
-            return True
-        if self.path.exists() and (
-            not self.path.is_dir() or not all(map(is_unfinished, self.path.iterdir()))
-        ):
-            raise UnusableFolder(
-                f"{self.path} is no run folder (no provenance.json) and not empty: name another"
-            )
+        try:
+            if os.path.lexists(self.provenance_path):
+                return True
+            held = self.path.iterdir() if os.path.lexists(self.path) else ()
+            if any(path.name != LOCK and not is_unfinished(path) for path in held):
+                raise UnusableFolder(
+                    f"{self.path} is no run folder (no provenance.json) and not empty: name another"
+                )
+        except NotADirectoryError as error:
+            raise UnusableFolder(f"{self.path} is no folder: name another") from error
+        except OSError as error:
+            raise UnusableFolder(f"cannot read {self.path}: {error.strerror}") from error
         return False
 
     def require(self) -> None:
@@ -73,44 +99,49 @@ class RunFolder:
                 f"there is no run in {self.path}: measure one with gradpareto sweep"
             )
 
-    def open(self, shared: dict[str, Any]) -> None:
-        """Make the folder, or check that its run shares these values. Raises UnusableFolder."""
-        if self.exists:
-            held = self.provenance()["shared"]
-            for name, value in shared.items():
-                if held.get(name) != value:
-                    raise UnusableFolder(
-                        f"{self.path} holds a run with {name} {held.get(name)}, not {value}: "
-                        "name another folder with --out"
-                    )
+    @contextmanager
+    def opened(self, shared: dict[str, Any]) -> Iterator[None]:
+        """Make the folder, or check that its run shares these values, and keep others out of it.
+
+        Raises UnusableFolder. What killed processes left half written is removed.
+        """
+        self._check_shared(shared)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if not self.provenance_path.is_file():
-                self.write_provenance({"schema": SCHEMA, "shared": shared, "sessions": []})
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
         except OSError as error:
             raise UnusableFolder(f"cannot write to {self.path}: {error.strerror}") from error
+        with locked(self.path):
+            self._check_shared(shared)  # another process may have made it meanwhile
+            parts = (".", LIMITS.folder, CERTIFICATES.folder, "figures")
+            remove_unfinished(self.path / part for part in parts)
+            if not self.exists:
+                self.write_provenance({"schema": SCHEMA, "shared": shared, "sessions": []})
+            yield
+
+    def _check_shared(self, shared: dict[str, Any]) -> None:
+        held = self.provenance()["shared"] if self.exists else shared
+        for name, value in shared.items():
+            if held.get(name) != value:
+                raise UnusableFolder(
+                    f"{self.path} holds a run with {name} {held.get(name)!s:.100}, not {value}: "
+                    "name another folder with --out"
+                )
 
     def provenance(self) -> dict[str, Any]:
         """Read the provenance. Raises UnusableFolder if it is damaged or of another schema."""
-        try:
-            found = json.loads(self.provenance_path.read_text(encoding="utf-8"))
-            schema, _, _ = found["schema"], found["shared"], found["sessions"]
-        except OSError as error:
-            raise UnusableFolder(f"cannot read {self.provenance_path}: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        found = read_provenance(self.provenance_path)
+        if found["schema"] not in READABLE:
             raise UnusableFolder(
-                f"{self.provenance_path} is damaged: name another folder"
-            ) from error
-        if schema not in READABLE:
-            raise UnusableFolder(
-                f"{self.path} has records of schema {schema}, this version reads "
+                f"{self.path} has records of schema {found['schema']}, this version reads "
                 f"{READABLE[0]} to {READABLE[-1]}: name another folder"
             )
-        return dict(found)
+        self._check_published(self.provenance_path)
+        return found
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
+        """Write the provenance; what is published without a store is no more, until it is again."""
+        if not self.has_store:
+            self.checksums_path.unlink(missing_ok=True)
         write_whole(self.provenance_path, json.dumps(provenance, indent=2) + "\n")
 
     def add_session(self, session: dict[str, Any]) -> None:
@@ -120,53 +151,82 @@ class RunFolder:
         provenance["schema"] = SCHEMA  # the session's records are written so
         self.write_provenance(provenance)
 
-    def cell_path(self, cell: Cell) -> Path:
-        return (
-            self.path / "cells" / f"{file_stem(*cell.problem, cell.estimator)}.{cell.setting!r}.csv"
-        )
+    @contextmanager
+    def cells(self) -> Iterator[CellStore]:
+        """Open the store of the cells for writing, inside `opened`.
 
-    def unpack(self) -> None:
-        """Make the folder of cells; the records of a published run are split into them."""
-        folder = self.path / "cells"
-        if folder.is_dir():
-            return
-        records = self.read_cells()
-        folder.mkdir()
-        for (system, theta, estimator, setting), rows in records.groupby(CELL_KEYS):
-            cell = Cell(str(system), str(theta), str(estimator), float(setting), len(rows))  # type: ignore[arg-type]
-            write_whole(self.cell_path(cell), rows.to_csv(index=False))
+        A run that has none is taken over into one. Raises UnusableFolder.
+        """
+        old = self.path / OLD
+        if not self.has_store:
+            self._check_published(self.records_path)
+            take_over(self.store_path, self.records_path, old, self._checked())
+        remove_older(old)
+        with open_store(self.store_path, write=True) as store:
+            yield store
 
-    def write_cell(self, cell: Cell, records: list[Record]) -> None:
-        table = pd.DataFrame([asdict(record) for record in records], columns=COLUMNS)
-        write_whole(self.cell_path(cell), table.to_csv(index=False))
+    def totals(self) -> tuple[int, int]:
+        """Return the number of records in the store, and how many of them are failures."""
+        with open_store(self.store_path) as store:
+            return store.totals()
 
     def read_cells(self) -> pd.DataFrame:
-        """Read all finished cells in a fixed order. Raises UnusableFolder for a damaged one."""
-        if not (self.path / "cells").is_dir() and self.records_path.is_file():
-            return read_records(self.records_path)
-        paths = sorted((self.path / "cells").glob("*.csv"))
-        if not paths:
-            return pd.DataFrame(columns=COLUMNS)
-        table = pd.concat([read_records(path) for path in paths], ignore_index=True)
-        return table.sort_values([*CELL_KEYS, "sample"], ignore_index=True)
+        """Read all finished cells in a fixed order.
+
+        Raises UnusableFolder if they are damaged, contradict themselves, or are not what was
+        published.
+        """
+        checked = self._checked()
+        if self.has_store:
+            with open_store(self.store_path) as store:
+                return checked(store.table(), self.store_path)
+        self._check_published(self.records_path)
+        table = older_records(self.records_path, self.path / OLD, checked)
+        return pd.DataFrame(columns=COLUMNS) if table is None else table
+
+    def publish(self, store: CellStore) -> None:
+        """Make records.csv and the checksums from the store, where they are not what it says."""
+        cells = store.digest()
+        try:
+            held = (cells, digest(self.records_path))
+        except OSError:
+            held = (cells, "")
+        if store.published != held:
+            made = hashlib.sha256()
+            write_whole(self.records_path, _records_text(store, made))
+            with store.transaction():
+                store.set_published((cells, made.hexdigest()))
+        self.write_checksums()
+
+    def publish_table(self, table: pd.DataFrame) -> None:
+        """Write records.csv, of any columns, and the checksums of a folder that has no store."""
+        write_whole(self.records_path, table.to_csv(index=False))
+        self.write_checksums()
+
+    def write_checksums(self) -> None:
+        """Write the checksums of what is published: the records and where they come from."""
+        tables = [*self.path.glob("limits/*.csv"), *self.path.glob("certificates/*.csv")]
+        write_checksums(self.path, [self.records_path, self.provenance_path, *sorted(tables)])
 
     def limit_path(self, system: str, theta: str) -> Path:
-        return self.path / "limits" / f"{file_stem(system, theta)}.csv"
+        return self._path_of(LIMITS, system, theta)
 
     def write_limit(self, system: str, theta: str, limit: pd.DataFrame) -> None:
         """Keep the quadrature limit: columns sample, vjps, rel_error."""
-        _write_table(self.limit_path(system, theta), limit)
+        LIMITS.write(self.limit_path(system, theta), limit)
 
     def read_limit(self, system: str, theta: str) -> pd.DataFrame:
         """Read the quadrature limit. Raises UnusableFolder if it is missing or damaged."""
-        return _read_table(self.limit_path(system, theta), LIMIT, "is not a quadrature limit")
+        path = self.limit_path(system, theta)
+        self._check_published(path)
+        return LIMITS.read(path)
 
     def certificate_path(self, system: str, theta: str) -> Path:
-        return self.path / "certificates" / f"{file_stem(system, theta)}.csv"
+        return self._path_of(CERTIFICATES, system, theta)
 
     def write_certificate(self, system: str, theta: str, certificate: pd.DataFrame) -> None:
         """Keep the verdict on each sample's reference, in the columns of `certificate_table`."""
-        _write_table(self.certificate_path(system, theta), certificate)
+        CERTIFICATES.write(self.certificate_path(system, theta), certificate)
 
     def read_certificate(self, system: str, theta: str) -> pd.DataFrame:
         """Read the verdicts on a problem's references; none if it was not measured here.
@@ -174,62 +234,33 @@ class RunFolder:
         Raises UnusableFolder if they are damaged.
         """
         path = self.certificate_path(system, theta)
-        if not path.is_file():
-            return pd.DataFrame(columns=CERTIFICATE)
-        return _read_table(path, CERTIFICATE, "holds no certificates", keep_default_na=False)
+        self._check_published(path)
+        return CERTIFICATES.read(path) if os.path.lexists(path) else CERTIFICATES.empty
 
-    def write_records(self) -> pd.DataFrame:
-        """Gather the finished cells into records.csv."""
-        records = self.read_cells()
-        write_whole(self.records_path, records.to_csv(index=False))
-        return records
+    def _path_of(self, kind: ProblemTable, system: str, theta: str) -> Path:
+        return inside(self.path, kind.folder, f"{file_stem(system, theta)}.csv")
 
+    def _checked(self) -> Checked:
+        """The check of this run's records. Raises UnusableFolder if it is not a sweep's."""
+        shared = self.provenance()["shared"]
+        if not {"samples", "seed"} <= shared.keys():
+            raise UnusableFolder(f"{self.path} holds no records of a sweep: name another folder")
+        return lambda table, path: check_records(table, shared, path)
 
-def cell_key(path: Path) -> tuple[str, str, str]:
-    """Read a cell's system, preset and estimator. Raises UnusableFolder if it is damaged."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            first = next(csv.DictReader(file))
-        return first["system"], first["theta"], first["estimator"]
-    except (OSError, ValueError, KeyError, StopIteration, csv.Error) as error:
-        raise UnusableFolder(f"{path} is damaged: delete it to measure it again") from error
-
-
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    path.parent.mkdir(exist_ok=True)
-    write_whole(path, table.to_csv(index=False))
-
-
-def _read_table(path: Path, columns: list[str], otherwise: str, **reading: Any) -> pd.DataFrame:
-    """Read a table of these columns. Raises UnusableFolder, which says `otherwise` what it is."""
-    try:
-        table: pd.DataFrame = pd.read_csv(path, **reading)
-    except (OSError, ValueError) as error:
-        raise UnusableFolder(f"cannot read {path}: {error}") from error
-    if list(table.columns) != columns:
-        raise UnusableFolder(f"{path} {otherwise}: delete its folder")
-    return table
+    def _check_published(self, path: Path) -> None:
+        """Check a file of a published run against the checksums. Raises UnusableFolder."""
+        if self.has_store or not os.path.lexists(path):
+            return
+        if os.path.lexists(self.checksums_path):
+            check_file(self.path, path)
+        elif path == self.records_path and self.provenance()["schema"] >= CHECKED_FROM:
+            raise UnusableFolder(
+                f"{self.path} has neither cells.sqlite nor {CHECKSUMS}: name another folder"
+            )
 
 
-def read_records(path: Path) -> pd.DataFrame:
-    """Read a table of records. Raises UnusableFolder if it is damaged or of another schema."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        if not text.endswith("\n"):
-            raise UnusableFolder(f"{path} is cut short: delete it to measure it again")
-        # As text first: Python's float() is exact whatever pandas' parser does.
-        table = pd.read_csv(io.StringIO(text), dtype=object, keep_default_na=False)
-        table = table.drop(columns=list(REMOVED), errors="ignore")
-        if list(table.columns) == [name for name in COLUMNS if name not in ADDED]:
-            table = table.assign(**dict.fromkeys(ADDED, ""))[COLUMNS]
-        if list(table.columns) != COLUMNS:
-            raise UnusableFolder(f"{path} has records of another schema: name another folder")
-        for name, convert in _NUMBERS.items():
-            table[name] = [convert(value or "nan") for value in table[name]]
-    except OSError as error:
-        raise UnusableFolder(f"cannot read {path}: {error.strerror}") from error
-    except UnusableFolder:
-        raise
-    except ValueError as error:
-        raise UnusableFolder(f"{path} is damaged: delete it to measure it again") from error
-    return table
+def _records_text(store: CellStore, made: Any) -> Iterator[bytes]:
+    """Give the text of records.csv in parts, and have a hash `made` of it meanwhile."""
+    for part in chain([HEADER], (text for _, text in store.texts())):
+        made.update(part)
+        yield part

@@ -7,14 +7,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.draw.dimension_figure import dimension_figure
-from gradpareto.bench.draw.figures import write_png
+from gradpareto.bench.draw.figure_files import write_png
 from gradpareto.bench.run.dimension import measure_dimension
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.options import AS_JSON, PATH, Between, Count, Positive
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
-from gradpareto.whole_file import write_whole
 
 GRIDS = (8, 16, 32, 64, 128, 256, 512)
 DEFAULT = Path("results/runs/dimension")
@@ -60,12 +59,13 @@ def verb(grids: tuple[int, ...], error: float, samples: int, out: Path, as_json:
     Example: gradpareto dimension --points 8 --points 32
     """
     folder = RunFolder(out)
-    folder.open({"dimension": sorted(grids), "error": error, "samples": samples})
-    folder.add_session(session({}))
-    with threadpool_limits(1), np.errstate(all="ignore"), progress() as report:
-        table = measure_dimension(sorted(grids), error, samples, report)
-    write_whole(folder.records_path, table.to_csv(index=False))
-    write_png(dimension_figure(table, error), out / "dimension.png")
+    shared = {"dimension": sorted(grids), "error": error, "samples": samples}
+    with folder.opened(shared), threadpool_limits(1), np.errstate(all="ignore"):
+        folder.add_session(session({}))
+        with progress() as report:
+            table = measure_dimension(sorted(grids), error, samples, report)
+        folder.publish_table(table)
+        write_png(dimension_figure(table, error), out / "dimension.png")
     if as_json:
         print_json(table.to_dict("records"))
     else:

@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.draw.figures import write_png
+from gradpareto.bench.draw.figure_files import write_png
 from gradpareto.bench.learning.compare import (
     Budget,
     Comparison,

@@ -10,7 +10,7 @@ import pandas as pd
 from gradpareto.bench.run import field_plan
 from gradpareto.bench.run.certificates import left_out
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan, load_x0, problems_of
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import Budget, fill
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.options import (
     AS_JSON,
@@ -86,16 +86,20 @@ class Measuring:
         return _as_in_folder(plan, self.folder)
 
     def measured(self, plan: Plan) -> pd.DataFrame:
-        """The records of the run folder, after what it lacks of the plan is measured.
+        """The records of the run folder, after what it lacks of the plan is measured."""
+        self.fill(plan)
+        return self.folder.read_cells()
+
+    def fill(self, plan: Plan) -> None:
+        """Measure what the run folder lacks of the plan.
 
         Samples and problems that cannot judge are named on standard error.
         """
         with progress() as report:
-            records = sweep(plan, self.folder, self.cache, self.budget, report)
+            fill(plan, self.folder, self.cache, self.budget, report)
         for problem in plan.problems:
             for line in left_out(problem, self.folder.read_certificate(*problem)):
                 click.echo(line, err=True)
-        return records
 
 
 def _as_in_folder(plan: Plan, folder: RunFolder) -> Plan:
@@ -103,9 +107,10 @@ def _as_in_folder(plan: Plan, folder: RunFolder) -> Plan:
     if not folder.exists:
         return plan
     held = folder.provenance()["shared"]
-    if plan.samples is None and plan.x0 is None and held["samples"] != plan.most_samples:
-        plan = replace(plan, samples=held["samples"])
-    return replace(plan, seed=held["seed"]) if plan.seed is None else plan
+    samples, seed = held.get("samples", plan.most_samples), held.get("seed")
+    if plan.samples is None and plan.x0 is None and samples != plan.most_samples:
+        plan = replace(plan, samples=samples)
+    return replace(plan, seed=seed) if plan.seed is None else plan
 
 
 measuring = gathered(

@@ -6,7 +6,7 @@ import click
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.draw.figures import write_png
+from gradpareto.bench.draw.figure_files import write_png
 from gradpareto.bench.paper.figures import FIGURES
 from gradpareto.bench.paper.reproduction import Scale
 from gradpareto.bench.verbs.options import AS_JSON, PATH, Between, Count

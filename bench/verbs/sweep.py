@@ -4,7 +4,6 @@ from itertools import chain
 
 import click
 
-from gradpareto.bench.store.record import SUCCESSES
 from gradpareto.bench.verbs.measuring import Measuring, measuring
 from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, PLUG_IN_SYSTEM, Positive
 from gradpareto.bench.verbs.terminal import print_json
@@ -36,10 +35,9 @@ def verb(
 
     Example: gradpareto sweep --system quadrotor --estimator ctpg --samples 4 --out /tmp/run
     """
-    records = asked.measured(asked.planned(list(chain(*estimators)), settings))
-    path = asked.folder.records_path
-    failed = int((~records.status.isin(SUCCESSES)).sum())
+    asked.fill(asked.planned(list(chain(*estimators)), settings))
+    path, (rows, failed) = asked.folder.records_path, asked.folder.totals()
     if asked.as_json:
-        print_json({"records": str(path), "rows": len(records), "failed": failed})
+        print_json({"records": str(path), "rows": rows, "failed": failed})
     else:
-        click.echo(f"{path}: {len(records)} records, {failed} of them failures")
+        click.echo(f"{path}: {rows} records, {failed} of them failures")

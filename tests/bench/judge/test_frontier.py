@@ -29,7 +29,7 @@ from gradpareto.bench.judge.frontier import (
     weighted,
 )
 from gradpareto.bench.judge.table import TARGETS
-from gradpareto.bench.store.records import read_records
+from gradpareto.bench.store.records_csv import read_records
 from gradpareto.reference import QuadratureLimit
 from tests.bench.conftest import MakeRecords, record, table
 

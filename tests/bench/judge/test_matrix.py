@@ -12,7 +12,7 @@ from gradpareto.bench.draw.matrix_figure import matrix_figure
 from gradpareto.bench.judge.matrix import COLUMNS, counts, verdict_matrix, winners, winners_markdown
 from gradpareto.bench.judge.medians import grouped_medians, median_known
 from gradpareto.bench.judge.verdict import compare
-from gradpareto.bench.store.records import read_records
+from gradpareto.bench.store.records_csv import read_records
 from tests.bench.conftest import MakeRecords
 
 ROOT = Path(__file__).parents[3]

@@ -14,7 +14,7 @@ from gradpareto.bench.learning.history import STATUS, UnusableHistory, load
 from gradpareto.bench.learning.optimiser import Adam, Momentum
 from gradpareto.bench.learning.setups import Setup, setup_of
 from gradpareto.bench.learning.train import Run, heldout_loss, train
-from gradpareto.bench.store.records import UnusableFolder
+from gradpareto.bench.store.unusable import UnusableFolder
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import LQR, TASKS, Array, Policy, Problem
 

@@ -14,10 +14,11 @@ import pytest
 
 from gradpareto.bench.learning.compare import Comparison, learn
 from gradpareto.bench.learning.setups import setup_of
-from gradpareto.bench.plugins import cell_code, versions
+from gradpareto.bench.plugins import cell_code
 from gradpareto.bench.plugins.measured_code import estimator_code, problem_code
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.store.cells import CellStore
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS, Estimator
 from tests.bench.conftest import SMALL
@@ -110,12 +111,12 @@ def test_an_estimator_is_measured_anew_when_a_module_that_it_imports_has_changed
 def test_cells_of_another_version_of_a_problem_go_with_their_limit(
     copy: RunFolder, cache: Path, changed: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = {path.name: path.read_text() for path in copy.path.glob("[cl]*/*.csv")}
+    before = {path.read_text() for path in (copy.records_path, *copy.path.glob("[cl]*/*.csv"))}
     changed(problems=True)
     assert len(measured(copy, cache)) == 4
-    aside = {path.name: path.read_text() for path in (copy.path / "aside").rglob("*.csv")}
+    aside = {path.read_text() for path in (copy.path / "aside").rglob("*.csv")}
     assert aside == before
-    assert "6 files with results of older code" in capsys.readouterr().err
+    assert "6 results of older code were moved" in capsys.readouterr().err
     assert measured(copy, cache) == []
     assert capsys.readouterr().err == ""
 
@@ -126,7 +127,8 @@ def test_older_cells_are_set_aside_whichever_estimator_is_asked_for(
     changed("ctpg")
     assert measured(copy, cache, replace(SMALL, estimators=("bptt",))) == []
     assert set(pd.read_csv(copy.records_path).estimator) == {"bptt"}
-    assert len(list((copy.path / "aside").rglob("*.csv"))) == 2
+    (aside,) = (copy.path / "aside").rglob("*.csv")
+    assert len(pd.read_csv(aside)) == 4
     assert len(measured(copy, cache)) == 2
 
 
@@ -135,7 +137,7 @@ def test_setting_aside_that_was_interrupted_is_done_again(
 ) -> None:
     changed("ctpg")
     with monkeypatch.context() as patch:
-        patch.setattr(versions, "write_whole", _interrupt)
+        patch.setattr(CellStore, "remove", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             measured(copy, cache)
     assert "ctpg" in set(pd.read_csv(copy.records_path).estimator)
@@ -143,7 +145,8 @@ def test_setting_aside_that_was_interrupted_is_done_again(
     assert set(pd.read_csv(copy.records_path).estimator) == {"bptt"}
     assert set(copy.provenance()["code"]["estimators"]) == {"bptt"}
     assert len(measured(copy, cache)) == 2
-    assert len(list((copy.path / "aside").rglob("*.csv"))) == 2
+    (aside,) = (copy.path / "aside").rglob("*.csv")
+    assert set(pd.read_csv(aside).estimator) == {"ctpg"}
 
 
 def _interrupt(*_: object) -> None:
@@ -154,10 +157,11 @@ def test_a_run_from_before_digests_were_noted_is_kept_and_gone_on_with(
     copy: RunFolder, cache: Path, changed: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is published: its cells are in records.csv alone."""
-    shutil.rmtree(copy.path / "cells")
+    copy.store_path.unlink()
+    copy.checksums_path.unlink()
     provenance = copy.provenance()
     noted = provenance.pop("code")
-    copy.write_provenance(provenance)
+    copy.write_provenance(provenance | {"schema": 3})
     held = copy.records_path.read_bytes()
     assert measured(copy, cache) == []
     assert copy.records_path.read_bytes() == held
@@ -171,7 +175,8 @@ def test_a_run_from_before_digests_were_noted_is_kept_and_gone_on_with(
     assert len(pd.read_csv(copy.records_path)) == 10
     changed("bptt")  # what was kept is not taken for newer than it may be
     assert len(measured(copy, cache, more)) == 1
-    assert len(list((copy.path / "aside").rglob("*bptt*.csv"))) == 3
+    (aside,) = (copy.path / "aside").rglob("*.csv")
+    assert len(pd.read_csv(aside)) == 6
 
 
 def test_a_system_and_its_reference_are_both_in_the_code_of_a_problem() -> None:

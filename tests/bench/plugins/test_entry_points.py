@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.store.records_csv import read_records
 from tests.bench.conftest import assert_refused
 from tests.bench.plugins.conftest import FORMS
 
@@ -111,8 +112,10 @@ def test_entry_points_are_used_by_name_wherever_a_name_is(
     result = run("sweep", *estimators, "--setting", 0.5, *options)
     assert result.returncode == 0, result.stderr
     # All that was measured on the system as it was is apart, with what judged it.
-    aside = {path.parent.name for path in (out / "aside").rglob("*.csv")}
-    assert aside == {"cells", "limits", "certificates"}
+    aside = [path for path in (out / "aside").rglob("*.csv") if path.parent.parent.name != "aside"]
+    assert {path.parent.name for path in aside} == {"limits", "certificates"}
+    cells = [read_records(path) for path in (out / "aside").glob("*/cells-*.csv")]
+    assert {system for table in cells for system in table.system} == {"tank"}
     assert set(RunFolder(out).read_cells().estimator) == {"bptt", "mine-ctpg"}
 
 

@@ -12,7 +12,8 @@ import pytest
 from gradpareto.bench.run.errors import bias_and_deviation
 from gradpareto.bench.run.measure import REPLICATES, measure
 from gradpareto.bench.store.record import COLUMNS, Cell, Record
-from gradpareto.bench.store.records import ADDED, SCHEMA, RunFolder, read_records
+from gradpareto.bench.store.records import SCHEMA, RunFolder
+from gradpareto.bench.store.records_csv import ADDED, read_records
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.reference import Reference, load_or_certify
 from gradpareto.systems import TASKS, Array, Problem
@@ -135,8 +136,9 @@ def test_published_records_of_the_first_schema_are_read_and_gone_on_with(tmp_pat
         assert not set(ADDED) & set(text.splitlines()[0].split(","))
     assert list(table.columns) == COLUMNS
     assert table[list(ADDED)].isna().all(axis=None)
-    folder.unpack()
-    folder.add_session({})
+    with folder.opened({}), folder.cells() as store:
+        folder.add_session({})
+        folder.publish(store)
     assert folder.provenance()["schema"] == SCHEMA
     again = folder.read_cells()
     assert list(again.columns) == COLUMNS
@@ -145,8 +147,9 @@ def test_published_records_of_the_first_schema_are_read_and_gone_on_with(tmp_pat
 
 def test_a_schema_of_the_future_is_not_read(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
-    folder.open({})
+    with folder.opened({}):
+        pass
     held = folder.provenance() | {"schema": SCHEMA + 1}
     folder.provenance_path.write_text(json.dumps(held))
-    with pytest.raises(ValueError, match=f"schema {SCHEMA + 1}, this version reads 1 to 3"):
+    with pytest.raises(ValueError, match=f"schema {SCHEMA + 1}, this version reads 1 to 4"):
         folder.provenance()

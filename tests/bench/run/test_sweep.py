@@ -24,8 +24,11 @@ from gradpareto.bench.run.plan import (
     problems_of,
 )
 from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.store.cells import open_store
 from gradpareto.bench.store.record import COLUMNS
-from gradpareto.bench.store.records import ADDED, SCHEMA, RunFolder, UnusableFolder
+from gradpareto.bench.store.records import SCHEMA, RunFolder
+from gradpareto.bench.store.records_csv import ADDED
+from gradpareto.bench.store.unusable import UnusableFolder
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import TASKS, Array, Problem
 from tests.bench.conftest import SMALL
@@ -177,16 +180,16 @@ def test_a_sweep_cut_off_anywhere_goes_on_and_ends_the_same(
 ) -> None:
     folder = RunFolder(tmp_path / "run")
     shutil.copytree(small_run.path, folder.path)
-    cells = sorted((folder.path / "cells").glob("*.csv"))
-    kept = cells[0].read_bytes(), cells[0].stat().st_mtime_ns
-    for cell in cells[1:]:
-        cell.unlink()
-    (folder.path / "cells" / ".half.tmp").write_text("half a cell, from a killed sweep")
+    first = ("estimator = ? AND setting = ?", ("bptt", 0.25))
+    with folder.opened(SMALL.shared()), folder.cells() as store:
+        kept = list(store.texts(first))
+        store.remove((f"NOT ({first[0]})", first[1]))
     folder.records_path.unlink()
     asked: list[str] = []
     records = sweep(SMALL, folder, cache, Budget(workers=1), lambda name, d, t: asked.append(name))
-    assert (cells[0].read_bytes(), cells[0].stat().st_mtime_ns) == kept
-    assert len([name for name in asked if not name.startswith("reference")]) == len(cells) - 1
+    with open_store(folder.store_path) as store:
+        assert list(store.texts(first)) == kept
+    assert len([name for name in asked if not name.startswith("reference")]) == 3
     pd.testing.assert_frame_equal(without_times(records), without_times(small_run.read_cells()))
 
 
@@ -199,7 +202,8 @@ def test_an_interrupted_sweep_keeps_its_finished_cells(tmp_path: Path, cache: Pa
 
     with pytest.raises(KeyboardInterrupt):
         sweep(SMALL, folder, cache, Budget(workers=1), interrupt)
-    assert len(list((folder.path / "cells").glob("*.csv"))) == 2
+    assert len(folder.read_cells()) == 4
+    assert not folder.records_path.exists()
     assert len(sweep(SMALL, folder, cache, Budget(workers=1))) == 8
 
 
@@ -218,6 +222,18 @@ def test_an_empty_plan_is_refused(tmp_path: Path, cache: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def as_schema_3(run: RunFolder, place: Path) -> RunFolder:
+    """A copy of a run as schema 3 kept it: a file for each cell, and no store."""
+    old = RunFolder(shutil.copytree(run.path, place))
+    for path in (old.store_path, old.checksums_path, old.records_path, old.path / ".lock"):
+        path.unlink()
+    (old.path / "cells").mkdir()
+    for (estimator, setting), rows in run.read_cells().groupby(["estimator", "setting"]):
+        rows.to_csv(old.path / f"cells/lqr.optimal.{estimator}.{setting!r}.csv", index=False)
+    old.write_provenance(old.provenance() | {"schema": 3})
+    return old
+
+
 def cell(run: RunFolder) -> Path:
     return min((run.path / "cells").glob("*bptt.0.25.csv"))
 
@@ -234,23 +250,35 @@ def age(run: RunFolder) -> None:
         (age, "schema 0"),
         (lambda run: cell(run).write_text(cell(run).read_text()[:-9]), "cut short|damaged"),
         (lambda run: cell(run).write_text("a,b\n1,2\n"), "another schema"),
-        (lambda run: cell(run).write_bytes(b"\xff\xfe\x00"), "damaged"),
+        (lambda run: cell(run).write_bytes(b"\xff\xfe\n"), "damaged"),
         (
             lambda run: cell(run).write_text(cell(run).read_text().replace(",40,", ",forty,")),
-            "damaged",
+            "row 2: its f_evals is 'forty'",
         ),
     ],
 )
 def test_an_unusable_folder_is_refused_and_left_alone(
     small_run: RunFolder, tmp_path: Path, cache: Path, damage: object, complaint: str
 ) -> None:
-    folder = RunFolder(tmp_path / "run")
-    shutil.copytree(small_run.path, folder.path)
+    folder = as_schema_3(small_run, tmp_path / "run")
     damage(folder)  # type: ignore[operator]
     before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
     with pytest.raises(UnusableFolder, match=complaint):
         sweep(SMALL, folder, cache, Budget(workers=1))
+    (folder.path / ".lock").unlink(missing_ok=True)
     assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_with_a_file_for_each_cell_becomes_a_store(
+    small_run: RunFolder, tmp_path: Path, cache: Path
+) -> None:
+    folder = as_schema_3(small_run, tmp_path / "run")
+    (folder.path / "cells" / ".half.tmp").write_text("half a cell, from a killed sweep")
+    pd.testing.assert_frame_equal(folder.read_cells(), small_run.read_cells())
+    records = sweep(SMALL, folder, cache, report=lambda name, *_: pytest.fail(f"measured {name}"))
+    pd.testing.assert_frame_equal(records, small_run.read_cells())
+    assert folder.records_path.read_bytes() == small_run.records_path.read_bytes()
+    assert not (folder.path / "cells").exists()
 
 
 @pytest.mark.parametrize("schema", [1, 2])
@@ -269,8 +297,7 @@ def test_a_folder_of_an_older_schema_is_read_and_gone_on_with(
     records = sweep(SMALL, folder, cache, Budget(workers=1))
     pd.testing.assert_frame_equal(without_times(records), without_times(held))
     assert folder.provenance()["schema"] == SCHEMA
-    for path in (folder.records_path, *folder.path.glob("cells/*.csv")):
-        assert path.read_text().splitlines()[0].split(",") == COLUMNS
+    assert folder.records_path.read_text().splitlines()[0].split(",") == COLUMNS
 
 
 def test_other_samples_do_not_mix_into_a_folder(small_run: RunFolder, cache: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from gradpareto.bench.judge.repeats import SLACK, TOLERANCES, differences
 from gradpareto.bench.run.sweep import Budget
 from gradpareto.bench.run.verification import draw_cells, verify
-from gradpareto.bench.store.record import CELL_KEYS, Cell, Record
+from gradpareto.bench.store.record import CELL_KEYS, Record
 from gradpareto.bench.store.records import RunFolder
 from tests.bench.conftest import ROOT, assert_refused
 
@@ -108,27 +108,29 @@ def forged(small_run: RunFolder, folder: Path, **changes: Callable[[Any], Any]) 
     records = small_run.read_cells()
     rows = records[(records["estimator"] == "ctpg") & (records["setting"] == 0.25)]
     own = [Record(**row) for row in rows.to_dict("records")]  # type: ignore[misc]
-    cell = Cell("lqr", "optimal", "ctpg", 0.25, len(own))
     new = [
         replace(one, **{name: change(getattr(one, name)) for name, change in changes.items()})
         for one in own
     ]
-    RunFolder(folder).write_cell(cell, new)
-    RunFolder(folder).write_records()
-    return RunFolder(folder)
+    run = RunFolder(folder)
+    with run.opened({}), run.cells() as store:
+        store.write(("lqr", "optimal", "ctpg", 0.25), new)
+        run.publish(store)
+    return run
 
 
 def test_the_command_finds_a_forged_record(
     call: Callable[..., Any], small_run: RunFolder, tmp_path: Path
 ) -> None:
-    halved = {"abs_error": lambda e: e / 2, "rel_error": lambda e: e / 2}
+    errors = ("abs_error", "rel_error", "abs_error_x0", "abs_error_theta")
+    halved = dict.fromkeys(errors, lambda e: e / 2)
     folder = forged(small_run, tmp_path / "forged", **halved).path
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     seen = call("verify", folder, "--fraction", 1, "--workers", 1, "--json")
     assert seen.returncode == 1
     told = json.loads(seen.stdout)
     assert (told["cells"], told["reproduced"], told["to_the_bit"]) == (4, 3, 4)
-    assert {row["column"] for row in told["differences"]} == {"abs_error", "rel_error"}
+    assert {row["column"] for row in told["differences"]} == set(errors)
     assert {row["estimator"] for row in told["differences"]} == {"ctpg"}
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

@@ -54,8 +54,7 @@ def test_odd_names_are_measured_and_read_back(measured: RunFolder, tmp_path: Pat
     gathered = pd.read_csv(measured.records_path, dtype=object, keep_default_na=False)
     assert set(gathered.theta) == set(ODD)
     inside = [path for path in measured.path.parent.rglob("*") if path.is_file()]
-    assert {path.parent.name for path in inside} == {"run", "cells", "limits", "certificates"}
-    assert len([path for path in inside if path.parent.name == "cells"]) == 2 * len(ODD)
+    assert {path.parent.name for path in inside} == {"run", "limits", "certificates"}
     assert all(len(measured.read_limit("odd", name)) for name in ODD)
 
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,4 +66,4 @@ def test_a_folder_of_another_locale_is_sound(tank: Path, cache: Path, tmp_path: 
         assert result.returncode == 0, result.stderr
         assert b"1 records, 0 of them failures" in result.stdout
         # Without its cells, the run is read from the table.
-        shutil.rmtree(tmp_path / "Läufe" / "cells", ignore_errors=True)
+        (tmp_path / "Läufe" / "cells.sqlite").unlink()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradpareto.bench.store.records import read_records
+from gradpareto.bench.store.records_csv import read_records
 from tests.bench.conftest import assert_refused
 
 PROBLEM = ("--system", "lqr", "--theta", "optimal", "--workers", 1, "--plan", "field")

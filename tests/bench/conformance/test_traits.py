@@ -138,13 +138,15 @@ def test_only_what_calls_for_derivatives_has_a_turn(name: str) -> None:
 
 
 def test_the_collector_is_left_as_it_was_whatever_is_raised() -> None:
-    """A solver that raises, and a collector that was off, are both left as they were."""
+    """Whether a solver raises or not, a collector that was off stays off, and nothing is frozen."""
     gc.disable()
+    frozen = gc.get_freeze_count()
     try:
         memory.held_at_turn(ESTIMATORS["ctpg-scipy"], 1.0, 1e-4, 1)
         with pytest.raises(ValueError, match="step"):
             memory.held_at_turn(ESTIMATORS["bptt"], 1.0, -1.0, 1)
         assert not gc.isenabled()
+        assert gc.get_freeze_count() == frozen
         assert not tracemalloc.is_tracing()
     finally:
         gc.enable()

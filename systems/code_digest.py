@@ -65,18 +65,25 @@ def code_digest(
     Raises TypeError if the source of a value's class is in no file, and ValueError if a file that a
     class declares is missing.
     """
-    values, given = list(values), list(modules)
-    kinds = [value if isinstance(value, type) else type(value) for value in values]
-    own = {SUITE, *(_top(kind.__module__) for kind in kinds), *(_top(m.__name__) for m in given)}
-    starts = [*given, *(module for value in values for module in modules_of(value))]
-    sources, libraries = _starts(starts)
+    values, modules = list(values), list(modules)
+    libraries = set[str]()
     total = hashlib.sha256()
     data = _data_of(values) if with_data else ()
-    for path in [*data, *_reached(sources, own - BY_VERSION, libraries, with_data)]:
+    reached = (source.path for source in _reached(values, modules, libraries, with_data))
+    for path in [*data, *reached]:
         total.update(f"{path.name} {read_facts(path).digest}\n".encode())
     for name in sorted(libraries):
         total.update(f"{name} {_version(name)}\n".encode())
     return total.hexdigest()
+
+
+def code_files(modules: Iterable[ModuleType]) -> list[Path]:
+    """Return the files of code outside the suite that the modules depend on.
+
+    What counts by its version is left out, and so are files of data.
+    """
+    found = _reached([], list(modules), set(), with_data=False)
+    return [source.path for source in found if not source.is_of_the_suite]
 
 
 def _data_of(values: list[object]) -> Iterator[Path]:
@@ -98,19 +105,24 @@ def _starts(modules: list[ModuleType]) -> tuple[list[_Source], set[str]]:
 
 
 def _reached(
-    starts: list[_Source], own: set[str], libraries: set[str], with_data: bool
-) -> Iterator[Path]:
-    """The files of the starts and all that they reach, each once, in the order of the imports.
+    values: list[object], modules: list[ModuleType], libraries: set[str], with_data: bool
+) -> Iterator[_Source]:
+    """The files of values and modules and all that they reach, each once, in the order of imports.
 
     What is not followed is added to `libraries`.
     """
+    kinds = [value if isinstance(value, type) else type(value) for value in values]
+    named = [kind.__module__ for kind in kinds] + [module.__name__ for module in modules]
+    own = {SUITE, *map(_top, named)} - BY_VERSION
+    starts, by_version = _starts([*modules, *(m for value in values for m in modules_of(value))])
+    libraries |= by_version
     folders = {start.path.parent for start in starts}
     todo, seen = list(starts), set[Path]()
     for source in todo:  # grows while it is walked
         if source.path in seen or not source.path.is_file():
             continue
         seen.add(source.path)
-        yield source.path
+        yield source
         facts = read_facts(source.path)
         for name in dict.fromkeys(_names(source, facts)):
             found, top = _find(name, source.path.parent), _top(name)
@@ -124,8 +136,8 @@ def _reached(
                 libraries.add(top)
         if with_data and not source.is_of_the_suite:
             suffixes = (source.path.stem + text for text in facts.texts if text.startswith("."))
-            named = named_files([*facts.texts, *suffixes], source.path.parent)
-            todo += [_Source(path) for path in named]
+            files = named_files([*facts.texts, *suffixes], source.path.parent)
+            todo += [_Source(path) for path in files]
 
 
 def _names(source: _Source, facts: Facts) -> Iterator[str]:

@@ -5,7 +5,6 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 LONGEST = 255
@@ -39,6 +38,11 @@ class Facts:
     attributes: frozenset[str] = frozenset()
 
 
+KNOWN: dict[bytes, Facts] = {}
+"""The facts of each source that was read, by the SHA-256 of its content. Reading one takes some
+milliseconds, so a process may be given those that another one has."""
+
+
 def read_facts(path: Path) -> Facts:
     """Read a file. Raises OSError if it cannot be read."""
     if path.suffix == ".py":
@@ -47,8 +51,14 @@ def read_facts(path: Path) -> Facts:
         return Facts(hashlib.file_digest(file, "sha256").hexdigest())
 
 
-@cache
 def _facts_of_source(content: bytes) -> Facts:
+    key = hashlib.sha256(content).digest()
+    if key not in KNOWN:
+        KNOWN[key] = _read(content)
+    return KNOWN[key]
+
+
+def _read(content: bytes) -> Facts:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):

@@ -18,7 +18,7 @@ from gradpareto.bench.conformance.problems import (
 )
 from gradpareto.bench.conformance.row_counting import counting_rows
 from gradpareto.bench.conformance.traits import LARGEST_FLOOR
-from gradpareto.bench.run.measure import Outcome, attempt
+from gradpareto.bench.run.attempt import Outcome, attempt
 from gradpareto.bench.run.meter import Meter, metered, with_meter
 from gradpareto.bench.run.validation import EXPECTED
 from gradpareto.estimators import Estimate, Estimator

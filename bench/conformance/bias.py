@@ -7,7 +7,7 @@ import numpy as np
 
 from gradpareto.bench.conformance.finding import Finding, judged
 from gradpareto.bench.conformance.problems import PARTS, Solved, solved
-from gradpareto.bench.run.measure import attempt
+from gradpareto.bench.run.attempt import attempt
 from gradpareto.estimators import Estimate, Estimator
 from gradpareto.systems import Array
 

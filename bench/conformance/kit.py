@@ -9,7 +9,7 @@ import numpy as np
 
 from gradpareto.bench.conformance import accuracy, behaviour, convergence
 from gradpareto.bench.conformance.finding import Finding
-from gradpareto.bench.run.measure import address_space
+from gradpareto.bench.run.attempt import address_space
 from gradpareto.bench.run.pool import Died, Pool, TimedOut, worker_pool
 from gradpareto.estimators import ESTIMATORS, Estimator
 

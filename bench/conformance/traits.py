@@ -9,7 +9,7 @@ from gradpareto.bench.conformance.memory import MODERATE, memory_exponent
 from gradpareto.bench.conformance.problems import Solved, orbit, settling_motor, swing
 from gradpareto.bench.run.meter import Meter, metered
 from gradpareto.estimators import Estimator
-from gradpareto.systems import Array
+from gradpareto.systems import Array, Problem
 
 FROZEN = 1e12
 """A tolerance that no error comes near. The first step is then a fixed part of the span, and every
@@ -188,8 +188,8 @@ class _Spent(Exception):  # noqa: N818
 class _Ration(Meter):
     """A meter of one sample that ends a call which takes more than STIFF_EVALS."""
 
-    def count(self, oracle: str, evals: Array, lane: Array, each: int = 1) -> None:
-        super().count(oracle, evals, lane, each)
+    def count(self, problem: Problem, oracle: str, lane: Array) -> None:
+        super().count(problem, oracle, lane)
         if self.evals[0] > STIFF_EVALS:
             raise _Spent
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradpareto.bench.learning.history import COLUMNS, STATUS, History, Row, State, load, save
 from gradpareto.bench.learning.setups import Setup
-from gradpareto.bench.run.measure import Outcome, attempt
+from gradpareto.bench.run.attempt import Outcome, attempt
 from gradpareto.bench.run.report import Report
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import NotSolved, certify, solve_loss

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from gradpareto.bench.draw.figures import ERROR, EVALS, sheet
 from gradpareto.bench.draw.styles import style_of
 from gradpareto.bench.paper.reproduction import Found, Scale
-from gradpareto.bench.run.measure import attempt
+from gradpareto.bench.run.attempt import attempt
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder

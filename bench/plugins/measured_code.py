@@ -2,8 +2,7 @@
 
 import hashlib
 
-from gradpareto.bench.plugins.plugin_estimator import PluginEstimator, made_of
-from gradpareto.bench.plugins.source import module_of
+from gradpareto.bench.plugins.plugin_estimator import PluginEstimator
 from gradpareto.estimators import Estimator
 from gradpareto.reference import cache_key
 from gradpareto.systems import Array, Policy, Problem, System
@@ -16,10 +15,9 @@ def estimator_code(estimator: Estimator) -> str | None:
 
     Returns None if its source is in no file, as that of a notebook's cell is not.
     """
+    if isinstance(estimator, PluginEstimator):
+        return estimator.code
     try:
-        if isinstance(estimator, PluginEstimator):
-            made = made_of(estimator.plugin, estimator.name)[estimator.form]
-            return code_digest([made], [module_of(estimator.plugin)])
         return _joined(code_digest([estimator]), _fields(estimator))
     except TypeError:
         return None

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradpareto.bench.nearest import nearest
-from gradpareto.bench.plugins.plugin_estimator import PluginEstimator, code_of, made_of
-from gradpareto.bench.plugins.source import Source, Unusable, load, parse
+from gradpareto.bench.plugins.described import describe
+from gradpareto.bench.plugins.plugin_estimator import PluginEstimator
+from gradpareto.bench.plugins.source import Source, Unusable, code_of, load, parse
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS, System, Task
 from gradpareto.systems.names import fault_of_word, shown
@@ -66,18 +67,20 @@ def register(name: str, source: Source) -> Plugin:
             f"two plug-ins are called {name}, {held.source} and {source}: rename one of them"
         )
     check_name(name)
-    made = made_of(source, name)
-    names = {f"{name}-{form}" if form else name: form for form in made}
+    found = describe(source, name)
+    if found.refused:
+        raise Unusable(found.refused)
+    names = {f"{name}-{form}" if form else name: form for form in found.forms}
     for taken in [name, *names]:
         check_name(taken)
         if taken in ESTIMATORS:
             raise Unusable(
                 f"{source}: {taken!r} is the name of a registered estimator: rename yours"
             )
-    code = code_of(source)
     for full, form in names.items():
-        ESTIMATORS[full] = PluginEstimator(source, name, form, code, made[form])
-    PLUGINS[name] = Plugin(name, source, code, tuple(names))
+        own = found.forms[form]
+        ESTIMATORS[full] = PluginEstimator(own.declared, source, name, form, own.code, found.files)
+    PLUGINS[name] = Plugin(name, source, found.code, tuple(names))
     return PLUGINS[name]
 
 
@@ -98,10 +101,8 @@ def holds_a_system(text: str) -> bool:
 
     Raises Unusable if there is no such object.
     """
-    given = load(parse(text)[0])
-    return isinstance(given, (Task, System)) or (
-        isinstance(given, type) and issubclass(given, System)
-    )
+    source, _ = parse(text)
+    return describe(source, source.attribute).is_system
 
 
 def system_name(source: Source) -> str:

@@ -150,3 +150,9 @@ def _explained(label: str) -> Iterator[None]:
 def digest(source: Source) -> str:
     """The digest of all code that the source's module depends on, in hexadecimal."""
     return code_digest((), [module_of(source)], with_data=False)
+
+
+@cache
+def code_of(source: Source) -> str:
+    """Return the digest of the code that this process has loaded."""
+    return digest(source)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.run.measure import attempt
+from gradpareto.bench.run.attempt import attempt
 from gradpareto.bench.run.plan import settings_up_to
 from gradpareto.bench.run.report import Report
 from gradpareto.estimators import ESTIMATORS

@@ -8,6 +8,9 @@ import numpy as np
 
 from gradpareto.systems import Array, Factors, Problem
 
+COUNTED_IN = {"flow": "f_evals", "pullback": "vjp_evals", "jacobian": "jac_evals"}
+"""The count of each oracle."""
+
 
 class Meter:
     """The counts of the oracle calls of one estimate of B samples.
@@ -39,15 +42,15 @@ class Meter:
         """Count a call of R rows that is about to be made, given its name and its arguments."""
         if oracle == "pullback":  # an implicit forward solve asks for Jacobians too
             self.turn(len(lane))
-        evals = {"flow": self.f_evals, "pullback": self.vjp_evals, "jacobian": self.jac_evals}
-        flows = 0 if oracle == "flow" else problem.system.pullback_flows
-        each = arrays[0].shape[1] if oracle == "jacobian" else 1
-        self.count(oracle, self.f_evals if flows else evals[oracle], lane, each * (flows or 1))
-
-    def count(self, oracle: str, evals: Array, lane: Array, each: int = 1) -> None:
-        """Add `each` evaluations for every row to one of the four counts."""
         self.batches[oracle, len(lane)] += 1
-        evals += each * np.bincount(lane, minlength=len(evals))
+        self.count(problem, oracle, lane)
+
+    def count(self, problem: Problem, oracle: str, lane: Array) -> None:
+        """Add the evaluations that an oracle of a problem takes for these rows."""
+        flows = 0 if oracle == "flow" else problem.system.pullback_flows
+        evals = self.f_evals if flows else getattr(self, COUNTED_IN[oracle])
+        each = problem.system.state_dim if oracle == "jacobian" else 1
+        evals += each * (flows or 1) * np.bincount(lane, minlength=len(evals))
 
     def turn(self, lanes: int) -> None:
         """Note that the estimator goes from its forward to its backward pass."""

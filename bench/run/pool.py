@@ -15,6 +15,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from gradpareto.bench.plugins.own_process import process_context
 from gradpareto.bench.run.worker import serve
 
 FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
@@ -59,6 +60,7 @@ class Pool:
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._stopping, self._stop = multiprocessing.Pipe(duplex=False)
         resource_tracker.ensure_running()  # by this thread, which unblocks the interrupt
+        self._context = process_context()
         self._threads = [
             threading.Thread(target=self._look_after, daemon=True) for _ in "1" * workers
         ]
@@ -102,7 +104,7 @@ class Pool:
         """Settle a task's future. Return the worker, unless it has ended."""
         for left in reversed(range(REPEATS + 1)):
             try:
-                worker = worker or _Worker(self._stopping)
+                worker = worker or _Worker(self._context, self._stopping)
                 task.future.set_result(worker.do(task))
             except (Died, TimedOut) as error:
                 if worker:
@@ -120,12 +122,11 @@ class Pool:
 class _Worker:
     """One process, with a channel for its tasks and a pipe for what it prints."""
 
-    def __init__(self, stopping: Connection) -> None:
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, context: Any, stopping: Connection) -> None:
         self._channel, theirs = context.Pipe()
         self._output, written = context.Pipe(duplex=False)
         self._stopping = stopping
-        self._process = context.Process(target=serve, args=(theirs, written))
+        self._process = context.Process(target=serve, args=(theirs, written, dict(os.environ)))
         self._process.start()
         theirs.close()
         written.close()

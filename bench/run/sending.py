@@ -30,5 +30,6 @@ def schedule(
 def _call(plugins: list[Plugin], packed: bytes) -> Any:
     for plugin in plugins:
         load_again(plugin)
+        SYSTEM_PLUGINS[plugin.name] = plugin
     function, arguments = pickle.loads(packed)
     return function(*arguments)

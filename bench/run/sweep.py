@@ -13,8 +13,10 @@ import pandas as pd
 from gradpareto.bench.judge.frontier import limit_table
 from gradpareto.bench.nearest import SEE_LIST, nearest
 from gradpareto.bench.plugins.cell_code import CellCode
+from gradpareto.bench.plugins.plugin_estimator import from_outside
+from gradpareto.bench.reasons import reason_of
 from gradpareto.bench.run.certificates import certificate_table, demand_one
-from gradpareto.bench.run.measure import measure
+from gradpareto.bench.run.measure import measure, most_seconds
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.pool import Died, Pool, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report, silent
@@ -139,9 +141,10 @@ class _Work:
 
     def measure(self, cell: Cell, reference: Reference) -> Future[list[Record]]:
         problem, x0 = self.plan.sampled(*cell.problem)
+        estimator = from_outside(self.estimators[cell.estimator])
         arguments = (
             cell,
-            self.estimators[cell.estimator],
+            estimator,
             problem.take(np.arange(cell.samples)),
             x0[: cell.samples],
             reference,
@@ -149,8 +152,11 @@ class _Work:
             self.budget.cell_bytes,
             self.plan.timed,
             self.plan.bound,
+            self.budget.cell_seconds,
+            self.cache,
         )
-        return schedule(self.pool, [cell.system], measure, arguments, self.budget.cell_seconds)
+        seconds = most_seconds(estimator, self.budget.cell_seconds)
+        return schedule(self.pool, [cell.system], measure, arguments, seconds)
 
 
 def _measure(work: _Work, cells: list[Cell], report: Report) -> None:
@@ -253,5 +259,5 @@ def _outcome(
     except Died as error:
         status, reason = "died", f"the process measuring it ended with exit code {error.exitcode}"
     except Exception as error:
-        status, reason = "raised", f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        status, reason = "raised", reason_of(error)
     return _failed(cell, work, reference, status, reason)

@@ -1,31 +1,32 @@
 """A worker process: how it starts, and how it does its tasks."""
 
-import multiprocessing
 import os
 import pickle
 import signal
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any, TextIO
 
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.run.threads import ONE_THREAD
+from gradpareto.bench.plugins.own_process import end_with_parent, set_environment
+from gradpareto.bench.plugins.threads import ONE_THREAD
 
 
 class TaskFault(Exception):  # noqa: N818
     """A task raised what ends programs, or what cannot be sent: here it is in words."""
 
 
-def serve(channel: Connection, output: Connection) -> None:
+def serve(channel: Connection, output: Connection, environment: Mapping[str, str]) -> None:
     """Do the tasks that come over the channel, until its other end is closed.
 
     A task is a pickled function with its arguments. The answers are an empty message when it
     begins, and the pickled result or exception when it is done. What is printed goes to `output`.
     """
-    start_worker(output)
+    start_worker(output, environment)
     while True:
         try:
             task = channel.recv_bytes()
@@ -37,19 +38,19 @@ def serve(channel: Connection, output: Connection) -> None:
         channel.send_bytes(answer)
 
 
-def start_worker(output: Connection) -> None:
+def start_worker(output: Connection, environment: Mapping[str, str]) -> None:
     """Hold this process to one thread, so that workers do not share cores.
 
-    The parent handles an interrupt, and the process ends when the parent does. Whatever is printed
-    goes to `output`.
+    It has the environment of its parent, which handles an interrupt, and ends when that does.
+    Whatever is printed goes to `output`.
     """
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     output.close()
     sys.stdout, sys.stderr = _line_by_line(1), _line_by_line(2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.update(ONE_THREAD)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    set_environment({**environment, **ONE_THREAD})
     threadpool_limits(1)  # what is loaded already
 
 
@@ -58,13 +59,6 @@ def _line_by_line(descriptor: int) -> TextIO:
     return open(
         descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
     )
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _done(task: bytes, channel: Connection) -> bytes:

@@ -14,6 +14,8 @@ Status = Literal[
     "memory",
     "died",
     "mutated",
+    "uncounted",
+    "unrepeatable",
 ]
 """The status says how a record came out.
 
@@ -23,7 +25,8 @@ Status = Literal[
 - "uncertified": the sample's reference has no certificate that would let it judge. Nothing is
   measured on it, and it decides nothing.
 - Any other one is a failure, with its reason. "diverged" is that of a gradient, or of an error,
-  that is not finite.
+  that is not finite. "uncounted" is that of an estimator which evaluates the system or the policy
+  without a call that is counted, and "unrepeatable" that of one whose calls differ.
 """
 SILENT: tuple[Status, ...] = ("zero", "uncertified")
 """The statuses of samples that decide nothing, whichever estimator it is."""

@@ -7,7 +7,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.plugins import quiet
-from gradpareto.bench.run.measure import attempt
+from gradpareto.bench.run.attempt import attempt
 from gradpareto.bench.run.overhead import measure_overhead
 from gradpareto.bench.verbs.options import (
     AS_JSON,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from gradpareto.bench.run.measure import attempt
+from gradpareto.bench.run.attempt import attempt
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import Array, Policy, Problem, System, Task
 from gradpareto.systems.faults import Unsound

@@ -135,7 +135,8 @@ def forgotten() -> Iterator[None]:
 
 def anew() -> None:
     """As a new process is."""
-    for held in (plugin_estimator.made_of, plugin_estimator.code_of, source._module):
+    held_by = plugin_estimator._unchanged, plugin_estimator.made_of, source.code_of, source._module
+    for held in held_by:
         held.cache_clear()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradpareto.bench.run.measure import attempt
+from gradpareto.bench.run.attempt import attempt
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import OPTIONAL, TASKS
 

@@ -10,7 +10,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from gradpareto.bench.plugins.own_process import own_process
+from gradpareto.bench.own_process import own_process
 from gradpareto.bench.plugins.plugin_estimator import are_unchanged, digests_of, made_of
 from gradpareto.bench.plugins.sealed import Seal
 from gradpareto.bench.plugins.source import Source, Unusable, digest, load, module_of

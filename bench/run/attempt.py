@@ -110,10 +110,15 @@ def called(
         # A fault of a system names the system's method by itself.
         told = message_of if isinstance(error, Unsound) else reason_of
         status, reason = "raised", told(error)
-    for what, now, before in (("x0", x0_copy, x0), ("theta", private.theta, problem.theta)):
-        if now.tobytes() != before.tobytes():
-            status, reason = "mutated", f"changed {what}, which is not its own: copy it first"
+    if changed := _changed(x0=(x0_copy, x0), theta=(private.theta, problem.theta)):
+        status, reason = "mutated", f"changed {changed}, which is not its own: copy it first"
     return Called(kept if status == "ok" else None, status, reason, seconds, peak)
+
+
+def _changed(**arrays: tuple[Array, Array]) -> str:
+    """Return the name of an array that is not as it was before; "" if all are."""
+    changed = (name for name, (now, then) in arrays.items() if now.tobytes() != then.tobytes())
+    return next(changed, "")
 
 
 def _reseeded(estimator: Any, replicate: int) -> Any:

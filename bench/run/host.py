@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradpareto.bench.plugins.own_process import own_process
+from gradpareto.bench.own_process import own_process
 from gradpareto.bench.plugins.plugin_estimator import GuestEstimator, SentEstimator
 from gradpareto.bench.plugins.source import Source
 from gradpareto.bench.reasons import in_a_line

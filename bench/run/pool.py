@@ -15,7 +15,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from gradpareto.bench.plugins.own_process import process_context
+from gradpareto.bench.own_process import process_context
 from gradpareto.bench.run.worker import serve
 
 FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
@@ -165,7 +165,8 @@ class _Worker:
                 watched.remove(self._output)
             if self._channel in ready:
                 with suppress(EOFError, OSError):
-                    return self._channel.recv_bytes()
+                    message: bytes = self._channel.recv_bytes()
+                    return message
             if self._channel in ready or self._process.sentinel in ready:
                 self._process.join()
                 raise Died(self._process.exitcode)

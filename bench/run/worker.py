@@ -12,8 +12,8 @@ from typing import Any, TextIO
 
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.plugins.own_process import end_with_parent, set_environment
-from gradpareto.bench.plugins.threads import ONE_THREAD
+from gradpareto.bench.own_process import end_with_parent, set_environment
+from gradpareto.bench.threads import ONE_THREAD
 
 
 class TaskFault(Exception):  # noqa: N818

@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from gradpareto.bench.nearest import nearest
-from gradpareto.bench.plugins.threads import ONE_THREAD
+from gradpareto.bench.threads import ONE_THREAD
 
 INTERRUPTED = 130
 

@@ -41,7 +41,7 @@ def without_times(records: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-BUFFER, CALLS = np.empty(0), list[int]()
+RETURNED: list[Array] = []
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,10 @@ class Misbehaving(Estimator):
             case "fails oddly":
                 return replace(good, failed=["lane 0"])
             case "reuses":
-                # All calls share the arrays; the baseline's in between change nothing of it.
-                BUFFER.resize(good.grad_theta.shape, refcheck=False)
-                BUFFER[...] = good.grad_theta if not CALLS else 1e9
-                CALLS.append(1)
-                return replace(good, grad_theta=BUFFER)
+                # What it returned before is its own again, once it is called anew.
+                for earlier in RETURNED:
+                    earlier[...] = 1e9
+                RETURNED.append(good.grad_theta)
         return good
 
 

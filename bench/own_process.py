@@ -14,7 +14,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.plugins.threads import ONE_THREAD
+from gradpareto.bench.threads import ONE_THREAD
 
 PRELOADED = ["gradpareto.bench.plugins", "gradpareto.bench.run.guest"]
 """What the server of processes has loaded: code of the suite, and none of what judges."""
@@ -134,7 +134,7 @@ def _run(
 
 
 def end_with_parent() -> None:
-    """Wait until the process that started this one ends, and end this one then, whatever it does."""
+    """Wait for the end of the process that started this one, and end this one at once."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -47,6 +48,20 @@ class _Closed(ModuleType):
         return type(name, (), {"__new__": refuse})
 
 
+class _Closing:
+    """Finds such a module in the place of each that is inside of the CLOSED ones."""
+
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
+        inside = name.startswith(tuple(f"{closed}." for closed in CLOSED))
+        return ModuleSpec(name, self) if inside else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Closed(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """There is nothing to run."""
+
+
 class Seal:
     """The rules for code from outside in this process; what they forbid raises PermissionError.
 
@@ -69,6 +84,7 @@ class Seal:
                 rules[event](given[0] if given else None)
 
         sys.modules.update({name: _Closed(name) for name in CLOSED})
+        sys.meta_path.insert(0, _Closing())
         os.environ.pop("GRADPARETO_CACHE", None)
         sys.addaudithook(hook)  # it stays, whatever is done in this process
 

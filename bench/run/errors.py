@@ -29,7 +29,8 @@ def with_errors(
     zero = bool(reference.zero[sample])
     error = _root_mean_square(off)
     relative = np.nan if zero else error / size
-    reason = _why_no_error(lane, estimates, error if zero else max(error, relative))
+    loss = float(np.mean([one.loss[lane] for one in estimates]))
+    reason = _why_no_error(lane, estimates, loss, error if zero else max(error, relative))
     if reason:
         return replace(record, status="diverged", reason=reason)
     bias, deviation = bias_and_deviation(off) if len(estimates) > 1 else (np.nan, np.nan)
@@ -37,7 +38,7 @@ def with_errors(
         record,
         status="zero" if zero else "ok",
         reason="the true gradient is zero" if zero else "",
-        loss=float(np.mean([one.loss[lane] for one in estimates])),
+        loss=loss,
         abs_error=error,
         rel_error=relative,
         abs_error_x0=_root_mean_square(off_x0),
@@ -48,13 +49,15 @@ def with_errors(
     )
 
 
-def _why_no_error(lane: int, estimates: Sequence[Estimate], error: float) -> str:
+def _why_no_error(lane: int, estimates: Sequence[Estimate], loss: float, error: float) -> str:
     """Return why the error of a sample's estimates is not known, or "" if it is."""
     given_up = [one.failed[lane] for one in estimates if lane in one.failed]
     if given_up:
-        return given_up[0]
+        return given_up[0] or "it was given up, without a reason"
     if not all(np.isfinite(one.gradient[lane]).all() for one in estimates):
         return "the gradient is not finite"
+    if not np.isfinite(loss):
+        return "the loss is not finite"
     if not error < LARGEST_ERROR:
         return f"the gradient is finite, but its error is above {LARGEST_ERROR:g}"
     return ""

@@ -27,6 +27,7 @@ from gradpareto.bench.store.cells import CellStore
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.record import Cell, Record, Status
 from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.store.soundness import fault_of_records
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import Reference, cache_key, default_folder, load_or_certify, refuse
 from gradpareto.systems import TASKS
@@ -253,7 +254,10 @@ def _outcome(
     """Return the records of a cell, even if it was ended from outside."""
     status: Status
     try:
-        return future.result()
+        records = future.result()
+        status, reason = "shape", fault_of_records(records, work.plan.shared())
+        if not reason:
+            return records
     except TimedOut as error:
         status, reason = "timeout", str(error)
     except Died as error:

@@ -1,13 +1,14 @@
 """The check that the records of a run do not contradict themselves, each other or their run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.store.record import CELL_KEYS, Status
+from gradpareto.bench.store.record import CELL_KEYS, COLUMNS, Record, Status
 from gradpareto.bench.store.unusable import UnusableFolder
 from gradpareto.estimators.declaration import Knob
 from gradpareto.systems.names import fault_of, shown
@@ -35,15 +36,26 @@ def check_records(table: pd.DataFrame, shared: Mapping[str, Any], path: Path) ->
 
     Raises UnusableFolder, which names the first row of the first fault; the header is row 1.
     """
+    if found := _first_fault(table, shared):
+        row, told = found
+        raise UnusableFolder(f"{path}, row {row + 2}: {told}")
+    return table
+
+
+def fault_of_records(records: Sequence[Record], shared: Mapping[str, Any]) -> str:
+    """Say what is wrong with the records of a cell; "" if nothing is."""
+    found = _first_fault(pd.DataFrame([asdict(one) for one in records], columns=COLUMNS), shared)
+    return found[1] if found else ""
+
+
+def _first_fault(table: pd.DataFrame, shared: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Find a row that has a fault, and what that is; None if there is none."""
     for fault, rows in _faults(table, shared) if len(table) else ():
         if len(found := np.flatnonzero(rows)):
             row = table.iloc[found[0]].to_dict()
             cell = " ".join(shown(row[name]) for name in CELL_KEYS)
-            told = fault.format_map(row)
-            raise UnusableFolder(
-                f"{path}, row {found[0] + 2} (sample {row['sample']} of {cell}): {told}"
-            )
-    return table
+            return int(found[0]), f"sample {row['sample']} of {cell}: {fault.format_map(row)}"
+    return None
 
 
 def _faults(table: pd.DataFrame, shared: Mapping[str, Any]) -> Iterator[Fault]:

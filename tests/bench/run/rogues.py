@@ -20,7 +20,7 @@ class Misbehaving(Estimator):
     how: str
     declares = Declaration(knob="step", tight=0.1)
 
-    def __call__(  # noqa: PLR0912
+    def __call__(  # noqa: PLR0911, PLR0912
         self, problem: Problem, x0: Array, setting: float
     ) -> Estimate:
         good = ESTIMATORS["bptt"](problem, x0, 0.5)
@@ -51,6 +51,12 @@ class Misbehaving(Estimator):
                 sys.exit(0)
             case "interrupts":
                 raise KeyboardInterrupt
+            case "has a strange loss":
+                good.loss[:] = np.inf
+            case "counts backwards":
+                return replace(good, steps=-good.steps)
+            case "gives up in silence":
+                return replace(good, failed={0: "", 1: ""})
             case "fails oddly":
                 return replace(good, failed=["lane 0"])
             case "reuses":

@@ -54,6 +54,9 @@ EXPECTED = {
     "leaves": ("raised", "SystemExit: 0"),
     "interrupts": ("raised", "KeyboardInterrupt"),
     "fails oddly": ("shape", "failed is list"),
+    "has a strange loss": ("diverged", "the loss is not finite"),
+    "counts backwards": ("shape", "its steps are -"),
+    "gives up in silence": ("diverged", "it was given up, without a reason"),
 }
 
 

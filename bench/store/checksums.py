@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from gradpareto.bench.store.unusable import UnusableFolder
@@ -19,16 +19,13 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_checksums(folder: Path, paths: Iterable[Path]) -> None:
+def write_checksums(folder: Path, digests: Mapping[Path, str]) -> None:
     """Write the checksums of files in a folder, if they are not what is written there already.
 
-    Raises UnusableFolder if a file cannot be read, and OSError if the checksums cannot be written.
+    Raises OSError if they cannot be written.
     """
-    try:
-        lines = [f"{digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
-    except OSError as error:
-        raise UnusableFolder(f"cannot read a file of {folder}: {error}") from error
-    content = "".join(lines)
+    files = digests.items()
+    content = "".join(f"{found}  {path.relative_to(folder).as_posix()}\n" for path, found in files)
     try:
         held = read_bounded(folder / NAME, MOST_BYTES)
     except OSError:

@@ -186,27 +186,36 @@ class RunFolder:
 
     def publish(self, store: CellStore) -> None:
         """Make records.csv and the checksums from the store, where they are not what it says."""
-        cells = store.digest()
         try:
-            held = (cells, digest(self.records_path))
+            held = digest(self.records_path)
         except OSError:
-            held = (cells, "")
-        if store.published != held:
+            held = ""
+        cells = store.digest()
+        if store.published != (cells, held):
             made = hashlib.sha256()
             write_whole(self.records_path, _records_text(store, made))
+            held = made.hexdigest()
             with store.transaction():
-                store.set_published((cells, made.hexdigest()))
-        self.write_checksums()
+                store.set_published((cells, held))
+        self.write_checksums(held)
 
     def publish_table(self, table: pd.DataFrame) -> None:
         """Write records.csv, of any columns, and the checksums of a folder that has no store."""
         write_whole(self.records_path, table.to_csv(index=False))
         self.write_checksums()
 
-    def write_checksums(self) -> None:
-        """Write the checksums of what is published: the records and where they come from."""
+    def write_checksums(self, of_records: str = "") -> None:
+        """Write the checksums of what is published; that of the records may be known already.
+
+        Raises UnusableFolder if a file cannot be read, and OSError if they cannot be written.
+        """
         tables = [*self.path.glob("limits/*.csv"), *self.path.glob("certificates/*.csv")]
-        write_checksums(self.path, [self.records_path, self.provenance_path, *sorted(tables)])
+        try:
+            known = {self.records_path: of_records or digest(self.records_path)}
+            known |= {path: digest(path) for path in (self.provenance_path, *sorted(tables))}
+        except OSError as error:
+            raise UnusableFolder(f"cannot read a file of {self.path}: {error}") from error
+        write_checksums(self.path, known)
 
     def limit_path(self, system: str, theta: str) -> Path:
         return self._path_of(LIMITS, system, theta)

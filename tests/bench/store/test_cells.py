@@ -126,7 +126,7 @@ TEXT = b"".join(
         (
             "UPDATE cells SET checksum = ?, records = ?",
             packed(TEXT.replace(b",0.5,1,", b",0.5,0,")),
-            "row 3 .*there is another record of it",
+            "row 3: .*there is another record of it",
         ),
         ("DROP INDEX cells_by_key", (), "no store of this version"),
         ("CREATE VIEW more AS SELECT load_extension('x')", (), "no store of this version"),

@@ -77,13 +77,17 @@ def code_digest(
     return total.hexdigest()
 
 
-def code_files(modules: Iterable[ModuleType]) -> list[Path]:
-    """Return the files of code outside the suite that the modules depend on.
+def code_files(modules: Iterable[ModuleType]) -> tuple[list[Path], list[Path]]:
+    """Return the files of code that the modules depend on: those of the suite, and the others.
 
     What counts by its version is left out, and so are files of data.
     """
-    found = _reached([], list(modules), set(), with_data=False)
-    return [source.path for source in found if not source.is_of_the_suite]
+    found = list(_reached([], list(modules), set(), with_data=False))
+    own, others = (
+        [source.path for source in found if source.is_of_the_suite is of_the_suite]
+        for of_the_suite in (True, False)
+    )
+    return own, others
 
 
 def _data_of(values: list[object]) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from multiprocessing.connection import Connection, wait
@@ -10,6 +9,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import gradpareto.systems
 from gradpareto.bench.own_process import own_process
 from gradpareto.bench.plugins.plugin_estimator import are_unchanged, digests_of, made_of
 from gradpareto.bench.plugins.sealed import Seal
@@ -18,7 +18,7 @@ from gradpareto.bench.reasons import in_a_line, reason_of
 from gradpareto.estimators import Declaration, Estimator
 from gradpareto.systems import System, Task
 from gradpareto.systems.code_digest import code_digest, code_files
-from gradpareto.systems.source_file import KNOWN, Facts
+from gradpareto.systems.source_file import KNOWN, Facts, read_facts
 
 LOADING_SECONDS = 120.0
 LONGEST_ANSWER = 2**24
@@ -49,6 +49,10 @@ class Description:
 
 
 _DESCRIBED: dict[tuple[Source, str], Description] = {}
+_OF_THE_SUITE: set[Path] = set()
+_READ_HERE: set[Path] = set()
+"""The suite's files that plug-ins have used: from the second plug-in on they are read once, here,
+and not in the process of each."""
 
 
 def describe(source: Source, name: str) -> Description:
@@ -65,8 +69,9 @@ def describe(source: Source, name: str) -> Description:
 def _answer(source: Source, name: str) -> dict[str, Any]:
     from gradpareto.reference import default_folder  # noqa: PLC0415 (not where plug-ins run)
 
-    # What the suite's own files say is needed here as well, and takes most of the time.
-    code_digest((), [sys.modules[Estimator.__module__.rpartition(".")[0]]], with_data=False)
+    for path in _OF_THE_SUITE - _READ_HERE:
+        read_facts(path)
+    _READ_HERE.update(_OF_THE_SUITE)
     here, there = multiprocessing.Pipe(duplex=False)
     arguments = there, source, name, default_folder(), KNOWN
     with here, own_process(_describe, *arguments) as process:
@@ -94,6 +99,7 @@ def _read(answer: dict[str, Any], source: Source) -> Description:
             for form, one in answer["forms"].items()
         }
         files = tuple((str(path), str(found)) for path, found in answer["files"])
+        _OF_THE_SUITE.update(filter(_is_of_the_suite, map(Path, answer["suite"])))
         return Description(
             answer["is_system"] is True,
             in_a_line(str(answer["refused"]), 1000),
@@ -103,6 +109,11 @@ def _read(answer: dict[str, Any], source: Source) -> Description:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unusable(f"{source} cannot be described: {reason_of(error)}") from error
+
+
+def _is_of_the_suite(path: Path) -> bool:
+    root = Path(gradpareto.systems.__path__[0]).resolve().parent
+    return path.is_relative_to(root) and path.is_file()
 
 
 def _describe(
@@ -122,13 +133,15 @@ def _describe(
 
 def _described(source: Source, name: str) -> dict[str, Any]:
     given, module = load(source), module_of(source)
+    own, others = code_files([module])
     told: dict[str, Any] = {
         "is_system": isinstance(given, (Task, System))
         or (isinstance(given, type) and issubclass(given, System)),
         "refused": "",
         "forms": {},
         "code": digest(source),
-        "files": digests_of(code_files([module])),
+        "files": digests_of(others),
+        "suite": [str(path) for path in own],
     }
     try:
         for form, made in made_of(source, name).items():

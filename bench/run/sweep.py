@@ -31,6 +31,7 @@ from gradpareto.bench.store.soundness import fault_of_records
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import Reference, cache_key, default_folder, load_or_certify, refuse
 from gradpareto.systems import TASKS
+from gradpareto.systems.names import fault_of, shown
 
 CELLS_A_WORKER = 3
 """The cells that are sent for each worker: one that it measures, and those that wait for it."""
@@ -103,7 +104,10 @@ def fill(
 
 
 def _check_names(plan: Plan, estimators: Mapping[str, Estimator]) -> None:
-    """Raise ValueError for a name that the plan has and no registry knows."""
+    """Raise ValueError for a name that the plan has and no registry knows, or that is none."""
+    for name in (*(system for system, _ in plan.problems), *plan.estimators):
+        if fault := fault_of(name):
+            raise ValueError(f"the name {shown(name)} {fault}")
     for system, theta in plan.problems:
         if system not in TASKS:
             hint = nearest(system, TASKS) or SEE_LIST

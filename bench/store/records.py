@@ -161,8 +161,8 @@ class RunFolder:
         if not self.has_store:
             self._check_published(self.records_path)
             take_over(self.store_path, self.records_path, old, self._checked())
-        remove_older(old)
         with open_store(self.store_path, write=True) as store:
+            remove_older(old, store)
             yield store
 
     def totals(self) -> tuple[int, int]:

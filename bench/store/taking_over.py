@@ -1,6 +1,5 @@
 """Takes a run of an older form, or one that was published, over into a store of cells."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import groupby
@@ -14,7 +13,7 @@ from gradpareto.bench.store.checksums import digest
 from gradpareto.bench.store.record import CELL_KEYS, COLUMNS
 from gradpareto.bench.store.records_csv import read_records
 from gradpareto.bench.store.unusable import UnusableFolder
-from gradpareto.whole_file import replacing
+from gradpareto.whole_file import is_unfinished, replacing
 
 OLD = "cells"
 """The folder in which older versions kept a file of records for each cell."""
@@ -65,15 +64,21 @@ def take_over(store: Path, records: Path, folder: Path, checked: Checked) -> Non
         make_store(temporary, fill)
 
 
-def remove_older(folder: Path) -> None:
-    """Remove the cells' files, which have been taken over into the store."""
+def remove_older(folder: Path, store: CellStore) -> None:
+    """Remove the cells' files that have been taken over into the store, and keep all others."""
     if folder.is_symlink() or not folder.is_dir():
         return
-    with suppress(OSError):  # what is left there does no harm
+    with suppress(OSError, UnusableFolder):  # what is left there does no harm
         for path in folder.iterdir():
-            if path.suffix == ".csv" or re.fullmatch(r"\..*\.tmp", path.name):
+            if is_unfinished(path) or (path.suffix == ".csv" and _has(store, path)):
                 path.unlink()
         folder.rmdir()
+
+
+def _has(store: CellStore, path: Path) -> bool:
+    """Whether the store has all cells of a file."""
+    cells = _cells(read_records(path))
+    return all(store.samples(key) >= len(rows) for key, rows in cells)
 
 
 def _cells(table: pd.DataFrame | None) -> Iterator[tuple[Any, list[Any]]]:

@@ -1,6 +1,5 @@
 """A sweep into a disk that is full: one line, and what was measured is kept."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -8,23 +7,16 @@ import pytest
 
 from gradpareto.bench.store.records import RunFolder
 from tests.bench.conftest import run
+from tests.faults.injection import small_disk
 
 __all__ = ["run"]  # a fixture
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
-def test_a_full_disk_ends_a_sweep_in_one_line_and_the_next_goes_on(
-    tmp_path: Path,
-    cache: Path,
-    run,  # type: ignore[no-untyped-def]
+def test_a_full_disk_ends_a_sweep_in_one_line_and_the_next_goes_on(  # type: ignore[no-untyped-def]
+    tmp_path: Path, cache: Path, run
 ) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this machine mounts no disk")
-    try:
+    with small_disk(tmp_path / "disk", 160_000) as disk:
         sweeping = ("sweep", "--system", "lqr", "--theta", "optimal", "--cache", cache)
         more = ("--estimator", "bptt", "--samples", 16, "--workers", 1, "--out", disk / "run")
         result = run(*sweeping, *more)
@@ -36,5 +28,3 @@ def test_a_full_disk_ends_a_sweep_in_one_line_and_the_next_goes_on(
         result = run(*sweeping, *more)
         assert result.returncode == 0, result.stderr
         assert len(RunFolder(disk / "run").read_cells()) > kept
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)

@@ -229,6 +229,11 @@ def test_a_folder_with_a_file_for_each_cell_becomes_a_store(
     pd.testing.assert_frame_equal(records, small_run.read_cells())
     assert folder.records_path.read_bytes() == small_run.records_path.read_bytes()
     assert not (folder.path / "cells").exists()
+    # What is not in the store is no file of ours.
+    (folder.path / "cells").mkdir()
+    (folder.path / "cells" / "notes.csv").write_text("a,b\n1,2\n")
+    sweep(SMALL, folder, cache)
+    assert (folder.path / "cells" / "notes.csv").exists()
 
 
 @pytest.mark.parametrize("schema", [1, 2])

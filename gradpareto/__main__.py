@@ -1,5 +1,6 @@
 """`python -m gradpareto` is `gradpareto`."""
 
-from gradpareto.bench.verbs.cli import main
+from gradpareto.command import main
 
-main()
+if __name__ == "__main__":
+    main()

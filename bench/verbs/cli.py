@@ -2,15 +2,16 @@
 
 import io
 import os
+import signal
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from gradpareto.bench.nearest import nearest
 from gradpareto.bench.threads import ONE_THREAD
-
-INTERRUPTED = 130
+from gradpareto.command import INTERRUPTS, SIGNALS, Interrupted
 
 VERBS = {
     "list": "List the systems and the estimators.",
@@ -31,6 +32,20 @@ VERBS = {
 The sentences stand here so that the help of the whole imports no verb."""
 
 
+CELLS = "finished cells are kept, and the same command continues"
+KEPT = {
+    "sweep": CELLS,
+    "pareto": CELLS,
+    "compare": CELLS,
+    "reference": "references that were certified are kept, and the same command continues",
+    "learn": "what it had learned at its last checkpoint is kept, and the same command continues",
+    "reproduce": "what had been learned at the last checkpoint is kept, and the same command "
+    "continues; figure 2 starts anew",
+}
+"""What verbs keep of their work if they are interrupted, at any moment."""
+ANEW = "nothing is kept of its work, and the same command starts anew"
+
+
 class Verbs(click.Group):
     """A group that imports the file of a verb when the verb is called."""
 
@@ -43,7 +58,14 @@ class Verbs(click.Group):
             raise click.ClickException(f"there is no verb {cmd_name!r}{hint}")
         verb = import_module(f"gradpareto.bench.verbs.{cmd_name}").verb
         assert isinstance(verb, click.Command)
+        INTERRUPTS.kept = KEPT.get(cmd_name, ANEW)
         return verb
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -81,17 +103,26 @@ def main() -> None:
         _complain(error.format_message().removesuffix(".") + _way_on(error))
     except click.ClickException as error:
         _complain(error.format_message())
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(
-            "gradpareto: interrupted; finished cells are kept, the same command continues", err=True
-        )
-        sys.exit(INTERRUPTED)
+    except (Interrupted, KeyboardInterrupt, click.Abort):
+        _end_interrupted()
     except MemoryError:
         _complain("this takes more memory than there is: ask for less at once")
     except Exception as error:
         if not _is_of_the_input(error):
             raise
         _complain(str(error))
+    finally:
+        INTERRUPTS.end()
+
+
+def _end_interrupted() -> None:
+    """Say what is kept, or that nobody interrupted, and that something from outside raised this."""
+    number = INTERRUPTS.number or signal.SIGINT
+    if INTERRUPTS.watching and not INTERRUPTS.number:
+        _complain("a plug-in raised KeyboardInterrupt, and nobody had interrupted")
+    INTERRUPTS.end()
+    click.echo(f"gradpareto: {SIGNALS[number]}; {INTERRUPTS.kept or ANEW}", err=True)
+    sys.exit(128 + number)
 
 
 def _is_of_the_input(error: Exception) -> bool:
@@ -108,6 +139,9 @@ def _way_on(error: click.UsageError) -> str:
     return f"; see {error.ctx.command_path} --help"
 
 
-def _complain(message: str) -> None:
-    click.echo(f"gradpareto: {' '.join(message.split())}", err=True)
+def _complain(message: str) -> NoReturn:
+    """Say what is wrong, in one line of characters that can be printed, and exit with status 2."""
+    line = " ".join(message.split())
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    click.echo(f"gradpareto: {shown}", err=True)
     sys.exit(2)

@@ -3,17 +3,9 @@
 import shutil
 from pathlib import Path
 
-import pandas as pd
-
-from tests.faults.injection import KILLED, Forker, chosen, names_in
+from tests.faults.injection import KILLED, Forker, assert_same_records, chosen, names_in
 
 LEARN = ["learn", "lqr", "--iterations", "3", "--horizon", "1", "--reference-every", "9"]
-TIMES = ["wall_s", "seconds"]
-"""The columns that no two runs have alike."""
-
-
-def learned(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "records.csv").drop(columns=TIMES)
 
 
 def test_learn_survives_a_kill_at_any_moment(forking: Forker, tmp_path: Path) -> None:
@@ -28,5 +20,5 @@ def test_learn_survives_a_kill_at_any_moment(forking: Forker, tmp_path: Path) ->
         assert killed.status == KILLED, killed.said
         again = forking.run([*LEARN, "--out", folder], folder)
         assert again.status == 0, f"after moment {moment}: {again.said}"
-        pd.testing.assert_frame_equal(learned(folder), learned(unbroken))
+        assert_same_records(folder, unbroken)
         assert names_in(folder) == names_in(unbroken), f"after moment {moment}"

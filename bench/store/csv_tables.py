@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
 
 from gradpareto.bench.store.unusable import UnusableFolder
@@ -60,15 +61,16 @@ def _first_fault(path: Path, types: Mapping[str, type]) -> str:
 
 def parsed(file: BinaryIO, types: Mapping[str, type]) -> pd.DataFrame:
     """Read a table of these columns. Raises ValueError or OverflowError for another type."""
-    table: pd.DataFrame = pd.read_csv(
-        file,
-        dtype=dict(types),
-        keep_default_na=False,
-        na_values={name: [""] for name, kind in types.items() if kind is float},
-        index_col=False,
-        encoding="utf-8",
-        **_EXACT,
-    )
+    with np.errstate(invalid="ignore"):  # a number beyond all integers is told by the error alone
+        table: pd.DataFrame = pd.read_csv(
+            file,
+            dtype=dict(types),
+            keep_default_na=False,
+            na_values={name: [""] for name, kind in types.items() if kind is float},
+            index_col=False,
+            encoding="utf-8",
+            **_EXACT,
+        )
     return table
 
 

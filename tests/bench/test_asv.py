@@ -2,8 +2,11 @@
 
 import ast
 import importlib.util
+import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +46,14 @@ def test_the_suite_measures_what_is_tracked() -> None:
     assert found["SYSTEMS"] == list(PROBLEMS)
     assert all(preset in TASKS[system].presets for system, preset in PROBLEMS.items())
     assert found["ESTIMATORS"] == list(DEFAULT_ESTIMATORS)
+
+
+def test_asv_installs_all_that_the_package_needs() -> None:
+    """It builds the package without its dependencies; commits of before may need others as well."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.match(r"[\w-]+", one)[0] for one in project["dependencies"]}  # type: ignore[index]
+    installed = json.loads((ROOT / "asv.conf.json").read_text())["matrix"]["req"]
+    assert needed <= set(installed)
 
 
 def test_every_benchmark_runs_on_what_setup_cache_returns() -> None:

@@ -20,6 +20,7 @@ from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.cells import FORM, CellStore, checksum, make_store, open_store
 from gradpareto.bench.store.record import COLUMNS
 from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.store.records_csv import parse_rows
 from gradpareto.bench.store.unusable import UnusableFolder
 from tests.bench.conftest import SMALL, record
 
@@ -308,6 +309,16 @@ def test_the_keys_are_read_from_an_index_alone(tmp_path: Path) -> None:
             plan = store.run(f"EXPLAIN QUERY PLAN {statement}", KEY[: statement.count("?")])
             assert all("USING COVERING INDEX" in row[3] for row in plan)
     assert set(FORM) == {"cells", "cells_by_key", "published"}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", ["1e400", "1e300", "99999999999999999999", "nan", "0.5"])
+def test_what_is_no_integer_is_told_by_the_error_alone(number: str) -> None:
+    """NumPy warns of a number beyond all integers, which would be a line of its own."""
+    row = vars(cell()[0]) | {"seed": number}
+    values = [str(row[name]) for name in COLUMNS]
+    with pytest.raises((ValueError, OverflowError)):
+        parse_rows(",".join(values).encode() + b"\n")
 
 
 def test_numbers_are_kept_exactly(tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 import hashlib
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,6 @@ from gradpareto.bench.store.record import Cell
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import USABLE
 from gradpareto.systems import TASKS, Array, Problem
-from gradpareto.systems.problem import real_numbers
 
 SAMPLES = 16
 
@@ -254,18 +251,3 @@ def problems_of(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[st
         for theta in TASKS[system].presets
         if not thetas or theta in thetas
     )
-
-
-def load_x0(path: Path) -> Array:
-    """Load initial states from .npy or comma-separated text.
-
-    Raises ValueError if it is neither, or holds anything but real numbers.
-    """
-    try:
-        if path.suffix == ".npy":
-            return real_numbers(np.load(path, allow_pickle=False))
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a file without numbers
-            return np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
-    except (OSError, ValueError, UserWarning) as error:
-        raise ValueError(f"cannot read initial states from {path}: {error}") from error

@@ -30,8 +30,8 @@ from gradpareto.bench.verbs.options import (
     PATH,
     PLUG_IN,
     PLUG_IN_SYSTEM,
+    SEED,
     SYSTEM,
-    Between,
     Count,
     Positive,
     SettingOf,
@@ -140,7 +140,7 @@ class Training:
     ),
     click.option(
         "--seed",
-        type=Between(0),
+        type=SEED,
         default=0,
         show_default=True,
         help="Seed that draws the parameters and the initial states.",

@@ -9,7 +9,8 @@ import pandas as pd
 
 from gradpareto.bench.run import field_plan
 from gradpareto.bench.run.certificates import left_out
-from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan, load_x0, problems_of
+from gradpareto.bench.run.initial_states import load_x0
+from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan, problems_of
 from gradpareto.bench.run.sweep import Budget, fill
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.options import (
@@ -18,9 +19,9 @@ from gradpareto.bench.verbs.options import (
     DEFAULT_RUN,
     PATH,
     PRESET,
+    SEED,
     SYSTEM,
     UNCERTAINTY,
-    Between,
     Count,
     Name,
     Positive,
@@ -138,7 +139,7 @@ measuring = gathered(
     ),
     click.option(
         "--seed",
-        type=Between(0),
+        type=SEED,
         help="Seed that draws the initial states. Default: the run folder's or 0.",
     ),
     click.option(

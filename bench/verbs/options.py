@@ -158,6 +158,10 @@ class Between(click.IntRange):
             self.fail(f"{value!r} is not a whole number from {self.min} {end}", param, ctx)
 
 
+SEED = Between(0, 2**63 - 1)
+"""A seed, which a table of records can hold."""
+
+
 class SettingOf(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """NAME or NAME=SETTING: the name, and the setting or None."""
 

@@ -15,8 +15,8 @@ from gradpareto.bench.verbs.options import (
     PLUG_IN,
     PLUG_IN_SYSTEM,
     PRESET,
+    SEED,
     SYSTEM,
-    Between,
     Count,
     Positive,
 )
@@ -60,7 +60,7 @@ from gradpareto.systems import TASKS
 )
 @click.option(
     "--seed",
-    type=Between(0),
+    type=SEED,
     default=0,
     show_default=True,
     help="Seed that draws the initial states.",

@@ -10,16 +10,17 @@ from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.certificates import certificate_table, left_out
-from gradpareto.bench.run.plan import Plan, load_x0, problems_of
+from gradpareto.bench.run.initial_states import load_x0
+from gradpareto.bench.run.plan import Plan, problems_of
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     CACHE,
     PATH,
     PLUG_IN_SYSTEM,
     PRESET,
+    SEED,
     SYSTEM,
     UNCERTAINTY,
-    Between,
     Count,
 )
 from gradpareto.bench.verbs.terminal import print_json
@@ -48,7 +49,7 @@ KINDS = get_args(Kind)
 )
 @click.option(
     "--seed",
-    type=Between(0),
+    type=SEED,
     default=0,
     show_default=True,
     help="Seed that draws the initial states.",

@@ -11,7 +11,7 @@ import click
 import pandas as pd
 
 from gradpareto.bench.judge.repeats import TOLERANCES
-from gradpareto.bench.run.plan import load_x0
+from gradpareto.bench.run.initial_states import load_x0
 from gradpareto.bench.run.sweep import Budget
 from gradpareto.bench.run.verification import PlanOfCells, Verification, draw_cells, verify
 from gradpareto.bench.store.record import CELL_KEYS
@@ -23,8 +23,8 @@ from gradpareto.bench.verbs.options import (
     PATH,
     PLUG_IN,
     PLUG_IN_SYSTEM,
+    SEED,
     SYSTEM,
-    Between,
     Count,
     Positive,
     gathered,
@@ -90,7 +90,7 @@ class Verifying:
     ),
     click.option(
         "--seed",
-        type=Between(0),
+        type=SEED,
         help="Seed that draws the cells. Default: one that nobody can know before.",
     ),
     click.option(

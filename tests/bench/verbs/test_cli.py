@@ -1,10 +1,14 @@
 """The command line: most of it in this process, its exit status as a person meets it."""
 
+import io
 import json
+import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -76,7 +80,8 @@ def whole(judged: Path, tmp_path: Path) -> Path:
         (("overhead", "bptx"), ("bptx", "; see gradpareto overhead --help")),
         (("learn", "--system", "lqr"), ("--system", "; see gradpareto learn --help")),
         (("learn", "lqr", "--estimator", "bptt=x"), ("the setting in bptt=x must be a positive",)),
-        (("learn", "lqr", "--seed", "x"), ("'x' is not a whole number from 0 on",)),
+        (("learn", "lqr", "--seed", "x"), ("'x' is not a whole number from 0 to 9",)),
+        (("sweep", "--seed", str(2**63)), (f"'{2**63}' is not a whole number from 0 to",)),
         (("reproduce", "figure4"), ("'figure4' is not a whole number from 2 to 7",)),
         (("reproduce", "8"), ("'8' is not a whole number from 2 to 7",)),
         (("overhead", "--system", "lqr", "--theta", "initial"), ("optimal, perturbed",)),
@@ -103,6 +108,39 @@ def test_unusable_initial_states(call, tmp_path: Path, x0: list, word: str) -> N
     result = call("sweep", "--system", "lqr", "--x0", tmp_path / "x0.npy", "--out", out)
     assert_refused(result, word)
     assert not out.exists()
+
+
+def bomb(path: Path) -> None:
+    """A header of 1e11 states, with none behind it."""
+    content = io.BytesIO()
+    np.save(content, np.empty((0, 2)))
+    states = b"(99999999999, 2), }"
+    path.write_bytes(content.getvalue().replace(b"(0, 2), }" + 10 * b" ", states))
+    assert states in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (os.mkfifo, "it is no file"),
+        (Path.mkdir, "it is no file"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is no file"),
+        (lambda path: path.symlink_to(path), "symbolic links"),
+        (lambda path: path.write_bytes(b"") and os.truncate(path, 2**40), "cannot read"),
+        (lambda path: path.write_bytes(bytes(100)), "cannot read"),
+        (lambda path: np.savez(path.open("wb"), np.ones((1, 2))), "cannot read"),
+        (bomb, "cannot read"),
+    ],
+)
+@pytest.mark.parametrize("name", ["x0.npy", "x0.csv"])
+def test_what_holds_no_initial_states_is_refused_and_waits_for_nothing(
+    call: Callable[..., Any], tmp_path: Path, make: Callable[[Path], object], told: str, name: str
+) -> None:
+    make(tmp_path / name)
+    asked = ("--system", "lqr", "--x0", tmp_path / name, "--out", tmp_path / "run")
+    assert_refused(
+        call("sweep", *asked), f"cannot read initial states from {tmp_path / name}", told
+    )
 
 
 def test_initial_states_of_one_s_own(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -53,6 +53,8 @@ def parse(text: str) -> tuple[Source, str]:
     path = Path(where).expanduser()
     if path.suffix == ".py":
         if not path.is_file():
+            if os.path.lexists(path):
+                raise Unusable(f"{path} is no file that can be read")
             raise Unusable(f"no such file: {path}{_near_file(path)}")
         return Source(str(path.resolve()), attribute), form
     if "/" in where:

@@ -27,6 +27,14 @@ def test_a_path_may_be_relative(solver: Path, monkeypatch: pytest.MonkeyPatch) -
     assert ESTIMATORS["nameless"](problem, x0, 1.0).steps == 10
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path)])
+def test_what_is_no_file_is_not_said_to_be_missing(
+    tmp_path: Path, refused: Callable[..., str], make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / "mine.py")
+    assert "no file that can be read" in refused("check", f"{tmp_path / 'mine.py'}:own")
+
+
 def test_a_name_in_an_importable_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a_package").mkdir()
     (tmp_path / "a_package" / "__init__.py").write_text("from a_package.inner import thing\n")

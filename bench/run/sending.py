@@ -5,8 +5,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
+
 from gradpareto.bench.plugins import SYSTEM_PLUGINS, Plugin, load_again
-from gradpareto.bench.run.pool import Pool
+from gradpareto.bench.run.pool import Died, Pool
+from gradpareto.bench.run.worker import TaskFault
+from gradpareto.reference import Reference, refuse
+from gradpareto.systems import Array, Problem
 
 
 def schedule(
@@ -25,6 +30,14 @@ def schedule(
     plugins = [SYSTEM_PLUGINS[name] for name in systems if name in SYSTEM_PLUGINS]
     packed = pickle.dumps((function, arguments))
     return pool.schedule(_call, (plugins, packed), timeout)
+
+
+def certified(future: Future[Reference], problem: Problem, x0: Array) -> Reference:
+    """Wait for the reference of x0, which is refused if certifying it ended its process."""
+    try:
+        return future.result()
+    except (Died, TaskFault) as error:
+        return refuse(problem, np.arange(len(x0)), str(error))
 
 
 def _call(plugins: list[Plugin], packed: bytes) -> Any:

@@ -20,16 +20,15 @@ from gradpareto.bench.run.measure import measure, most_seconds
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.pool import Died, Pool, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report, silent
-from gradpareto.bench.run.sending import schedule
+from gradpareto.bench.run.sending import certified, schedule
 from gradpareto.bench.run.unmeasured import failed_records, uncertified_records
-from gradpareto.bench.run.worker import TaskFault
 from gradpareto.bench.store.cells import CellStore
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.record import Cell, Record, Status
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.soundness import fault_of_records
 from gradpareto.estimators import ESTIMATORS, Estimator
-from gradpareto.reference import Reference, cache_key, default_folder, load_or_certify, refuse
+from gradpareto.reference import Reference, cache_key, default_folder, load_or_certify
 from gradpareto.systems import TASKS
 from gradpareto.systems.names import fault_of, shown
 
@@ -193,21 +192,12 @@ def _measure(work: _Work, cells: list[Cell], report: Report) -> None:
                     waiting.append(later)
                 continue
             problem = certifying.pop(future)
-            reference = references[problem] = _reference(future, problem, work)
+            reference = references[problem] = certified(future, *work.plan.sampled(*problem))
             own = [cell for cell in cells if cell.problem == problem]
             if not _keep_reference(work, problem, reference):
                 done, own = done + len(own), []
             report(f"reference {' '.join(problem)}", done, total)
             waiting.extend(_chains(own, work.plan.whole_field))
-
-
-def _reference(future: Future[Reference], problem: tuple[str, str], work: _Work) -> Reference:
-    """Return the reference of a problem, which is refused if certifying it ended its process."""
-    try:
-        return future.result()
-    except (Died, TaskFault) as error:
-        sampled, x0 = work.plan.sampled(*problem)
-        return refuse(sampled, np.arange(len(x0)), str(error))
 
 
 def _keep_reference(work: _Work, problem: tuple[str, str], reference: Reference) -> bool:

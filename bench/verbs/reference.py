@@ -1,6 +1,7 @@
 """The verb `reference` of the command line."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -8,10 +9,12 @@ import click
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.plugins import quiet
+from gradpareto.bench.plugins import SYSTEM_PLUGINS, quiet
 from gradpareto.bench.run.certificates import certificate_table, left_out
 from gradpareto.bench.run.initial_states import load_x0
 from gradpareto.bench.run.plan import Plan, problems_of
+from gradpareto.bench.run.pool import worker_pool
+from gradpareto.bench.run.sending import certified, schedule
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     CACHE,
@@ -86,11 +89,7 @@ def verb(
         raise ValueError(f"{system}: no preset {', '.join(thetas)}")
     # All keys before the first solve: the code may be edited while it runs.
     keys = {problem: cache_key(*plan.sampled(*problem)) for problem in plan.problems}
-    with quiet(), threadpool_limits(1):
-        references = {
-            problem: load_or_certify(*plan.sampled(*problem), cache, key)
-            for problem, key in keys.items()
-        }
+    references = _references(system, plan, cache, keys)
     if as_json:
         print_json([_row(*entry, bound) for entry in references.items()])
     else:
@@ -98,6 +97,21 @@ def verb(
             click.echo(certificate(problem, reference, bound))
     judging = [bool(reference.usable(bound).any()) for reference in references.values()]
     sys.exit(0 if all(judging) else 1 if any(judging) else 2)
+
+
+def _references(
+    system: str, plan: Plan, cache: Path, keys: Mapping[tuple[str, str], str]
+) -> dict[tuple[str, str], Reference]:
+    """Certify the plan's problems; those of a plug-in in a process that it may bring down."""
+    asked = {problem: (*plan.sampled(*problem), cache, key) for problem, key in keys.items()}
+    if system not in SYSTEM_PLUGINS:
+        with quiet(), threadpool_limits(1):
+            return {problem: load_or_certify(*given) for problem, given in asked.items()}
+    with worker_pool(1) as pool:
+        return {
+            problem: certified(schedule(pool, [system], load_or_certify, given), *given[:2])
+            for problem, given in asked.items()
+        }
 
 
 def certificate(problem: tuple[str, str], reference: Reference, bound: float) -> str:

@@ -43,7 +43,7 @@ def published(forking: Forker, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.mark.parametrize(
     ("arguments", "from_published", "count"),
-    [(SWEEP, False, 16), (MORE, True, 16), (REDRAW, True, 16)],
+    [(SWEEP, False, 8), (MORE, True, 8), (REDRAW, True, 6)],
     ids=["sweep", "into a published run", "draw"],
 )
 def test_a_kill_at_any_moment_of_writing(
@@ -113,7 +113,7 @@ def test_a_disk_that_is_full_from_some_moment(
         shutil.copytree(published, whole)
     unbroken = run(forking, arguments, whole)
     assert unbroken.moments is not None
-    for moment in chosen(unbroken.moments, 12):
+    for moment in chosen(unbroken.moments, 6):
         shutil.rmtree(folder, ignore_errors=True)
         if from_published:
             shutil.copytree(published, folder)

@@ -8,6 +8,7 @@ import numpy as np
 from gradpareto.bench.conformance import bias
 from gradpareto.bench.conformance.calls import call, coarse
 from gradpareto.bench.conformance.finding import Finding, judged
+from gradpareto.bench.conformance.probes import moved
 from gradpareto.bench.conformance.problems import (
     JUMPS,
     SAMPLES,
@@ -138,7 +139,7 @@ def breakpoints(estimator: Estimator) -> Finding:
 
 def lanes(estimator: Estimator) -> Finding:
     """Each sample has the same gradient and the same number of calls alone and in a batch."""
-    problem, x0 = rotorcraft().sample(np.random.default_rng(8), len(DIFFICULTY))
+    problem, x0 = moved(*rotorcraft().sample(np.random.default_rng(8), len(DIFFICULTY)))
     x0, setting = DIFFICULTY * x0, coarse(estimator, rotorcraft())
     batch = metered(problem, len(x0))
     together = call(estimator, batch, x0, setting)

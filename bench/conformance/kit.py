@@ -9,6 +9,8 @@ import numpy as np
 
 from gradpareto.bench.conformance import accuracy, behaviour, convergence
 from gradpareto.bench.conformance.finding import Finding
+from gradpareto.bench.conformance.probes import probes
+from gradpareto.bench.reasons import reason_of
 from gradpareto.bench.run.attempt import address_space
 from gradpareto.bench.run.pool import Died, Pool, TimedOut, worker_pool
 from gradpareto.estimators import ESTIMATORS, Estimator
@@ -40,25 +42,26 @@ times the seconds of processor time that it may use. A machine may be as busy as
 
 
 def check_all(
-    names: Sequence[str], seconds: float, workers: int
+    names: Sequence[str], seconds: float, workers: int, seed: int | None = None
 ) -> Iterator[tuple[str, Finding | None]]:
     """Yield each finding, with its estimator's name, as soon as it is there.
 
-    A check may take `seconds` of processor time. After the last finding of an estimator comes None.
+    A check may take `seconds` of processor time. Its problems are moved by the `seed`, if there is
+    one. After the last finding of an estimator comes None.
     """
     with worker_pool(workers) as pool:
         for name in names:
-            for finding in _findings(pool, name, seconds):
+            for finding in _findings(pool, name, seconds, seed):
                 yield name, finding
             yield name, None
 
 
-def _findings(pool: Pool, name: str, seconds: float) -> Iterator[Finding]:
+def _findings(pool: Pool, name: str, seconds: float, seed: int | None) -> Iterator[Finding]:
     given = ESTIMATORS[name]
 
     def start(check: str) -> Future[Finding]:
         return pool.schedule(
-            run_check, (check, given, seconds), timeout=max(PATIENCE * seconds, 1.0)
+            run_check, (check, given, seconds, seed), timeout=max(PATIENCE * seconds, 1.0)
         )
 
     first, *rest = CHECKS
@@ -71,9 +74,12 @@ def _findings(pool: Pool, name: str, seconds: float) -> Iterator[Finding]:
         yield _outcome(future, futures[future], seconds)
 
 
-def run_check(check: str, estimator: Estimator, seconds: float | None = None) -> Finding:
+def run_check(
+    check: str, estimator: Estimator, seconds: float | None = None, seed: int | None = None
+) -> Finding:
     """Run one check. If the estimator raises, that is a failed finding.
 
+    Its problems are moved by the `seed`, so that nobody knows their gradients; None leaves them.
     In a worker, the kernel ends the process once it has used `seconds` of processor time.
     """
     with contextlib.ExitStack() as stack:
@@ -82,11 +88,11 @@ def run_check(check: str, estimator: Estimator, seconds: float | None = None) ->
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a worker
             stack.enter_context(address_space(CHECK_BYTES))
         stack.enter_context(np.errstate(all="ignore"))
+        stack.enter_context(probes(seed))
         try:
             return CHECKS[check](estimator)
         except BaseException as error:
-            line = (str(error).splitlines() or [""])[0]
-            return _broken(check, f"it raised {type(error).__name__}: {line}"[:300])
+            return _broken(check, f"it raised {reason_of(error)}")
 
 
 @contextlib.contextmanager

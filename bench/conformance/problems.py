@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 
 from gradpareto.bench.conformance.course import BREAKPOINTS, STRETCHES, Course
+from gradpareto.bench.conformance.probes import kept, moved
 from gradpareto.estimators import Estimate
 from gradpareto.reference.closed_form import closed_form
 from gradpareto.reference.gauss_legendre import gauss_legendre
@@ -186,11 +187,11 @@ def _relative_error(given: Array, true: Array) -> float:
 
 
 def sampled(problem: Problem) -> tuple[Problem, Array]:
-    """The problem with SAMPLES initial states of its own, the same ones every time."""
-    return problem.sample(np.random.default_rng(SEED), SAMPLES)
+    """The problem with SAMPLES initial states of its own, moved as `probes` says."""
+    return moved(*problem.sample(np.random.default_rng(SEED), SAMPLES))
 
 
-@cache
+@kept
 def solved(name: str) -> Solved:
     """One of PROBLEMS, by its name, with sampled initial states."""
     return _collocated(*sampled(PROBLEMS[name]()))
@@ -220,22 +221,22 @@ def _joined(parts: Sequence[Solved]) -> Solved:
     return Solved(replace(first.problem, context=context), x0, loss, gradient)
 
 
-@cache
+@kept
 def swing(horizon: float = 4.0) -> Solved:
     """The pendulum from one initial state away from rest."""
-    return _collocated(pendulum(horizon), np.array([[1.0, -0.5, 0.8]]))
+    return _collocated(*moved(pendulum(horizon), np.array([[1.0, -0.5, 0.8]])))
 
 
-@cache
+@kept
 def circling() -> Solved:
     """The orbit over one unit of time, whose costs are as high at the end as at the start."""
-    return _collocated(orbit(1.0), np.array([[1.0, -0.5], [0.3, 0.8]]))
+    return _collocated(*moved(orbit(1.0), np.array([[1.0, -0.5], [0.3, 0.8]])))
 
 
-@cache
+@kept
 def settling_motor() -> Solved:
     """The motor from one initial state off the slow manifold."""
-    problem, x0 = motor(), np.array([[1.0, 0.5]])
+    problem, x0 = moved(motor(), np.array([[1.0, 0.5]]))
     truth = closed_form(problem, x0)
     return Solved(problem, x0, truth.loss, truth.gradient)
 

@@ -1,5 +1,6 @@
 """The verb `check` of the command line."""
 
+import secrets
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from gradpareto.bench.verbs.options import (
     PLUG_IN,
     PLUG_IN_SYSTEM,
     UNCERTAINTY,
+    Between,
     Count,
     Positive,
 )
@@ -41,14 +43,26 @@ from gradpareto.bench.verbs.terminal import print_json
     show_default=True,
     help="Number of processes that check side by side.",
 )
+@click.option(
+    "--seed",
+    type=Between(0),
+    help="Seed that moves the initial states and parameters an estimator is checked on. Default: a "
+    "fresh one, which is printed.",
+)
 @UNCERTAINTY
 @AS_JSON
 def verb(
-    checked: tuple[str, tuple[str, ...]], seconds: float, workers: int, bound: float, as_json: bool
+    checked: tuple[str, tuple[str, ...]],
+    seconds: float,
+    workers: int,
+    seed: int | None,
+    bound: float,
+    as_json: bool,
 ) -> None:
     """Check an estimator, or a system that estimators are compared on.
 
-    Every form of an estimator is run on small problems whose gradients are known. The methods of a
+    Every form of an estimator is run on small problems whose gradients are known, and which no
+    estimator has seen before. The methods of a
     system are checked row by row, and the references of its presets are certified. Each finding is
     printed as soon as it is there. The exit status is 0 if all is well, and 1 if a check failed or
     took too long.
@@ -60,7 +74,12 @@ def verb(
     kind, names = checked
     found: dict[str, list[Finding]] = {}
     of_system = kind == "system"
-    checks = _of_system(names[0], bound) if of_system else check_all(names, seconds, workers)
+    if of_system:
+        seed = None
+    else:
+        seed = secrets.randbits(32) if seed is None else seed
+        click.echo(f"checked on problems of seed {seed} (--seed)", err=as_json)
+    checks = _of_system(names[0], bound) if of_system else check_all(names, seconds, workers, seed)
     for name, finding in checks:
         # The result alone is on standard output if it is JSON.
         line = partial(click.echo, err=as_json)
@@ -73,7 +92,7 @@ def verb(
     if as_json:
         print_json(
             [
-                {kind: name, "passes": passes(rows), "findings": _in_order(rows)}
+                {kind: name, "passes": passes(rows), "seed": seed, "findings": _in_order(rows)}
                 for name, rows in found.items()
             ]
         )

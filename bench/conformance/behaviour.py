@@ -213,7 +213,8 @@ def float64(estimator: Estimator) -> Finding:
 
 def _noise_allowed(estimator: Estimator) -> float:
     declared = estimator.declares
-    most = max(NOISE, min(declared.floor, LARGEST_FLOOR))
+    # A second difference adds the errors of three results, one of them twice.
+    most = max(NOISE, 4 * min(declared.floor, LARGEST_FLOOR))
     if declared.knob == "tolerance":
         # An iteration stops at the tolerance, and a poor interpolant's error jumps with the steps.
         most = max(most, 0.3 * declared.tight**declared.tolerance_exponent)

@@ -46,8 +46,9 @@ from gradpareto.bench.verbs.terminal import print_json
 @click.option(
     "--seed",
     type=Between(0),
-    help="Seed that moves the initial states and parameters an estimator is checked on. Default: a "
-    "fresh one, which is printed.",
+    default=lambda: secrets.randbits(32),
+    show_default="a fresh one, which is printed",
+    help="Seed that moves the initial states and parameters an estimator is checked on.",
 )
 @UNCERTAINTY
 @AS_JSON
@@ -55,17 +56,16 @@ def verb(
     checked: tuple[str, tuple[str, ...]],
     seconds: float,
     workers: int,
-    seed: int | None,
+    seed: int,
     bound: float,
     as_json: bool,
 ) -> None:
     """Check an estimator, or a system that estimators are compared on.
 
-    Every form of an estimator is run on small problems whose gradients are known, and which no
-    estimator has seen before. The methods of a
-    system are checked row by row, and the references of its presets are certified. Each finding is
-    printed as soon as it is there. The exit status is 0 if all is well, and 1 if a check failed or
-    took too long.
+    Every form of an estimator is run on small problems whose gradients are known, and which it
+    cannot have seen before. The methods of a system are checked row by row, and the references of
+    its presets are certified. Each finding is printed as soon as it is there. The exit status is 0
+    if all is well, and 1 if a check failed or took too long.
 
     Example: gradpareto check my_solver.py:MySolver
 
@@ -74,12 +74,9 @@ def verb(
     kind, names = checked
     found: dict[str, list[Finding]] = {}
     of_system = kind == "system"
-    if of_system:
-        seed = None
-    else:
-        seed = secrets.randbits(32) if seed is None else seed
-        click.echo(f"checked on problems of seed {seed} (--seed)", err=as_json)
     checks = _of_system(names[0], bound) if of_system else check_all(names, seconds, workers, seed)
+    if not of_system:
+        click.echo(f"checked on problems of seed {seed} (--seed)", err=as_json)
     for name, finding in checks:
         # The result alone is on standard output if it is JSON.
         line = partial(click.echo, err=as_json)
@@ -90,13 +87,17 @@ def verb(
             rows.append(finding)
             line(("" if len(rows) > 1 else f"{name}:\n") + told(finding))
     if as_json:
-        print_json(
-            [
-                {kind: name, "passes": passes(rows), "seed": seed, "findings": _in_order(rows)}
-                for name, rows in found.items()
-            ]
-        )
+        print_json(_as_data(kind, found, {} if of_system else {"seed": seed}))
     sys.exit(0 if all(map(passes, found.values())) else 1)
+
+
+def _as_data(
+    kind: str, found: dict[str, list[Finding]], more: dict[str, Any]
+) -> list[dict[str, Any]]:
+    return [
+        {kind: name, "passes": passes(rows), "findings": _in_order(rows), **more}
+        for name, rows in found.items()
+    ]
 
 
 def _of_system(name: str, bound: float) -> Iterator[tuple[str, Finding | None]]:

@@ -212,13 +212,13 @@ def float64(estimator: Estimator) -> Finding:
 
 
 def _noise_allowed(estimator: Estimator) -> float:
+    """Return the noise that passes: a second difference adds the errors of four results."""
     declared = estimator.declares
-    # A second difference adds the errors of three results, one of them twice.
-    most = max(NOISE, 4 * min(declared.floor, LARGEST_FLOOR))
+    most = min(declared.floor, LARGEST_FLOOR)
     if declared.knob == "tolerance":
         # An iteration stops at the tolerance, and a poor interpolant's error jumps with the steps.
         most = max(most, 0.3 * declared.tight**declared.tolerance_exponent)
-    return most
+    return max(NOISE, 4 * most)
 
 
 def _noise(moved: list[Estimate], known: Solved) -> float:

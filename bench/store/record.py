@@ -96,6 +96,11 @@ class Cell:
     setting: float
     samples: int
 
+    def __post_init__(self) -> None:
+        """Take numbers of any type, such as 1 or a number of NumPy's, as what the store keeps."""
+        object.__setattr__(self, "setting", float(self.setting))
+        object.__setattr__(self, "samples", int(self.samples))
+
     @property
     def problem(self) -> tuple[str, str]:
         return self.system, self.theta

@@ -18,7 +18,7 @@ import pytest
 
 from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.cells import FORM, CellStore, checksum, make_store, open_store
-from gradpareto.bench.store.record import COLUMNS
+from gradpareto.bench.store.record import COLUMNS, Cell
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.records_csv import parse_rows
 from gradpareto.bench.store.unusable import UnusableFolder
@@ -42,6 +42,19 @@ def folder(tmp_path: Path) -> RunFolder:
     with made.opened(SHARED), made.cells() as store:
         store.write(KEY, cell())
     return made
+
+
+@pytest.mark.parametrize("number", [int, np.float64, np.float32, np.int64])
+def test_a_cell_whose_setting_is_a_number_of_any_type_is_read_back(
+    number: Callable[[float], float], tmp_path: Path
+) -> None:
+    """A script that uses the library names settings such as 1, or takes them from np.logspace."""
+    asked, made = Cell("lqr", "optimal", "bptt", number(1), 2), RunFolder(tmp_path / "run")
+    with made.opened(SHARED), made.cells() as store:
+        store.write(asked.key, [replace(one, setting=asked.setting) for one in cell()])
+        assert store.samples(asked.key) == 2
+    assert set(made.read_cells().setting) == {1.0}
+    assert asked.name == "lqr.optimal.bptt.1.0"
 
 
 def forge(folder: RunFolder, statement: str, *values: object) -> None:

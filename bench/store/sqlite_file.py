@@ -43,7 +43,7 @@ def connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
             raise UnusableFolder(f"cannot use {file}: it is a link")
     with told(path):
         place = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
-        connection = sqlite3.connect(place, WAIT_SECONDS, isolation_level=None, uri=True)
+        connection = sqlite3.connect(place, timeout=WAIT_SECONDS, isolation_level=None, uri=True)
     try:
         with told(path):
             # Nothing that the file itself holds may be executed.

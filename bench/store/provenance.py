@@ -59,6 +59,8 @@ def _git(*arguments: str) -> str | None:
 
 def _blas() -> list[str]:
     """Name the libraries of linear algebra, and the kind of processor whose routines they chose."""
+    import scipy.linalg  # noqa: F401, PLC0415 (its library is listed only where it is loaded)
+
     found = {
         " ".join(str(one.get(part, "")) for part in ("internal_api", "version", "architecture"))
         for one in threadpool_info()

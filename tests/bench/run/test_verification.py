@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from gradpareto.bench.judge.repeats import SLACK, TOLERANCES, differences
 from gradpareto.bench.run.sweep import Budget
 from gradpareto.bench.run.verification import draw_cells, verify
+from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.record import CELL_KEYS, Record
 from gradpareto.bench.store.records import RunFolder
 from tests.bench.conftest import ROOT, assert_refused
@@ -33,6 +36,15 @@ def test_a_run_reproduces_to_the_last_bit_where_it_was_measured(
     assert found.differences.empty, found.differences.to_string()
     assert found.unlike == ()
     assert found.cells == found.to_the_bit == found.reproduced == plan.held == 4
+
+
+def test_a_session_names_the_same_libraries_whatever_was_used_before() -> None:
+    """SciPy brings its own library of linear algebra, which is loaded when it is first needed."""
+    code = "from gradpareto.bench.store.provenance import session; print(session({})['blas'])"
+    named = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert named.strip() == str(session({})["blas"])
 
 
 def test_the_draw_follows_the_seed_and_the_fraction(small_run: RunFolder) -> None:

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from gradpareto.bench.threads import ONE_THREAD
 
 PRELOADED = ["gradpareto.bench.plugins", "gradpareto.bench.run.guest", "scipy.integrate"]
-"""What the server of processes has loaded: code of the suite, and none of what judges."""
+"""The server of processes has loaded these modules of the suite, none of which judges."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What a plug-in offers, as told by a process of its own that has loaded it."""
+"""Finds out what a plug-in offers, from a process of its own that has loaded it."""
 
 import json
 import multiprocessing
@@ -34,7 +34,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Description:
-    """What a plug-in offers, as data.
+    """The description of what a plug-in offers, as data.
 
     `is_system` says that it is a system or a task; else `refused` says why it cannot be used, or
     `forms` has its estimators. `code` is the digest of its code, and `files` are those of the code,

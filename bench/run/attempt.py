@@ -26,7 +26,7 @@ HEADROOM_BYTES = 512 * 2**20
 
 @dataclass(frozen=True)
 class Called:
-    """What came of a call: an estimate, or the reason why there is none.
+    """The outcome of a call: an estimate, or the reason why there is none.
 
     `seconds` is its time, and `peak_bytes` the most memory it held if memory is traced (else NaN).
     """

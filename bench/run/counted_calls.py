@@ -38,7 +38,7 @@ Raw = Callable[..., Any]
 
 
 class _Inside(threading.local):
-    """What this thread is in the middle of: the rows of an oracle call, a system's, a policy's."""
+    """The calls that this thread is inside of: an oracle's, a system's, a policy's."""
 
     rows: list[int] | None = None
     system = policy = False

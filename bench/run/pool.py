@@ -180,7 +180,7 @@ class _Worker:
 
 
 class _Printed:
-    """What a task prints: its beginning is forwarded, and the rest is counted."""
+    """Forwards the beginning of what a task prints, and counts the rest."""
 
     def __init__(self) -> None:
         self.room, self.left_out = MOST_BYTES, 0

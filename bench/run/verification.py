@@ -20,7 +20,7 @@ from gradpareto.reference import USABLE
 from gradpareto.systems import TASKS, Array
 
 ENVIRONMENT = ("processor", "blas", "system", "python", "libraries")
-"""What a session of the provenance says of the machine and the versions, apart from the code."""
+"""The parts of a session in the provenance that describe the machine and the versions."""
 BY_BUDGET = ("timeout", "memory", "died")
 """The statuses that depend on the machine and on the budget of a cell."""
 

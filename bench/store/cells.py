@@ -46,7 +46,7 @@ EVERY: Condition = ("1", ())
 
 
 class Row(NamedTuple):
-    """What the index has of a cell: its key, how many of its records fail, and their checksum."""
+    """A row of the index: a cell's key, how many of its records fail, and their checksum."""
 
     system: str
     theta: str

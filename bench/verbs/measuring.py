@@ -22,6 +22,7 @@ from gradpareto.bench.verbs.options import (
     SEED,
     SYSTEM,
     UNCERTAINTY,
+    WORKERS,
     Count,
     Name,
     Positive,
@@ -155,13 +156,7 @@ measuring = gathered(
         help="Run folder, which keeps what is measured.",
     ),
     CACHE,
-    click.option(
-        "--workers",
-        type=Count(),
-        default=2,
-        show_default=True,
-        help="Number of processes that measure side by side.",
-    ),
+    WORKERS,
     click.option(
         "--plan",
         type=PLAN,

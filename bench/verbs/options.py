@@ -204,6 +204,13 @@ UNCERTAINTY = click.option(
     show_default=True,
     help="Largest relative uncertainty of a reference that may judge.",
 )
+WORKERS = click.option(
+    "--workers",
+    type=Count(),
+    default=2,
+    show_default=True,
+    help="Number of processes that measure side by side.",
+)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 CACHE = click.option(
     "--cache",

@@ -25,7 +25,7 @@ from gradpareto.bench.verbs.options import (
     PLUG_IN_SYSTEM,
     SEED,
     SYSTEM,
-    Count,
+    WORKERS,
     Positive,
     gathered,
 )
@@ -116,13 +116,7 @@ class Verifying:
         "goes on after an interrupt. Default: a temporary one.",
     ),
     CACHE,
-    click.option(
-        "--workers",
-        type=Count(),
-        default=2,
-        show_default=True,
-        help="Number of processes that measure side by side.",
-    ),
+    WORKERS,
     click.option(
         "--cell-seconds",
         type=Positive(),

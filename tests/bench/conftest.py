@@ -1,5 +1,6 @@
 """Synthetic records, and one small real run that several modules read."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,6 +69,15 @@ def small_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolde
     """A finished sweep of two estimators on the LQR; tests read it and copy it, never write."""
     folder = RunFolder(tmp_path_factory.mktemp("run") / "small")
     sweep(SMALL, folder, cache, Budget(workers=1))
+    return folder
+
+
+def without_checksums(run: RunFolder, path: Path) -> RunFolder:
+    """Copy a run as schema 3 published it, so that any record can be written into it."""
+    folder = RunFolder(shutil.copytree(run.path, path))
+    folder.store_path.unlink()
+    folder.checksums_path.unlink()
+    folder.write_provenance(folder.provenance() | {"schema": 3})
     return folder
 
 

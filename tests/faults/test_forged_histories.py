@@ -16,7 +16,7 @@ from gradpareto.bench.learning.setups import setup_of
 from gradpareto.bench.learning.train import Run, train
 from gradpareto.bench.run.report import silent
 from tests.faults.injection import Forker, refused_in_one_line
-from tests.faults.test_forged_references import FORGERIES, OTHER_ARRAYS, arrays_of
+from tests.faults.test_forged_references import FORGERIES, OTHER_ARRAYS, arrays_of, damaged
 from tests.faults.test_kills_of_learn import LEARN
 
 SETUP = replace(setup_of("lqr"), horizon=0.5, batch=1)
@@ -61,13 +61,8 @@ def test_flipped_and_missing_bytes_are_refused_or_harmless(
     kept: tuple[Path, History], tmp_path: Path, data: st.DataObject
 ) -> None:
     path, history = kept
-    content, forged = bytearray(path.read_bytes()), tmp_path / "bptt.npz"
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        content[at] = data.draw(st.integers(0, 255))
-    if data.draw(st.booleans()):
-        del content[data.draw(st.integers(0, len(content) - 1)) :]
-    forged.write_bytes(content)
+    forged = tmp_path / "bptt.npz"
+    forged.write_bytes(damaged(path.read_bytes(), data))
     try:
         found = train(RUN, forged, silent)
     except UnusableHistory:

@@ -89,19 +89,25 @@ def test_arrays_that_are_missing_or_others_are_refused(
     load_or_certify(PROBLEM, X0, tmp_path)  # nobody can tell a forgery of the right form
 
 
+def damaged(content: bytes, data: st.DataObject) -> bytes:
+    """Change some bytes of a file, and perhaps cut it."""
+    changed = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(changed) - 1))
+        changed[at] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del changed[data.draw(st.integers(0, len(changed) - 1)) :]
+    return bytes(changed)
+
+
 @settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_flipped_and_missing_bytes_are_refused_or_harmless(
     kept: tuple[Path, Reference], tmp_path: Path, data: st.DataObject
 ) -> None:
     path, reference = kept
-    content, forged = bytearray(path.read_bytes()), tmp_path / path.name
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        content[at] = data.draw(st.integers(0, 255))
-    if data.draw(st.booleans()):
-        del content[data.draw(st.integers(0, len(content) - 1)) :]
-    forged.write_bytes(content)
+    forged = tmp_path / path.name
+    forged.write_bytes(damaged(path.read_bytes(), data))
     try:
         found = load_or_certify(PROBLEM, X0, tmp_path)
     except TamperedCache:

@@ -16,7 +16,7 @@ from gradpareto.bench.judge.table import summarise
 from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.unusable import UnusableFolder
-from tests.bench.conftest import SMALL
+from tests.bench.conftest import SMALL, without_checksums
 
 OTHERS = 300
 """The number of mutations of each other file."""
@@ -36,11 +36,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolder:
 @pytest.fixture(scope="module")
 def published(whole: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """The run as earlier versions published it, without checksums: nothing else protects it."""
-    folder = RunFolder(shutil.copytree(whole.path, tmp_path_factory.mktemp("published") / "run"))
-    folder.store_path.unlink()
-    folder.checksums_path.unlink()
-    folder.write_provenance(folder.provenance() | {"schema": 3})
-    return folder
+    return without_checksums(whole, tmp_path_factory.mktemp("published") / "run")
 
 
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:

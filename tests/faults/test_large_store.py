@@ -44,7 +44,7 @@ GO_ON = (
 
 
 def plan_of(cells: int) -> Plan:
-    """A plan of so many cells, on one problem."""
+    """Plan a number of cells, on one problem."""
     settings = tuple(1.0 + k for k in range(cells // len(ESTIMATORS)))
     return Plan((("lqr", "optimal"),), ESTIMATORS, SAMPLES, True, settings, timed=False)
 
@@ -71,7 +71,7 @@ def template(estimator: str) -> bytes:
 
 
 def make(path: Path, cells: int) -> RunFolder:
-    """A run of so many finished cells, all of which the plan has."""
+    """Make a run of a number of finished cells, all of which the plan has."""
     plan, folder = plan_of(cells), RunFolder(path)
     folder.path.mkdir()
     folder.write_provenance({"schema": 4, "shared": plan.shared(), "sessions": []})
@@ -145,7 +145,7 @@ def test_a_sweep_goes_on_with_many_cells_at_once_and_in_bounded_memory(tmp_path:
 
 
 def main(path: Path, cells: int) -> None:
-    """Print what a run of so many cells costs."""
+    """Print what a run with this number of cells costs."""
     start = time.perf_counter()
     folder = make(path, cells)
     print(f"made {cells:,} cells of {SAMPLES} rows in {time.perf_counter() - start:.0f} s")

@@ -124,7 +124,7 @@ main()
 def test_files_that_cannot_grow_end_a_command_in_one_line_and_lose_nothing(
     most: int, small_run: RunFolder, tmp_path: Path
 ) -> None:
-    """The kernel refuses to write beyond so many bytes, as it would on a full disk."""
+    """The kernel refuses to write beyond a number of bytes, as it would on a full disk."""
     folder = RunFolder(shutil.copytree(small_run.path, tmp_path / "run"))
     folder.store_path.unlink()
     records = folder.records_path.read_bytes()

@@ -18,7 +18,7 @@ from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.records_csv import TEXTS, read_records, rows_text
 from gradpareto.bench.store.soundness import check_records
 from gradpareto.bench.store.unusable import UnusableFolder
-from tests.bench.conftest import ROOT
+from tests.bench.conftest import ROOT, without_checksums
 
 SHARED = {"samples": 2, "seed": 0}
 Call = Callable[..., Any]
@@ -32,11 +32,7 @@ def test_published_records_are_sound(run: str) -> None:
 @pytest.fixture
 def published(small_run: RunFolder, tmp_path: Path) -> RunFolder:
     """A published run of schema 3, which has no checksums: any record can be written into it."""
-    folder = RunFolder(shutil.copytree(small_run.path, tmp_path / "run"))
-    folder.store_path.unlink()
-    folder.checksums_path.unlink()
-    folder.write_provenance(folder.provenance() | {"schema": 3})
-    return folder
+    return without_checksums(small_run, tmp_path / "run")
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {

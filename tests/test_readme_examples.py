@@ -145,9 +145,9 @@ def test_each_comparison_finds_that_the_new_one_dominates(folder: Path, command:
     ],
 )
 def test_each_other_command_runs(folder: Path, command: str) -> None:
-    # An overhead is of 32 samples, also one by one: here of two.
-    samples = ["--samples", "2"] if command.startswith("overhead") else []
-    result = run(folder, "-m", "gradpareto", *shlex.split(command), *samples)
+    # An overhead is of up to 256 lanes: here of two.
+    batch = ["--batch", "2"] if command.startswith("overhead") else []
+    result = run(folder, "-m", "gradpareto", *shlex.split(command), *batch)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.strip()
 

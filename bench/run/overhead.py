@@ -1,7 +1,7 @@
-"""The time that an estimator adds to that of its oracle calls, and the time that a batch saves."""
+"""The time that an estimator adds to that of its oracle calls."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,23 +11,37 @@ from gradpareto.bench.run.meter import Meter, with_meter
 from gradpareto.estimators import Estimator
 from gradpareto.systems import Array, Problem
 
+LEAST_ROUNDS, MOST_ROUNDS = 7, 50
+SECONDS = 1.0
+"""Rounds of a measurement go on for this time, within the two bounds above."""
+
 Call = Callable[[], object]
+Batch = tuple[Problem, Array]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The quartiles of a quantity over rounds."""
+
+    low: float
+    median: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """The time of a gradient of `lanes` samples, compared with that of its parts.
+    """The time of a gradient of a batch, compared with that of its oracle calls.
 
-    `factor` is its wall time `gradient_s` over the time `oracles_s` of its oracle calls made alone,
-    each on as many rows; `batch_speedup` is the wall time of the samples one by one over that of
-    the samples as a batch.
+    In each round, `gradient_s` is the wall time, `oracles_s` that of the gradient's oracle calls
+    made alone, each on as many rows, and `factor` the first over the second. `batches` counts the
+    calls of the last round by oracle and number of rows.
     """
 
     lanes: int
-    gradient_s: float
-    oracles_s: float
-    factor: float
-    batch_speedup: float
+    gradient_s: Spread
+    oracles_s: Spread
+    factor: Spread
+    batches: dict[tuple[str, int], int]
 
 
 @dataclass
@@ -36,6 +50,10 @@ class _Calls:
 
     first: Call
     count: int = 0
+
+    def make_again(self) -> None:
+        for _ in range(self.count):
+            self.first()
 
 
 class _Recorder(Meter):
@@ -55,21 +73,23 @@ class _Recorder(Meter):
 
 
 def measure_overhead(
-    problem: Problem, estimator: Estimator, x0: Array, setting: float, repeats: int = 7
+    batches: Iterator[Batch], estimator: Estimator, setting: float, seconds: float = SECONDS
 ) -> Overhead:
-    """Time a gradient, its oracle calls and its samples one by one: medians over `repeats` rounds.
+    """Time gradients and their oracle calls, in turn: quartiles over rounds.
 
-    The samples are x0 (B, state_dim). In each round everything is timed once, in turn.
+    Each round takes the next of the `batches`, which are equally large, and never end.
     """
-    calls = oracle_calls(problem, estimator, x0, setting).values()
-    lanes = [(problem.take(np.array([k])), x0[k : k + 1]) for k in range(len(x0))]
-    rounds = []
-    for _ in range(repeats):
+    rounds: list[tuple[float, float, float]] = []
+    end = time.perf_counter() + seconds
+    while len(rounds) < LEAST_ROUNDS or (len(rounds) < MOST_ROUNDS and time.perf_counter() < end):
+        problem, x0 = next(batches)
+        calls = oracle_calls(problem, estimator, x0, setting)
         gradient = _seconds(partial(estimator, problem, x0, setting))
-        oracles = sum(own.count * _mean_seconds(own.first) for own in calls)
-        single = sum(_seconds(partial(estimator, *lane, setting)) for lane in lanes)
-        rounds.append((gradient, oracles, gradient / oracles, single / gradient))
-    return Overhead(len(x0), *np.median(rounds, axis=0).tolist())
+        oracles = sum(_seconds(own.make_again) for own in calls.values())
+        rounds.append((gradient, oracles, gradient / oracles))
+    quartiles = np.quantile(rounds, (0.25, 0.5, 0.75), axis=0).T
+    spent, alone, factor = (Spread(*part) for part in quartiles.tolist())
+    return Overhead(len(x0), spent, alone, factor, {key: own.count for key, own in calls.items()})
 
 
 def oracle_calls(
@@ -85,13 +105,3 @@ def _seconds(call: Call) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-def _mean_seconds(call: Call, calls: int = 20) -> float:
-    """Return the seconds of one call: the fastest of three means over `calls`."""
-
-    def many() -> None:
-        for _ in range(calls):
-            call()
-
-    return min(_seconds(many) for _ in range(3)) / calls

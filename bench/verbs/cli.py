@@ -23,7 +23,7 @@ VERBS = {
     "reference": "Print the certificates of a system's reference gradients.",
     "check": "Check an estimator, or a system that estimators are compared on.",
     "traits": "Print what estimators declare of themselves, beside what is measured.",
-    "overhead": "Measure the time that an estimator takes beyond its oracle calls.",
+    "overhead": "Measure the time that estimators take beyond their oracle calls.",
     "dimension": "Measure the cost of a given accuracy as the heat equation's grid is refined.",
     "learn": "Train a policy with each of several estimators, and compare them.",
     "reproduce": "Make a figure of the paper again.",

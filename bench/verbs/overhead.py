@@ -1,17 +1,21 @@
 """The verb `overhead` of the command line."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.plugins import quiet
-from gradpareto.bench.run.attempt import attempt
-from gradpareto.bench.run.overhead import measure_overhead
+from gradpareto.bench.run.overhead_table import Timed, overhead_table
+from gradpareto.bench.run.plan import problems_of
 from gradpareto.bench.verbs.options import (
     AS_JSON,
+    CACHE,
     ESTIMATOR,
+    PATH,
     PLUG_IN,
     PLUG_IN_SYSTEM,
     PRESET,
@@ -19,88 +23,149 @@ from gradpareto.bench.verbs.options import (
     SYSTEM,
     Count,
     Positive,
+    gathered,
 )
+from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
-from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS
+from gradpareto.whole_file import write_whole
+
+SETTING = 1e-3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the verb."""
+
+    systems: tuple[str, ...]
+    thetas: tuple[str, ...]
+    estimators: tuple[str, ...]
+    setting: float | None
+    error: float | None
+    batches: tuple[int, ...]
+    samples: int
+    seed: int
+    cache: Path
+
+    @property
+    def timed(self) -> Timed:
+        """The estimators to time. Raises UsageError on options that contradict each other."""
+        if self.setting is not None and self.error is not None:
+            raise click.UsageError("--setting and --error exclude each other: name one")
+        problems = _problems(self.systems, self.thetas)
+        given = self.samples, self.seed, self.setting or SETTING, self.error, self.cache
+        return Timed(problems, self.estimators, self.batches, *given)
+
+
+asking = gathered(
+    Asked,
+    click.option(
+        "--system",
+        "systems",
+        type=SYSTEM,
+        multiple=True,
+        default=("quadrotor",),
+        show_default=True,
+        is_eager=True,
+        help="System to time on, repeatable.",
+    ),
+    click.option(
+        "--theta",
+        "--preset",
+        "thetas",
+        type=PRESET,
+        multiple=True,
+        help="Preset of the parameters, repeatable. Default: each system's last one.",
+    ),
+    click.option(
+        "--estimator",
+        "estimators",
+        type=ESTIMATOR,
+        multiple=True,
+        default=("ctpg",),
+        show_default=True,
+        help="Estimator to time, repeatable.",
+    ),
+    click.option(
+        "--setting",
+        type=Positive(),
+        help=f"Step, tolerance or number of rollouts. Default: {SETTING}.",
+    ),
+    click.option(
+        "--error",
+        type=Positive(),
+        help="Take the loosest setting that reaches this relative error, in place of a setting.",
+    ),
+    click.option(
+        "--batch",
+        "batches",
+        type=Count(),
+        multiple=True,
+        default=(1, 32, 256),
+        show_default=True,
+        help="Number of lanes in a batch, repeatable.",
+    ),
+    click.option(
+        "--samples",
+        type=Count(),
+        default=16,
+        show_default=True,
+        help="Number of initial states, which a batch repeats.",
+    ),
+    click.option(
+        "--seed",
+        type=SEED,
+        default=0,
+        show_default=True,
+        help="Seed that draws the initial states.",
+    ),
+    CACHE,
+)
 
 
 @click.command("overhead", epilog=f"{PLUG_IN}\n\n{PLUG_IN_SYSTEM}")
-@click.option(
-    "--system",
-    type=SYSTEM,
-    default="quadrotor",
-    show_default=True,
-    is_eager=True,
-    help="System to time it on.",
-)
-@click.option(
-    "--theta",
-    "--preset",
-    "theta",
-    type=PRESET,
-    help="Preset of the parameters. Default: the system's last one.",
-)
-@click.option(
-    "--estimator", type=ESTIMATOR, default="ctpg", show_default=True, help="Estimator to time."
-)
-@click.option(
-    "--setting",
-    type=Positive(),
-    default=1e-3,
-    show_default=True,
-    help="Step, tolerance or number of rollouts.",
-)
-@click.option(
-    "--samples",
-    type=Count(),
-    default=32,
-    show_default=True,
-    help="Number of initial states in the batch.",
-)
-@click.option(
-    "--seed",
-    type=SEED,
-    default=0,
-    show_default=True,
-    help="Seed that draws the initial states.",
-)
+@asking
+@click.option("--out", type=PATH, help="Folder for overhead.csv, which is made if it is new.")
 @AS_JSON
-def verb(
-    system: str,
-    theta: str | None,
-    estimator: str,
-    setting: float,
-    samples: int,
-    seed: int,
-    as_json: bool,
-) -> None:
-    """Measure the time that an estimator takes beyond its oracle calls.
+def verb(asked: Asked, out: Path | None, as_json: bool) -> None:
+    """Measure the time that estimators take beyond their oracle calls.
 
-    Everything is timed on one core. The samples are also timed one by one, which shows what a batch
-    saves.
+    A gradient of a whole batch and its oracle calls alone are timed in turn, on one core. The table
+    has the medians of both in milliseconds, with what the wall model predicts for the calls, and
+    the overhead factor, the first over the second, with its quartiles. Divide the milliseconds by
+    the batch to see what a batch saves.
 
-    Example: gradpareto overhead --estimator bptt-rk4 --setting 0.05
+    Example: gradpareto overhead --estimator ctpg --estimator bptt-rk4 --error 1e-6
     """
-    problem = TASKS[system].problem(_preset_of(system, theta))
-    problem, x0 = problem.sample(np.random.default_rng(seed), samples)
-    with quiet(), threadpool_limits(1):
-        outcome = attempt(ESTIMATORS[estimator], problem, x0, setting)
-        if outcome.status != "ok":
-            raise ValueError(f"{estimator}: {outcome.reason}")
-        found = measure_overhead(problem, ESTIMATORS[estimator], x0, setting)
+    timed = asked.timed
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    with quiet(), threadpool_limits(1), np.errstate(all="ignore"), progress() as report:
+        table = overhead_table(timed, report)
+    if out is not None:
+        write_whole(out / "overhead.csv", table.to_csv(index=False))
+    missing = table[table.reason != ""].drop_duplicates(["system", "theta", "estimator"])
+    lines = [
+        f"{row.system} ({row.theta}), {row.estimator}: {row.reason}" for row in missing.itertuples()
+    ]
+    if (table.reason != "").all():
+        raise ValueError("; ".join(lines))
     if as_json:
-        print_json(asdict(found))
+        print_json(table.to_dict("records"))
         return
-    click.echo(
-        f"{estimator} at {setting:g} on {system}, {samples} samples: "
-        f"{found.gradient_s * 1e3:.1f} ms, {found.factor:.2f} times its oracle calls alone; "
-        f"one by one the samples take {found.batch_speedup:.1f} times as long"
-    )
+    for line in lines:
+        click.echo(line, err=True)
+    shown = table[table.reason == ""].drop(columns="reason")
+    click.echo(shown.to_string(index=False, float_format="{:.3g}".format))
 
 
-def _preset_of(system: str, theta: str | None) -> str:
-    presets = list(TASKS[system].presets)
-    if theta is not None and theta not in presets:
-        raise click.ClickException(f"{system} has no preset {theta!r}: known: {', '.join(presets)}")
-    return theta or presets[-1]
+def _problems(systems: Sequence[str], thetas: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the problems of some systems: those with a preset in `thetas`, or each one's last."""
+    if not thetas:
+        return [(system, list(TASKS[system].presets)[-1]) for system in systems]
+    found = list(problems_of(systems, thetas))
+    if not found:
+        known = {system: ", ".join(TASKS[system].presets) for system in systems}
+        told = "; ".join(f"{system}: {names}" for system, names in known.items())
+        raise click.ClickException(f"no preset {', '.join(thetas)}: known: {told}")
+    return found

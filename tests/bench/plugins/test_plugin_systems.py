@@ -47,7 +47,7 @@ def test_a_sweep_measures_the_systems_of_a_file(tank: Path, call: Callable, tmp_
     [
         (["list", "--system", "TANK"], '"tank": {'),
         (["reference", "TANK", "--theta", "only", "--samples", "2"], '"system": "tank"'),
-        (["overhead", "--theta", "only", "--system", "TANK", "--samples", "2"], '"lanes": 2'),
+        (["overhead", "--theta", "only", "--system", "TANK", "--batch", "2"], '"batch": 2'),
         (["learn", "TANK", "--iterations", "1", "--out", "OUT"], '"iterations": 1'),
         (["check", "TANK"], '"system": "tank"'),
     ],

@@ -1,11 +1,22 @@
 """The overhead of an estimator is measured on every kind of system and of oracle."""
 
+import time
+from itertools import repeat
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from gradpareto.bench.run import wall_model
+from gradpareto.bench.run.loosest_setting import loosest_setting
 from gradpareto.bench.run.meter import metered
 from gradpareto.bench.run.overhead import measure_overhead, oracle_calls
-from gradpareto.estimators import ESTIMATORS
+from gradpareto.bench.run.overhead_table import Timed, overhead_table
+from gradpareto.bench.run.report import silent
+from gradpareto.bench.run.samples import certified, drawn
+from gradpareto.estimators import ESTIMATORS, Estimate
+from gradpareto.estimators.bptt import Bptt
+from gradpareto.estimators.solvers.explicit.tableaus import EULER
 from gradpareto.systems import TASKS, Array, Problem
 
 
@@ -54,10 +65,63 @@ def test_a_jacobian_is_timed_as_one() -> None:
 
 @pytest.mark.parametrize(("system", "estimator", "setting"), CASES)
 def test_an_overhead_is_measured(system: str, estimator: str, setting: float) -> None:
-    problem, x0 = sampled(system, 2)
     with np.errstate(all="ignore"):
-        found = measure_overhead(problem, ESTIMATORS[estimator], x0, setting, repeats=1)
+        batches = repeat(sampled(system, 2))
+        found = measure_overhead(batches, ESTIMATORS[estimator], setting, seconds=0)
     assert found.lanes == 2
-    assert found.gradient_s > 0
-    assert found.oracles_s > 0
-    assert found.batch_speedup > 0
+    for spread in (found.gradient_s, found.oracles_s, found.factor):
+        assert 0 < spread.low <= spread.median <= spread.high
+
+
+def test_time_that_is_spent_outside_of_the_oracles_is_overhead() -> None:
+    """Truth: the estimator sleeps for as long as the test says."""
+
+    class Sleeper(Bptt):
+        def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+            time.sleep(0.02)
+            return super().__call__(problem, x0, setting)
+
+    found = measure_overhead(repeat(sampled("lqr", 2)), Sleeper(EULER), 1.0, seconds=0)
+    assert found.gradient_s.low > 0.02 > found.oracles_s.median
+
+
+def test_a_batch_repeats_the_samples() -> None:
+    samples = drawn("electric", "initial", 3, seed=1)
+    problem, x0 = samples.batch(5, first=2)
+    order = [2, 0, 1, 2, 0]
+    np.testing.assert_array_equal(x0, samples.x0[order])
+    assert samples.problem.context is not None
+    np.testing.assert_array_equal(problem.context, samples.problem.context[order])
+
+
+def test_the_loosest_setting_reaches_the_error_and_the_one_before_does_not(tmp_path: Path) -> None:
+    samples, method = certified("lqr", "optimal", 2, 0, tmp_path), ESTIMATORS["bptt-rk4"]
+    found = loosest_setting(method, samples, 1e-4)
+    assert found is not None
+    problem, x0 = samples.problem, samples.x0
+    assert samples.rel_error(method(problem, x0, found.setting).gradient) == found.rel_error <= 1e-4
+    steps = round(problem.horizon / found.setting)
+    looser = problem.horizon / int(steps / 2**0.25)
+    assert samples.rel_error(method(problem, x0, looser).gradient) > 1e-4
+    assert found.evals == 8 * steps
+    assert loosest_setting(ESTIMATORS["bptt"], samples, 1e-9) is None
+
+
+def test_the_wall_model_recovers_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truth: a clock that charges 5 for a call and 2 for each row, whatever the oracle."""
+    problem, x0 = sampled("lqr", 2)
+    monkeypatch.setattr(wall_model, "_fastest", lambda call: 5.0 + 2.0 * len(call.args[0]))
+    model = wall_model.fit_wall_model(problem, x0)
+    assert model.seconds({("flow", 3): 2, ("jacobian", 4): 1}) == pytest.approx(2 * 11 + 13)
+
+
+def test_the_table_has_a_row_for_each_batch_and_says_what_is_not_reached(tmp_path: Path) -> None:
+    problems, names = [("lqr", "optimal")], ["bptt", "spectral"]
+    timed = Timed(problems, names, [1, 2], 2, 0, np.nan, 1e-8, tmp_path)
+    table = overhead_table(timed, silent)
+    assert table.estimator.tolist() == ["bptt", "bptt", "spectral", "spectral"]
+    assert table.batch.tolist() == [1, 2, 1, 2]
+    assert set(table.reason[:2]) == {"no setting reaches 1e-08"}
+    assert (table.rel_error[2:] <= 1e-8).all()
+    assert (table.factor[2:] > 1).all()
+    assert (table.model_ms[2:] < table.gradient_ms[2:]).all()

@@ -85,6 +85,8 @@ def whole(judged: Path, tmp_path: Path) -> Path:
         (("reproduce", "figure4"), ("'figure4' is not a whole number from 2 to 7",)),
         (("reproduce", "8"), ("'8' is not a whole number from 2 to 7",)),
         (("overhead", "--system", "lqr", "--theta", "initial"), ("optimal, perturbed",)),
+        (("overhead", "--setting", "1", "--error", "1e-3"), ("--setting and --error",)),
+        (("overhead", "--batch", "0"), ("--batch", "positive")),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(call, arguments: tuple, words: tuple) -> None:  # type: ignore[no-untyped-def]

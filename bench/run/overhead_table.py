@@ -1,0 +1,125 @@
+"""The table of what estimators add to the time of their oracle calls, on problems and batches."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gradpareto.bench.run.attempt import attempt
+from gradpareto.bench.run.loosest_setting import Reached, loosest_setting
+from gradpareto.bench.run.overhead import Overhead, measure_overhead
+from gradpareto.bench.run.report import Report
+from gradpareto.bench.run.samples import Samples, certified, drawn
+from gradpareto.bench.run.wall_model import WallModel, fit_wall_model
+from gradpareto.estimators import ESTIMATORS
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The estimators to time on problems, which are pairs of a system and a preset, in batches.
+
+    A batch repeats the `samples` that the system draws from `seed`. All estimators have one
+    `setting`, or else each has the loosest with which it reaches the `error`; the certified samples
+    alone are then drawn on, and their references kept in the folder `cache`.
+    """
+
+    problems: Sequence[tuple[str, str]]
+    estimators: Sequence[str]
+    batches: Sequence[int]
+    samples: int
+    seed: int
+    setting: float
+    error: float | None
+    cache: Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: the milliseconds of a gradient and the overhead factor, with quartiles.
+
+    `model_ms` is what the wall model predicts for the oracle calls alone. Numbers are NaN where no
+    setting reaches the error; `reason` says why there are none otherwise.
+    """
+
+    system: str
+    theta: str
+    estimator: str
+    batch: int
+    setting: float = np.nan
+    rel_error: float = np.nan
+    gradient_ms: float = np.nan
+    gradient_ms_low: float = np.nan
+    gradient_ms_high: float = np.nan
+    oracles_ms: float = np.nan
+    model_ms: float = np.nan
+    factor: float = np.nan
+    factor_low: float = np.nan
+    factor_high: float = np.nan
+    reason: str = ""
+
+
+def overhead_table(timed: Timed, report: Report) -> pd.DataFrame:
+    """Time every estimator on every problem in every batch: a `Row` for each."""
+    rows: list[Row] = []
+    total = len(timed.problems) * len(timed.estimators)
+    for problem in timed.problems:
+        samples = _samples(timed, *problem)
+        model = fit_wall_model(samples.problem, samples.x0)
+        for name in timed.estimators:
+            rows += _timed(timed, (*problem, name), samples, model)
+            report("{} ({}), {}".format(*problem, name), len(rows) // len(timed.batches), total)
+    return pd.DataFrame([asdict(row) for row in rows])
+
+
+def _samples(timed: Timed, system: str, theta: str) -> Samples:
+    given = system, theta, timed.samples, timed.seed
+    return drawn(*given) if timed.error is None else certified(*given, timed.cache)
+
+
+def _timed(
+    timed: Timed, names: tuple[str, str, str], samples: Samples, model: WallModel
+) -> list[Row]:
+    """Return the rows of an estimator on a problem."""
+    estimator = ESTIMATORS[names[2]]
+    reached = (
+        Reached(timed.setting, np.nan, np.nan)
+        if timed.error is None
+        else loosest_setting(estimator, samples, timed.error)
+    )
+    if reached is None:
+        reason = f"no setting reaches {timed.error:g}"
+        return [Row(*names, batch, reason=reason) for batch in timed.batches]
+    outcome = attempt(estimator, samples.problem, samples.x0, reached.setting)
+    if outcome.status != "ok":
+        return [
+            Row(*names, batch, reached.setting, reason=outcome.reason) for batch in timed.batches
+        ]
+    rows = []
+    for batch in timed.batches:
+        batches = (samples.batch(batch, round_) for round_ in count())
+        found = measure_overhead(batches, estimator, reached.setting)
+        rows.append(_row(names, batch, reached, found, model))
+    return rows
+
+
+def _row(
+    names: tuple[str, str, str], batch: int, reached: Reached, found: Overhead, model: WallModel
+) -> Row:
+    spent, factor = found.gradient_s, found.factor
+    return Row(
+        *names,
+        batch,
+        reached.setting,
+        reached.rel_error,
+        gradient_ms=1e3 * spent.median,
+        gradient_ms_low=1e3 * spent.low,
+        gradient_ms_high=1e3 * spent.high,
+        oracles_ms=1e3 * found.oracles_s.median,
+        model_ms=1e3 * model.seconds(found.batches),
+        factor=factor.median,
+        factor_low=factor.low,
+        factor_high=factor.high,
+    )

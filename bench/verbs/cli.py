@@ -24,6 +24,7 @@ VERBS = {
     "check": "Check an estimator, or a system that estimators are compared on.",
     "traits": "Print what estimators declare of themselves, beside what is measured.",
     "overhead": "Measure the time that estimators take beyond their oracle calls.",
+    "snapshot": "Keep the counts and gradients of estimators, or compare them with kept ones.",
     "dimension": "Measure the cost of a given accuracy as the heat equation's grid is refined.",
     "learn": "Train a policy with each of several estimators, and compare them.",
     "reproduce": "Make a figure of the paper again.",

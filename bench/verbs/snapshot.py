@@ -58,7 +58,7 @@ def verb(
     estimators: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Keep the counts and gradients of estimators in FILE, or compare them with kept ones.
+    """Keep the gradients of estimators in FILE, or compare them with kept ones.
 
     It is for changes that should only make something faster: take a snapshot before, and another
     after, and compare the two. Everything is computed on one core. The exit status of a comparison

@@ -119,9 +119,10 @@ def _differentiate(
     _, _, x = at
     batch, width = x.shape
     one = np.ones((1, 1), x.dtype)
-    jacobian, factors = problem.jacobian(*at)
+    jacobian, theta = problem.jacobian(*at)
     np.matmul(jacobian, s, out=slope)
-    slope[:, :, width:] += problem.contract([factors], one)[0].reshape(batch, width, -1)
+    of_controls = problem.contract([theta.factors], one)[0].reshape(batch, -1, problem.policy.size)
+    slope[:, :, width:] += theta.by_control @ of_controls
     of_x, factors = problem.pullback(*at, np.zeros_like(x), np.ones(batch, x.dtype))
     np.matmul(of_x[:, None, :], s, out=gradient[:, None, :])
     gradient[:, width:] += problem.contract([factors], one)[0]

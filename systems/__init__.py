@@ -14,7 +14,7 @@ from gradpareto.systems import (
     stiff,
 )
 from gradpareto.systems.lqr import LQR
-from gradpareto.systems.policy import Factors, Policy
+from gradpareto.systems.policy import Factors, Policy, ThetaJacobian
 from gradpareto.systems.problem import Problem
 from gradpareto.systems.system import Array, System
 from gradpareto.systems.task import Task
@@ -54,4 +54,5 @@ __all__ = [
     "Problem",
     "System",
     "Task",
+    "ThetaJacobian",
 ]

@@ -18,6 +18,19 @@ the weight is their outer product; that of the bias is the first alone.
 """
 
 
+@dataclass(frozen=True)
+class ThetaJacobian:
+    """The derivative dx'/dtheta of R rows, not yet multiplied.
+
+    It is `by_control` (R, state_dim, control_dim), the derivative of x' by the control, times that
+    of the control by theta, whose `factors` have R * control_dim rows: those of one row's controls
+    are neighbours.
+    """
+
+    by_control: Array
+    factors: Factors
+
+
 def _elu(z: Array) -> Array:
     positive = z.real > 0
     return np.where(positive, z, np.expm1(np.where(positive, 0, z)))

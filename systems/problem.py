@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from gradpareto.systems.breakpoints import Cluster, beside, clusters
 from gradpareto.systems.faults import Unsound, method_of
-from gradpareto.systems.policy import Factors, Layers, Policy
+from gradpareto.systems.policy import Factors, Layers, Policy, ThetaJacobian
 from gradpareto.systems.system import Array, System
 from gradpareto.systems.user_calls import blaming, drawn
 
@@ -125,6 +125,7 @@ class Problem:
         values = self.policy.forward(layers, system.observe(t, x))
         return _copied(system, "flow", system.flow(t, x, values[-1]))
 
+    @blaming
     def pullback(
         self, lane: Array, t: Array, x: Array, a: Array, c: Array
     ) -> tuple[Array, Factors]:
@@ -133,23 +134,6 @@ class Problem:
         This vector-Jacobian product returns the cotangent of x (R, state_dim), and that of theta in
         factors (see `Factors` in policy.py), which `contract` multiplies and sums.
         """
-        return self._pull(lane, t, x, a, c)
-
-    def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
-        """Return the Jacobian of x' (R, state_dim, state_dim): [r, i, j] is dx'_i / dx_j.
-
-        It is made of one vector-Jacobian product for each state, and counts as that many. The
-        factors of the theta-cotangents of x' are returned too: R * state_dim rows, in which those
-        of one row's states are neighbours.
-        """
-        width = x.shape[1]
-        ones = np.tile(np.eye(width, dtype=x.dtype), (len(x), 1))
-        lane, t, x = (np.repeat(part, width, axis=0) for part in (lane, t, x))
-        rows, factors = self._pull(lane, t, x, ones, np.zeros(len(ones), x.dtype))
-        return rows.reshape(-1, width, width), factors
-
-    @blaming
-    def _pull(self, lane: Array, t: Array, x: Array, a: Array, c: Array) -> tuple[Array, Factors]:
         system, layers = self._of(lane)
         t = beside(self._clusters, t)
         values = self.policy.forward(layers, system.observe(t, x))
@@ -157,6 +141,33 @@ class Problem:
         gx, gu = _copied(system, "pullback", pulled)
         go, factors = self.policy.pullback(layers, values, gu)
         return gx + system.observe_pullback(t, x, go), factors
+
+    @blaming
+    def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, ThetaJacobian]:
+        """Return the Jacobian of x' (R, state_dim, state_dim): [r, i, j] is dx'_i / dx_j.
+
+        The derivative of x' by theta comes with it. Both count as one vector-Jacobian product for
+        each state, though the policy is pulled back for each control only:
+        dx'/dx = f_x + f_u pi_x, where f_x and f_u are the system's alone.
+        """
+        states, controls = self.system.state_dim, self.system.control_dim
+        system, layers = self._of(lane)
+        t = beside(self._clusters, t)
+        values = self.policy.forward(layers, system.observe(t, x))
+
+        system, _ = self._of(np.repeat(lane, states))
+        times, at, u = (np.repeat(part, states, axis=0) for part in (t, x, values[-1]))
+        a = np.tile(np.eye(states, dtype=x.dtype), (len(x), 1))
+        pulled = system.pullback(times, at, u, a, np.zeros(len(a), x.dtype))
+        by_x, by_u = (
+            part.reshape(len(x), states, -1) for part in _copied(system, "pullback", pulled)
+        )
+        system, layers = self._of(np.repeat(lane, controls))
+        t, x, *values = (np.repeat(part, controls, axis=0) for part in (t, x, *values))
+        gu = np.tile(np.eye(controls, dtype=by_u.dtype), (len(by_u), 1))
+        go, factors = self.policy.pullback(layers, values, gu)
+        through = system.observe_pullback(t, x, go).reshape(len(by_u), controls, -1)
+        return by_x + by_u @ through, ThetaJacobian(by_u, factors)
 
     @blaming
     def terminal(self, x: Array) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from gradpareto.systems import Array, Factors, Problem
+from gradpareto.systems import Array, Factors, Problem, ThetaJacobian
 
 COUNTED_IN = {"flow": "f_evals", "pullback": "vjp_evals", "jacobian": "jac_evals"}
 """The count of each oracle."""
@@ -78,7 +78,7 @@ class MeteredProblem(Problem):
         self.meter.see(self, "pullback", lane, t, x, a, c)
         return super().pullback(lane, t, x, a, c)
 
-    def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, Factors]:
+    def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, ThetaJacobian]:
         self.meter.see(self, "jacobian", lane, t, x)
         return super().jacobian(lane, t, x)
 

@@ -78,13 +78,18 @@ class Tally:
 
         A row of `flow` takes one of the system's flow, and one of the policy. A row of `pullback`
         takes one of the system's pullback, of the policy, and of the policy's pullback; a row of
-        `jacobian` takes as many of each as there are states.
+        `jacobian` takes one of the policy, one of the system's pullback for each state, and one of
+        the policy's pullback for each control.
         """
-        flows = counted[0]
-        pulls = counted[1] + self.problem.system.state_dim * counted[2]
-        for name, found, most in zip(
-            EVALUATED, self._evaluated, (flows, pulls, flows + pulls, pulls), strict=True
-        ):
+        flows, pulls, jacobians = counted
+        states, controls = self.problem.system.state_dim, self.problem.system.control_dim
+        allowed = (
+            flows,
+            pulls + states * jacobians,
+            flows + pulls + jacobians,
+            pulls + controls * jacobians,
+        )
+        for name, found, most in zip(EVALUATED, self._evaluated, allowed, strict=True):
             if found > most:
                 what = {"flow": "the dynamics", "pullback": "the dynamics' pullback"}
                 told = what.get(name, "the policy")

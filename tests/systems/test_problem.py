@@ -69,6 +69,15 @@ def test_rows_get_their_lane_s_context_and_their_trial_s_theta(problem: Problem)
             np.testing.assert_allclose(got[here], wanted, rtol=1e-12)
 
 
+def test_jacobian_is_that_of_the_lane_s_context_and_trial(problem: Problem) -> None:
+    """Truth: pullbacks of unit cotangents, which the test above checks."""
+    lane, x = np.array([5, 0, 0, 3]), np.random.default_rng(1).standard_normal((4, 2))
+    jacobian, _ = problem.jacobian(lane, np.zeros(4), x)
+    for state, unit in enumerate(np.eye(2)):
+        gx, _ = problem.pullback(lane, np.zeros(4), x, np.tile(unit, (4, 1)), np.zeros(4))
+        np.testing.assert_allclose(jacobian[:, state], gx, rtol=1e-12)
+
+
 def test_all_lanes_in_order_are_what_any_order_gives(problem: Problem) -> None:
     """The whole batch takes a shorter way to its parameters."""
     x, lane, order = np.ones((6, 2)), np.arange(6), np.array([4, 1, 5, 0, 3, 2])

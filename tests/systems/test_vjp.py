@@ -72,6 +72,22 @@ def test_pullback_is_the_transpose_of_the_complex_step(name: str, preset: str, w
 
 
 @pytest.mark.parametrize(("name", "preset"), PRESETS)
+def test_jacobian_has_a_row_for_each_state(name: str, preset: str) -> None:
+    """Truth: a pullback of one unit cotangent at a time."""
+    problem, (t, x, _, c) = problem_and_rows(name, preset, "random")
+    lane, one, d = np.arange(ROWS), np.ones((1, 1)), x.shape[1]
+    jacobian, theta = problem.jacobian(lane, t, x)
+    of_controls = problem.contract([theta.factors], one)[0].reshape(ROWS, -1, problem.policy.size)
+    by_theta = theta.by_control @ of_controls
+    for state, unit in enumerate(np.eye(d)):
+        gx, factors = problem.pullback(lane, t, x, np.tile(unit, (ROWS, 1)), 0 * c)
+        gtheta = problem.contract([factors], one)[0]
+        for found, truth in ((jacobian[:, state], gx), (by_theta[:, state], gtheta)):
+            size = np.linalg.norm(truth, axis=1, keepdims=True)
+            assert np.all(np.abs(found - truth) <= 1e-13 * size)
+
+
+@pytest.mark.parametrize(("name", "preset"), PRESETS)
 def test_terminal_gradient(name: str, preset: str) -> None:
     problem, (_, x, _, _) = problem_and_rows(name, preset, "random")
     v = np.random.default_rng(2).standard_normal(x.shape)

@@ -56,8 +56,11 @@ def own_problem(problem, x0, setting):
 class Bare(Problem):
     def flow(self, lane, t, x):
         return self.system.flow(t, x, self.policy.forward(self._layers, x)[-1])
-    def pullback(self, *given):
-        return self._pull(*given)
+    def pullback(self, lane, t, x, a, c):
+        values = self.policy.forward(self._layers, x)
+        gx, gu = self.system.pullback(t, x, values[-1], a, c)
+        go, factors = self.policy.pullback(self._layers, values, gu)
+        return gx + go, factors
 
 @steps
 def methods_of_the_system(problem, x0, setting):

@@ -1,12 +1,13 @@
 """The learning set-up of every system: the paper's where there is one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from gradpareto.bench.learning.optimiser import Adam, Momentum, Optimiser
+from gradpareto.bench.learning.schedules import CosineDecay, GrowingHorizon
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS, Array, Policy, Problem, System
 from gradpareto.systems.task import INITIAL_SEED
@@ -15,6 +16,7 @@ HELDOUT = 32
 """The number of initial states on which every estimator's policies are judged."""
 _HELDOUT_SEED = 20213
 PAPER_RTOL = 1e-3
+TINY = np.finfo(float).tiny
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,12 @@ class Setup:
     """A system, the policy that is learned, and the optimiser that learns it.
 
     Each trial starts from a Glorot-uniform draw times `scale`, with a seed of its own. A step
-    follows the mean gradient of `batch` initial states, each entry clipped to +-`clip`. `horizon`
-    is the training's, where it is not the system's. `settings` maps estimators to their settings;
-    those of others come from `setting_of`.
+    follows the mean gradient of `batch` initial states, each entry clipped to +-`clip`, and then
+    the whole scaled down to a 2-norm of `clip_norm`. `horizon` is the training's, where it is not
+    the system's; with `growth` it grows to that, and with `decay` the rate falls. `settings` maps
+    estimators to their settings; those of others come from `setting_of`.
+
+    Raises ValueError if the horizon is not positive, or grows from beyond its whole.
     """
 
     system: System
@@ -34,8 +39,23 @@ class Setup:
     iterations: int
     scale: float = 0.1
     clip: float = np.inf
+    clip_norm: float = np.inf
     horizon: float | None = None
+    growth: GrowingHorizon | None = None
+    decay: CosineDecay | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.growth is not None and self.growth.start > self.whole:
+            raise ValueError(
+                f"the horizon grows from {self.growth.start:g}, which is beyond its whole, "
+                f"{self.whole:g}"
+            )
+
+    @property
+    def whole(self) -> float:
+        """The horizon of the training, or what it grows to."""
+        return self.horizon or self.system.horizon
 
     def initial_theta(self, trials: int) -> Array:
         """Draw parameters (trials, P); the first are those of a preset `initial(scale)`."""
@@ -43,19 +63,28 @@ class Setup:
         return np.stack([self.policy.glorot(np.random.default_rng(s), self.scale) for s in seeds])
 
     def problem(self, theta: Array) -> Problem:
-        """Make the problem at theta (P,), without a context."""
-        return Problem(self.system, self.policy, theta, self.horizon or self.system.horizon)
+        """Make the problem at theta (P,), over the whole horizon, without a context."""
+        return Problem(self.system, self.policy, theta, self.whole)
 
     def batch_of(
-        self, theta: Array, trials: Array, seed: int, iteration: int
+        self, theta: Array, trials: Array, seed: int, iteration: int, progress: float = 1.0
     ) -> tuple[Problem, Array]:
         """Draw the problem and x0 (N * batch, state_dim) of N trials' iteration at theta (N, P).
 
-        A trial's draw depends on the seed, its number and the iteration alone.
+        A trial's draw depends on the seed, its number and the iteration alone. The horizon is that
+        of the progress, from 0 to 1, which the training has made.
         """
         keys = [(seed, int(trial), iteration) for trial in trials]
-        draws = [self._draw(key, self.batch) for key in keys]
-        return self._joined(theta, draws)
+        problem, x0 = self._joined(theta, [self._draw(key, self.batch) for key in keys])
+        if self.growth is None:
+            return problem, x0
+        return replace(problem, horizon=self.growth.at(progress, self.whole)), x0
+
+    def clipped(self, gradient: Array) -> Array:
+        """Clip the entries and the 2-norms of gradients (N, P)."""
+        entries = np.clip(gradient, -self.clip, self.clip)
+        norm = np.linalg.norm(entries, axis=1, keepdims=True)
+        return np.asarray(entries * np.minimum(1, self.clip_norm / np.maximum(norm, TINY)))
 
     def heldout(self, theta: Array) -> tuple[Problem, Array]:
         """Make a problem and x0 (N * HELDOUT, state_dim), the same states for each of N trials."""
@@ -137,6 +166,5 @@ def setup_of(system: str) -> Setup:
 
 def setting_of(setup: Setup, estimator: str) -> float:
     """Return the set-up's setting, or the paper's tolerance, a hundredth of T, or 64 rollouts."""
-    horizon = setup.horizon or setup.system.horizon
-    usual = {"tolerance": PAPER_RTOL, "step": horizon / 100, "rollouts": 64.0}
+    usual = {"tolerance": PAPER_RTOL, "step": setup.whole / 100, "rollouts": 64.0}
     return setup.settings.get(estimator, usual[ESTIMATORS[estimator].declares.knob])

@@ -61,12 +61,15 @@ class Run:
         """A text that tells one run from another: only the same run continues a history."""
         setup = self.setup
         optimiser = f"{setup.optimiser} clip {setup.clip:g} batch {setup.batch}"
+        if np.isfinite(setup.clip_norm):
+            optimiser += f" norm {setup.clip_norm:g}"
+        schedules = "".join(f" {part}" for part in (setup.growth, setup.decay) if part)
         every = f"{self.heldout_every} {self.reference_every} {self.snapshot_every}"
         spend = "" if self.allowance is None else f" {self.unit} {self.allowance.sum():.9g}"
         return (
             f"{type(setup.system).__name__} {self.estimator} {self.setting:g}, "
             f"{self.trials} trials, horizon {setup.horizon}, seed {self.seed}, {optimiser}, "
-            f"scale {setup.scale:g}, "
+            f"scale {setup.scale:g}{schedules}, "
             f"{self.iterations} iterations{spend}, {self.on_divergence}, every {every}"
         )
 
@@ -118,7 +121,8 @@ def _iterate(run: Run, history: History) -> State:
     """Make one iteration of every trial that has not ended, and append its row to the history."""
     state, iteration = history.state, int(history.state.iteration)
     trials = np.flatnonzero(state.status == _OK)
-    problem, x0 = run.setup.batch_of(state.theta[trials], trials, run.seed, iteration)
+    given = state.theta[trials], trials, run.seed, iteration
+    problem, x0 = run.setup.batch_of(*given, progress=_progress_of(run, state))
     with np.errstate(all="ignore"):
         outcome = attempt(ESTIMATORS[run.estimator], problem, x0, run.setting)
         active, gradient = _row(run, outcome, x0, len(trials))
@@ -198,10 +202,12 @@ def _moved(run: Run, state: State, row: Row, gradient: Array) -> State:
     """Return the state after a row: trials whose iteration is `ok` take the optimiser's step."""
     active = np.flatnonzero(state.status == _OK)
     good = row.status[active] == _OK
-    moving, clipped = active[good], np.clip(gradient[good], -run.setup.clip, run.setup.clip)
-    change, moments = run.setup.optimiser.change(
-        clipped, state.moments[:, moving], state.updates[moving]
+    moving, setup = active[good], run.setup
+    change, moments = setup.optimiser.change(
+        setup.clipped(gradient[good]), state.moments[:, moving], state.updates[moving]
     )
+    if setup.decay is not None:
+        change *= setup.decay.at(_progress_of(run, state))
     theta, kept, updates = state.theta.copy(), state.moments.copy(), state.updates.copy()
     theta[moving] += change
     kept[:, moving] = moments
@@ -237,5 +243,12 @@ def _progress(run: Run, state: State) -> tuple[int, int]:
     """Return what is done and what there is to do: iterations, or thousandths of the allowance."""
     if run.allowance is None:
         return int(state.iteration), run.iterations
+    return int(1000 * _progress_of(run, state)), 1000
+
+
+def _progress_of(run: Run, state: State) -> float:
+    """Return the progress, from 0 to 1, of the trial that has made the least."""
+    if run.allowance is None:
+        return int(state.iteration) / run.iterations
     spent = state.evals if run.unit == "evals" else state.seconds
-    return int(1000 * np.minimum(spent / run.allowance, 1).min()), 1000
+    return float(np.minimum(spent / run.allowance, 1).min())

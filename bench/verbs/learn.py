@@ -3,6 +3,7 @@
 import io
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -21,7 +22,8 @@ from gradpareto.bench.learning.compare import (
 )
 from gradpareto.bench.learning.curves import learning_curves
 from gradpareto.bench.learning.optimiser import Adam
-from gradpareto.bench.learning.setups import setting_of, setup_of
+from gradpareto.bench.learning.schedules import CosineDecay, GrowingHorizon
+from gradpareto.bench.learning.setups import Setup, setting_of, setup_of
 from gradpareto.bench.learning.train import OnDivergence
 from gradpareto.bench.plugins import quiet
 from gradpareto.bench.verbs.options import (
@@ -57,7 +59,10 @@ class Training:
     iterations: int | None
     budget: Budget
     adam: float | None
+    decay: bool
+    clip_norm: float | None
     horizon: float | None
+    growth: tuple[float, float] | None
     seed: int
     out: Path | None
     on_divergence: OnDivergence
@@ -69,17 +74,9 @@ class Training:
     def comparison(self, system: str) -> Comparison:
         """The comparison of learners that is asked for, on a registered system.
 
-        Raises ValueError for a horizon that is too long.
+        Raises ValueError for a horizon that is too long, or grows from beyond its whole.
         """
-        setup, settings = setup_of(system), dict(self.estimators)
-        if self.horizon:
-            own = setup.system.horizon
-            if self.horizon > LONGEST * own:
-                told = f"is more than {LONGEST} times {system}'s own, {own:g}"
-                raise ValueError(f"--horizon {self.horizon:g} {told}")
-            setup = replace(setup, horizon=self.horizon)
-        if self.adam:
-            setup = replace(setup, optimiser=Adam(self.adam))
+        setup, settings = self._setup(system), dict(self.estimators)
         iterations = self.iterations or setup.iterations
         return Comparison(
             name=system,
@@ -94,11 +91,33 @@ class Training:
             reference_every=self.reference_every or max(1, iterations // 5),
         )
 
+    def _setup(self, system: str) -> Setup:
+        """Return the set-up of a system, with what the options change of it."""
+        setup, changes = setup_of(system), dict[str, Any]()
+        if self.horizon:
+            own = setup.system.horizon
+            if self.horizon > LONGEST * own:
+                told = f"is more than {LONGEST} times {system}'s own, {own:g}"
+                raise ValueError(f"--horizon {self.horizon:g} {told}")
+            changes["horizon"] = self.horizon
+        if self.growth:
+            changes["growth"] = GrowingHorizon(*self.growth)
+        if self.adam:
+            changes["optimiser"] = Adam(self.adam)
+        if self.decay:
+            changes["decay"] = CosineDecay()
+        if self.clip_norm:
+            changes["clip_norm"] = self.clip_norm
+        return replace(setup, **changes)
+
     def command(self, comparison: Comparison) -> str:
         """The command that makes the stored policy of a comparison again."""
         parts = [f"--estimator {name}={value:g}" for name, value in comparison.settings.items()]
         parts += [f"--adam {self.adam:g}"] * bool(self.adam)
+        parts += ["--decay"] * self.decay
+        parts += [f"--clip-norm {self.clip_norm:g}"] * bool(self.clip_norm)
         parts += [f"--horizon {self.horizon:g}"] * bool(self.horizon)
+        parts += ["--growth {:g} {:g}".format(*self.growth)] if self.growth else []
         parts += [f"--trials {comparison.trials}", f"--iterations {comparison.iterations}"]
         parts += [f"--seed {comparison.seed}", "--store-trained"]
         return f"gradpareto learn {comparison.name} {' '.join(parts)}"
@@ -136,7 +155,23 @@ class Training:
         "--adam", type=Positive(), help="Rate of Adam. Default: the set-up's own optimiser."
     ),
     click.option(
+        "--decay",
+        is_flag=True,
+        help="Let the rate fall to 0 along half a cosine. Default: as the set-up has it.",
+    ),
+    click.option(
+        "--clip-norm",
+        type=Positive(),
+        help="Largest 2-norm of a gradient that is followed. Default: the set-up's.",
+    ),
+    click.option(
         "--horizon", type=Positive(), help="Horizon of the training. Default: the set-up's."
+    ),
+    click.option(
+        "--growth",
+        type=(Positive(), Positive()),
+        metavar="START SHARE",
+        help="Let the horizon grow from START to the whole over this SHARE of the training.",
     ),
     click.option(
         "--seed",

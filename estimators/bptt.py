@@ -53,7 +53,7 @@ class Bptt(Estimator):
         grad_x0, grad_theta = reverse(
             problem, sweep.tableau, sweep.backward(stages), adjoint, sweep.coupled
         )
-        return Estimate(loss, grad_x0, grad_theta, np.full(len(x0), len(sweep.starts)))
+        return Estimate(loss, grad_x0, grad_theta, np.full(len(x0), len(sweep.lengths)))
 
 
 def discretised_loss(
@@ -92,15 +92,12 @@ class _Sweep:
         self.tableau = tableau.astype(np.finfo(self.precision).dtype)
         velocity_of = problem.system.velocity_of if semi_implicit else {}
         self.coupled = list(velocity_of), list(velocity_of.values())
-        self.starts, lengths, owners = fixed_mesh(problem.segments, step)
+        starts, lengths, owners = fixed_mesh(problem.segments, step)
         self.lengths: list[float] = lengths.tolist()
-        ends = np.array(problem.segments)
-        self.segments = np.stack([ends[owners], ends[owners + 1]], axis=1)
-
-    def times(self, n: int) -> Array:
-        """Return the times (s, B) of the stages of step n, which are equal in all lanes."""
-        t = self.starts[n] + self.tableau.c * self.lengths[n]
-        return np.repeat(inside(t, *self.segments[n])[:, None], len(self.lanes), axis=1)
+        ends = np.array(problem.segments)[:, None]
+        # The times (N, s) of the stages of all steps, which are equal in all lanes.
+        at = starts[:, None] + lengths[:, None] * self.tableau.c
+        self.times = inside(at, ends[owners], ends[owners + 1])
 
     def length(self, n: int) -> Array:
         """Return the length (B,) of step n, which is equal in all lanes."""
@@ -116,11 +113,12 @@ class _Sweep:
         costs = np.empty((len(b), len(self.x0)), self.precision)
         x, loss = self.x0, np.zeros(len(self.x0), self.precision)
         for n, h in enumerate(self.lengths):
-            t = self.times(n)
             for i, stage in stage_states(self.tableau, x, h, slopes):
                 if stages is not None:
                     stages[n, i] = stage
-                slopes[i], costs[i] = self.problem.flow(self.lanes, t[i], stage)
+                slopes[i], costs[i] = self.problem.flow(
+                    self.lanes, np.full(len(x), self.times[n, i]), stage
+                )
             x = x + add_columns(increment(h, b, slopes), self.length(n), *self.coupled)
             loss += h * (b @ costs)
         return loss + self.problem.terminal(x), x
@@ -128,4 +126,5 @@ class _Sweep:
     def backward(self, stages: Array) -> Iterator[Step]:
         """Yield the steps, last first, with their stage states, out of `stages` (N, s, B, d)."""
         for n in reversed(range(len(self.lengths))):
-            yield Step(self.lanes, self.times(n), self.length(n), stages[n])
+            times = np.repeat(self.times[n, :, None], len(self.lanes), axis=1)
+            yield Step(self.lanes, times, self.length(n), stages[n])

@@ -96,7 +96,8 @@ class Policy:
         for (weight, bias), name in zip(layers, self.activations, strict=True):
             h = values[-1]
             shared = weight.ndim == 2
-            z = (h @ weight.T if shared else (weight @ h[..., None])[..., 0]) + bias
+            z = h @ weight.T if shared else (weight @ h[..., None])[..., 0]
+            z += bias
             values.append(ACTIVATIONS[name][0](z))
         return values
 

@@ -16,7 +16,8 @@ from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Factors, Problem
 
 CHUNK_BYTES = 4_000_000
-"""theta-cotangents are held up to this size, then contracted in one product."""
+"""theta-cotangents are held up to this size, or twice that of their sum if that is more, and then
+contracted in one product."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class ThetaSum:
     def __init__(self, problem: Problem, lanes: int, precision: np.dtype) -> None:
         self.problem = problem
         self.value = np.zeros((lanes, problem.policy.size), precision)
+        # With less, a sum over many lanes would be written more often than it is worth.
+        self._most = max(CHUNK_BYTES, 2 * self.value.nbytes)
         self._lane: Array = np.arange(0)
         self._held: list[Factors] = []
         self._weights: list[Array] = []
@@ -49,7 +52,7 @@ class ThetaSum:
         self._lane = lane
         self._held.append(factors)
         self._weights.append(np.ones(len(lane)) if weight is None else weight)
-        if len(self._held) * sum(part.nbytes for part in factors) > CHUNK_BYTES:
+        if len(self._held) * sum(part.nbytes for part in factors) > self._most:
             self.flush()
 
     def flush(self) -> Array:
@@ -98,19 +101,18 @@ def pull_stages(
 
     `pulled` (R, d) is the cotangent of x+; the running cost over the step counts `price` times.
     """
-    a, b = tableau.a, tableau.b
     h = step.h.astype(pulled.dtype, copy=False)
-    column = h[:, None]
-    cotangents = np.empty((len(b), *pulled.shape), pulled.dtype)  # of the stage states
-    for i in reversed(range(len(b))):
-        slope = column * (b[i] * pulled)
-        if i + 1 < len(b):
-            slope += increment(column, a[i + 1 :, i], cotangents[i + 1 :])
+    weights = np.vstack([tableau.a, tableau.b])
+    costs = price * tableau.b[:, None] * h
+    cotangents = np.empty((len(weights), *pulled.shape), pulled.dtype)  # of the stages, and of x+
+    cotangents[-1] = pulled
+    for i in reversed(range(tableau.stages)):
+        slope = increment(h[:, None], weights[i + 1 :, i], cotangents[i + 1 :])
         cotangents[i], factors = problem.pullback(
-            step.lane, step.t[i], step.stages[i], slope, h * (price * b[i])
+            step.lane, step.t[i], step.stages[i], slope, costs[i]
         )
         theta.add(step.lane, factors)
-    return np.asarray(cotangents.sum(axis=0))
+    return np.asarray(cotangents[:-1].sum(axis=0))
 
 
 def pull_partner(

@@ -58,7 +58,10 @@ def test_imports_follow_the_arrows() -> None:
 def test_third_parties_are_declared(path: Path) -> None:
     others = imported(path) - {"gradpareto"} - set(sys.stdlib_module_names)
     simulator = OPTIONAL.get(path.stem)
-    assert others <= declared() | ({simulator} if simulator else set())
+    extra = {simulator} if simulator else set()
+    if path.is_relative_to(ROOT / "bench" / "peers"):
+        extra = names_of(PROJECT["optional-dependencies"]["peers"])
+    assert others <= declared() | extra
 
 
 def test_the_extra_of_a_simulator_installs_it_and_the_tests_bring_it_along() -> None:

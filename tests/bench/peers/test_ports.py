@@ -1,0 +1,134 @@
+"""Ports in every library against the project's problems, and peers against certified gradients."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradpareto.bench.peers.closed_loop import ClosedLoop
+from gradpareto.bench.peers.ports import PORTS
+from gradpareto.bench.run.attempt import attempt
+from gradpareto.bench.run.samples import Samples, certified
+from gradpareto.systems import TASKS, Array, Problem
+
+for library in ("casadi", "diffrax", "jax"):
+    pytest.importorskip(library, reason="needs the extra 'peers'")
+
+import casadi
+import jax
+
+from gradpareto.bench.peers.casadi_peers import CASADI
+from gradpareto.bench.peers.casadi_peers import PEERS as CASADI_PEERS
+from gradpareto.bench.peers.diffrax_peers import PEERS as DIFFRAX_PEERS
+from gradpareto.bench.peers.jax_loop import JAX, flow_of
+from gradpareto.bench.peers.peer import Oracles
+
+PORTED = [name for name, task in TASKS.items() if type(task.system) in PORTS]
+PROBLEMS = [(name, preset) for name in PORTED for preset in TASKS[name].presets]
+ROWS = 8
+ROUNDING = 64 * np.finfo(float).eps
+"""The relative rounding of sums of 64 terms, which a layer of the largest policy takes."""
+
+
+def rows_of(system: str, preset: str) -> tuple[Problem, Array, Array, Array]:
+    """A problem at parameters moved off the preset, and rows x, a and c."""
+    rng = np.random.default_rng(3)
+    problem = TASKS[system].problem(preset)
+    problem = problem.with_theta(problem.theta + 0.1 * rng.standard_normal(problem.theta.shape))
+    shape = ROWS, problem.system.state_dim
+    return (
+        problem,
+        rng.standard_normal(shape),
+        rng.standard_normal(shape),
+        rng.standard_normal(ROWS),
+    )
+
+
+def assert_equal(found: Any, expected: Array) -> None:
+    missed = np.linalg.norm(np.asarray(found) - expected, axis=-1)
+    assert (missed <= ROUNDING * np.linalg.norm(expected, axis=-1)).all()
+
+
+@pytest.mark.parametrize(("system", "preset"), PROBLEMS)
+def test_a_port_in_jax_is_the_project_s_problem(system: str, preset: str) -> None:
+    problem, x, a, c = rows_of(system, preset)
+    lane, t = np.arange(ROWS), np.zeros(ROWS)
+
+    @jax.jit
+    @jax.vmap
+    def both(x: Any, a: Any, c: Any) -> Any:
+        value, pullback = jax.vjp(flow_of(problem), problem.theta, x)
+        return value, pullback((a, c)), ClosedLoop(problem, JAX).terminal(x)
+
+    (dx, w), (gtheta, gx), terminal = both(x, a, c)
+    for found, expected in zip((dx, w), problem.flow(lane, t, x), strict=True):
+        assert_equal(found, expected)
+    expected, factors = problem.pullback(lane, t, x, a, c)
+    assert_equal(gx, expected)
+    assert_equal(gtheta, problem.contract([factors], np.ones((1, 1)))[0])
+    np.testing.assert_allclose(terminal, problem.terminal(x), rtol=ROUNDING)
+
+
+@pytest.mark.parametrize(("system", "preset"), PROBLEMS)
+def test_a_port_in_casadi_is_the_project_s_problem(system: str, preset: str) -> None:
+    problem, x, _, _ = rows_of(system, preset)
+    loop = ClosedLoop(problem, CASADI)
+    symbols = casadi.MX.sym("theta", problem.policy.size), casadi.MX.sym("x", x.shape[1])
+    outputs = [*loop.flow(*symbols), loop.terminal(symbols[1])]
+    call = casadi.Function("call", symbols, outputs)
+    dx, w, terminal = (np.array(part).T for part in call.map(ROWS)(problem.theta, x.T))
+    for found, expected in zip(
+        (dx, w[:, 0]), problem.flow(np.arange(ROWS), x[:, 0], x), strict=True
+    ):
+        assert_equal(found, expected)
+    np.testing.assert_allclose(terminal[:, 0], problem.terminal(x), rtol=ROUNDING)
+
+
+@pytest.fixture(scope="module")
+def lqr(cache: Path) -> Samples:
+    return certified("lqr", "perturbed", 2, 0, cache)
+
+
+TIGHT = {"tolerance": 1e-12, "step": 0.01}
+REACHED = {"casadi-rk4": 1e-7, "diffrax-backsolve-dopri8": 4e-5}
+"""RK4's relative error is (1.75 h)^4 / 120 times a few; backsolve multiplies the tolerance by the
+decay that it undoes, exp(1.75 T)."""
+
+
+@pytest.mark.parametrize("name", [*DIFFRAX_PEERS, *CASADI_PEERS])
+def test_a_peer_s_gradient_is_the_certified_one(name: str, lqr: Samples) -> None:
+    """Truth: references."""
+    peer = (DIFFRAX_PEERS | CASADI_PEERS)[name]
+    setting = TIGHT[peer.declares.knob]
+    found = peer.ready(lqr.problem, 2)(lqr.problem, lqr.x0, setting)
+    assert not found.failed
+    assert lqr.rel_error(found.gradient) <= REACHED.get(name, 1e-9)
+
+
+def test_the_quadrotor_s_gradient_is_the_certified_one(cache: Path) -> None:
+    samples = certified("quadrotor", "trained", 1, 0, cache)
+    ready = DIFFRAX_PEERS["diffrax-tsit5"].ready(samples.problem, 1)
+    found = ready(samples.problem, samples.x0, 1e-12)
+    assert samples.rel_error(found.gradient) <= 1e-9
+    assert ready.compile_s > 0
+    assert ready.peak_bytes > 8 * found.grad_theta.size
+
+
+def test_what_a_peer_evaluates_is_counted_by_calling_it_back(lqr: Samples) -> None:
+    """Truth: the stages of Tsit5, of which the first is the last of the step before.
+
+    Every attempted step is made once forward and, since all are kept, once more in reverse. The
+    first step's length takes one evaluation more.
+    """
+    problem, x0 = lqr.batch(1)
+    peer = DIFFRAX_PEERS["diffrax-tsit5"]
+    outcome = attempt(peer.ready(problem, 1, Oracles()), problem, x0, 1e-6)
+    assert outcome.estimate is not None, outcome.reason
+    f, vjp = int(outcome.meter.f_evals[0]), int(outcome.meter.vjp_evals[0])
+    attempted, rest = divmod(vjp - 1, 6)
+    assert rest == 0
+    assert attempted >= outcome.estimate.steps[0] > 5
+    assert f == 2 + 2 * 6 * attempted
+    own = peer.ready(problem, 1)(problem, x0, 1e-6)
+    np.testing.assert_allclose(outcome.estimate.gradient, own.gradient, rtol=1e-6)

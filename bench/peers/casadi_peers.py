@@ -35,6 +35,7 @@ SCHEMES: dict[str, Callable[[float, Problem], dict[str, Any]]] = {
         "reltol": tolerance,
         "abstol": tolerance,
         "linear_multistep_method": "adams",
+        "max_multistep_order": 12,
         "nonlinear_solver_iteration": "functional",
         "interpolation_type": "polynomial",  # cubic ones end at an error of 1e-9
         "max_num_steps": 100_000,
@@ -140,8 +141,8 @@ class Casadi(Peer):
             start, at = (casadi.MX.sym(*one) for one in _sizes(problem))
             end = solve(x0=start, p=at)
             loss = end["qf"] + loop.terminal(end["xf"])
-            reverse = (casadi.jtimes(loss, part, 1, True) for part in (start, at))
-            return casadi.Function("gradient", [start, at], [loss, *reverse])
+            ((grad_x0, grad_theta),) = casadi.reverse([loss], [start, at], [[casadi.MX(1)]])
+            return casadi.Function("gradient", [start, at], [loss, grad_x0, grad_theta])
 
         def estimate(x0: Array, setting: float) -> Estimate:
             call = gradient(setting)

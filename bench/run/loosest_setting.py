@@ -31,7 +31,7 @@ def loosest_setting(estimator: Estimator, samples: Samples, error: float) -> Rea
 
     Settings on which the estimator fails for a sample do not count.
     """
-    for setting in _from_loose_to_tight(estimator, samples.problem):
+    for setting in from_loose_to_tight(estimator, samples.problem):
         outcome = attempt(estimator, samples.problem, samples.x0, setting)
         evals = float(np.median(outcome.meter.evals))
         if outcome.status == "ok" and outcome.estimate is not None and not outcome.estimate.failed:
@@ -43,7 +43,7 @@ def loosest_setting(estimator: Estimator, samples: Samples, error: float) -> Rea
     return None
 
 
-def _from_loose_to_tight(estimator: Estimator, problem: Problem) -> Iterator[float]:
+def from_loose_to_tight(estimator: Estimator, problem: Problem) -> Iterator[float]:
     """Yield tolerances from 0.1 on, whole numbers of steps from 1 on, or of rollouts from 2 on."""
     knob, place = estimator.declares.knob, 0
     while True:

@@ -26,6 +26,7 @@ VERBS = {
     "overhead": "Measure the time that estimators take beyond their oracle calls.",
     "snapshot": "Keep the gradients of estimators in FILE, or compare them with kept ones.",
     "growth": "Measure how the time of a gradient grows with its size, and fit exponents.",
+    "peers": "Compare the fastest estimators with other libraries, at equal achieved error.",
     "dimension": "Measure the cost of a given accuracy as the heat equation's grid is refined.",
     "learn": "Train a policy with each of several estimators, and compare them.",
     "reproduce": "Make a figure of the paper again.",

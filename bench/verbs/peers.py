@@ -1,0 +1,229 @@
+"""The verb `peers` of the command line."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import numpy as np
+import psutil
+from threadpoolctl import threadpool_limits
+
+from gradpareto.bench.peers.pages import ratios_page, tolerances_page
+from gradpareto.bench.peers.ports import PORTS
+from gradpareto.bench.peers.registry import LIBRARIES, PEERS, check_installed
+from gradpareto.bench.peers.side_by_side import Sides, side_by_side
+from gradpareto.bench.peers.tolerances import TOLERANCES, true_errors
+from gradpareto.bench.plugins import quiet
+from gradpareto.bench.run.plan import problems_of
+from gradpareto.bench.store.provenance import session
+from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.verbs.options import (
+    AS_JSON,
+    CACHE,
+    ESTIMATOR,
+    PATH,
+    PLUG_IN,
+    PRESET,
+    SEED,
+    Count,
+    Name,
+    Positive,
+    gathered,
+)
+from gradpareto.bench.verbs.progress import progress
+from gradpareto.bench.verbs.terminal import print_json
+from gradpareto.systems import TASKS
+from gradpareto.whole_file import write_whole
+
+CANDIDATES = (
+    "multistep_adjoint",
+    "bptt-rk4",
+    "bptt-tsit5",
+    "bptt-dop853",
+    "bptt-adaptive-tsit5",
+    "bptt-adaptive-dop853",
+    "gauss_adjoint",
+    "gauss_adjoint-dop853",
+    "ctpg",
+    "ctpg-seminorm",
+    "spectral",
+    "gauss_legendre-2",
+    "gauss_legendre-4",
+)
+"""The estimators that can be the fastest at some batch and error."""
+DEFAULT = Path("results/runs/peers")
+PORTED = {name for name, task in TASKS.items() if type(task.system) in PORTS}
+PORTED_SYSTEM = Name(
+    "system",
+    lambda: PORTED,
+    dict.fromkeys(set(TASKS) - PORTED, "a port, a file in bench/peers/ports"),
+)
+PEER = Name("peer", lambda: PEERS)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the verb."""
+
+    systems: tuple[str, ...]
+    thetas: tuple[str, ...]
+    estimators: tuple[str, ...]
+    peers: tuple[str, ...]
+    batches: tuple[int, ...]
+    errors: tuple[float, ...]
+    tolerances: tuple[float, ...]
+    samples: int
+    seed: int
+    seconds: float
+    cache: Path
+
+    @property
+    def sides(self) -> Sides:
+        """What is compared. Raises ClickException if a system has none of the presets."""
+        problems = [pair for system in self.systems for pair in _problems(system, self.thetas)]
+        given = self.estimators, self.peers, self.batches, self.errors
+        return Sides(problems, *given, self.samples, self.seed, self.seconds, self.cache)
+
+
+asking = gathered(
+    Asked,
+    click.option(
+        "--system",
+        "systems",
+        type=PORTED_SYSTEM,
+        multiple=True,
+        default=("quadrotor", "lqr"),
+        show_default=True,
+        help="System that has a port, repeatable.",
+    ),
+    click.option(
+        "--theta",
+        "--preset",
+        "thetas",
+        type=PRESET,
+        multiple=True,
+        default=("initial", "perturbed"),
+        show_default=True,
+        help="Preset of the parameters, repeatable.",
+    ),
+    click.option(
+        "--estimator",
+        "estimators",
+        type=ESTIMATOR,
+        multiple=True,
+        default=CANDIDATES,
+        show_default=True,
+        help="Estimator that may be the fastest, repeatable.",
+    ),
+    click.option(
+        "--peer",
+        "peers",
+        type=PEER,
+        multiple=True,
+        default=tuple(PEERS),
+        show_default=True,
+        help="Method of another library, repeatable.",
+    ),
+    click.option(
+        "--batch",
+        "batches",
+        type=Count(),
+        multiple=True,
+        default=(1, 32, 256),
+        show_default=True,
+        help="Number of lanes in a batch, repeatable.",
+    ),
+    click.option(
+        "--error",
+        "errors",
+        type=Positive(),
+        multiple=True,
+        default=(1e-4, 1e-6, 1e-9),
+        show_default=True,
+        help="Relative error that both sides achieve, repeatable.",
+    ),
+    click.option(
+        "--tolerance",
+        "tolerances",
+        type=Positive(),
+        multiple=True,
+        default=TOLERANCES,
+        show_default="1e-2 to 1e-12",
+        help="Tolerance at which the peers' true errors are measured, repeatable.",
+    ),
+    click.option(
+        "--samples",
+        type=Count(),
+        default=16,
+        show_default=True,
+        help="Number of initial states, which a batch repeats.",
+    ),
+    click.option(
+        "--seed",
+        type=SEED,
+        default=0,
+        show_default=True,
+        help="Seed that draws the initial states.",
+    ),
+    click.option(
+        "--seconds",
+        type=Positive(),
+        default=5.0,
+        show_default=True,
+        help="Time for which the rounds of a batch at an error go on.",
+    ),
+    CACHE,
+)
+
+
+@click.command("peers", epilog=PLUG_IN)
+@asking
+@click.option("--out", type=PATH, default=DEFAULT, show_default=True, help="Folder for the tables.")
+@AS_JSON
+def verb(asked: Asked, out: Path, as_json: bool) -> None:
+    """Compare the fastest estimators with other libraries, at equal achieved error.
+
+    Each side has the loosest settings whose gradients have the error, and both are timed in turn in
+    one process on one core. The time in which a library compiles is left out, and told. The second
+    table has the true errors of the other libraries at their tolerances. The extra 'peers' installs
+    the libraries.
+
+    Example: gradpareto peers --system lqr --batch 32 --error 1e-6
+    """
+    sides = asked.sides
+    check_installed()
+    folder = RunFolder(out)
+    shared = {"side by side": True, "samples": asked.samples, "seed": asked.seed}
+    hold_to_one_core()
+    with folder.opened(shared), quiet(), threadpool_limits(1), np.errstate(all="ignore"):
+        folder.add_session(session({}) | {"peers": {name: version(name) for name in LIBRARIES}})
+        with progress() as report:
+            rows, best = side_by_side(sides, report)
+            errors = true_errors(sides, asked.tolerances, report)
+        pages = {"ratios.md": ratios_page(best), "tolerances.md": tolerances_page(errors)}
+        tables = {"ratios.csv": best, "tolerances.csv": errors}
+        for name, content in (
+            pages | {k: v.to_csv(index=False) for k, v in tables.items()}
+        ).items():
+            write_whole(out / name, content)
+        folder.publish_table(rows)
+    if as_json:
+        print_json({"ratios": best.to_dict("records"), "tolerances": errors.to_dict("records")})
+    else:
+        click.echo("\n".join(pages.values()))
+
+
+def hold_to_one_core() -> None:
+    """Hold this process, with all threads that a library will start, to one of its cores."""
+    process = psutil.Process()
+    if hasattr(process, "cpu_affinity"):  # macOS has none
+        process.cpu_affinity(process.cpu_affinity()[-1:])
+
+
+def _problems(system: str, thetas: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    found = problems_of([system], thetas)
+    if not found:
+        known = ", ".join(TASKS[system].presets)
+        raise click.ClickException(f"{system} has no preset {', '.join(thetas)}: known: {known}")
+    return found

@@ -1,0 +1,97 @@
+"""Settings at equal error and races, of estimators whose errors and times are known."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import pytest
+
+from gradpareto.bench.peers.matching import BISECTIONS, matched
+from gradpareto.bench.peers.peer import Ready
+from gradpareto.bench.peers.race import Contender, race
+from gradpareto.bench.run.loosest_setting import SETTINGS_A_FACTOR
+from gradpareto.bench.run.samples import Samples
+from gradpareto.bench.verbs.peers import hold_to_one_core
+from gradpareto.estimators import Declaration, Estimate, Estimator
+from gradpareto.systems import TASKS, Array, Problem
+
+
+@dataclass(frozen=True)
+class Known(Estimator):
+    """Its relative error is the square of the tolerance, it takes a time, and may give up."""
+
+    seconds: float = 0.0
+    finest: float = 0.0
+
+    @property
+    def declares(self) -> Declaration:
+        return Declaration(knob="tolerance", tight=1e-6)
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        time.sleep(self.seconds)
+        theta = np.ones((len(x0), problem.policy.size)) * (1 + setting**2)
+        failed = {} if setting >= self.finest else {0: "too fine"}
+        loss = np.zeros(len(x0))
+        return Estimate(loss, np.ones_like(x0) * (1 + setting**2), theta, loss.astype(int), failed)
+
+
+@pytest.fixture
+def samples() -> Samples:
+    problem = TASKS["lqr"].problem("optimal")
+    x0 = np.ones((4, 2))
+    return Samples(problem, x0, np.ones((4, 2 + problem.policy.size)))
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_a_setting_is_the_loosest_that_achieves_an_error(samples: Samples, lanes: int) -> None:
+    """Truth: the root of the error, up to what is left of the interval that is bisected."""
+    errors = (1e-4, 1e-6, 1e-9)
+    found = matched(Known(), samples, errors, lanes)
+    width = 10 ** (1 / SETTINGS_A_FACTOR / 2**BISECTIONS)
+    for error in errors:
+        assert found[error].rel_error <= error
+        assert found[error].setting <= error**0.5 * (1 + 1e-9)
+        assert found[error].setting * width >= error**0.5 * (1 - 1e-9)
+
+
+def test_an_error_that_is_not_reached_is_left_out(samples: Samples) -> None:
+    assert set(matched(Known(finest=1e-3), samples, (1e-4, 1e-9), 4)) == {1e-4}
+
+
+def as_peer(estimator: Known) -> Ready:
+    def gradients(x0: Array, setting: float) -> Estimate:
+        return estimator(TASKS["lqr"].problem("optimal"), x0, setting)
+
+    return Ready(estimator.declares, gradients, 3.0, np.nan)
+
+
+def test_the_fastest_of_each_side_is_timed_against_the_other(samples: Samples) -> None:
+    """Truth: the times for which they sleep; the machine may only make them longer."""
+    given = {"quick": Known(0.004), "slow": Known(0.04), "peer": as_peer(Known(0.016))}
+    entered = [Contender(name, one, 1e-3, 1e-6) for name, one in given.items()]
+    found = race(entered, samples, 2, seconds=0.01)
+    assert [one.name for one, _ in found.dropped] == ["slow"]
+    assert found.dropped[0][1] >= 0.04
+    own, peer = found.fastest(is_peer=False), found.fastest(is_peer=True)
+    assert (own and own.name, peer and peer.name) == ("quick", "peer")
+    assert 0.004 <= found.spread("quick").low <= found.spread("quick").high
+    assert found.seconds.shape == (7, 2)
+    assert found.ratio("quick", "peer").median < 1
+
+
+def test_a_side_may_be_missing(samples: Samples) -> None:
+    found = race([Contender("alone", Known(), 1e-3, 1e-6)], samples, 1, seconds=0.01)
+    assert found.fastest(is_peer=True) is None
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "cpu_affinity"), reason="macOS has no affinity")
+def test_the_process_is_held_to_one_of_its_cores() -> None:
+    process = psutil.Process()
+    before = process.cpu_affinity()
+    try:
+        hold_to_one_core()
+        assert len(process.cpu_affinity()) == 1
+        assert set(process.cpu_affinity()) <= set(before)
+    finally:
+        process.cpu_affinity(before)

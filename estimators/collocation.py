@@ -5,14 +5,14 @@ going back the transposed equations are (Hager 2000; Sandu 2006).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.estimate import Estimate, Estimator
-from gradpareto.estimators.solvers.implicit.simplified_newton import simplified_newton
+from gradpareto.estimators.solvers.implicit.simplified_newton import Frozen, simplified_newton
 from gradpareto.estimators.solvers.implicit.stages import AdjointStageEquations, StageEquations
 from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau, Family
 from gradpareto.estimators.solvers.mesh import fixed_mesh, inside, step_count
@@ -26,8 +26,19 @@ COARSE_PATIENCE = 2
 COARSE_TOLERANCE = 1e-3
 """The tolerance of a solve that is only a guess for the next."""
 
-Kept = tuple[StageEquations, Array, Array]
-"""A step, its stages' increments (B, s, d) and the Jacobians they were found with (B, s, d, d)."""
+
+@dataclass(frozen=True)
+class Solved:
+    """A step, its stages' increments (B, s, d) and the Jacobians that found them (B, s, d, d).
+
+    The `inverse` (B, s d, s d) that was made of the Jacobians is kept if no lane renewed its own:
+    the next step, if it is as long, and the backward pass have the same.
+    """
+
+    step: StageEquations
+    increments: Array
+    blocks: Array
+    inverse: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ class Collocation(Estimator):
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         loss, x, steps = self.forward(problem, x0, setting)
-        count = len(steps) if self.stages else sum(len(step.t) for step, _, _ in steps)
+        count = len(steps) if self.stages else sum(len(solved.step.t) for solved in steps)
         theta = ThetaSum(problem, len(x), x.dtype)
         grad_x0 = problem.terminal_gradient(x)
         for adjoint, factors in backward(problem, steps, grad_x0):
@@ -86,17 +97,18 @@ class Collocation(Estimator):
 
     def forward(
         self, problem: Problem, x0: Array, setting: float
-    ) -> tuple[Array, Array, list[Kept]]:
+    ) -> tuple[Array, Array, list[Solved]]:
         """Return the loss (B,), the final states (B, d) and the steps; NaN in lanes that failed."""
         precision = np.result_type(x0, problem.theta)
         x, loss = x0.astype(precision), np.zeros(len(x0), precision)
-        steps: list[Kept] = []
+        steps: list[Solved] = []
         for span in self._mesh(problem, setting):
             past = steps[-1] if steps and span.start > span.ends[0] else None
-            step, increments, blocks = self._solve(problem, span, x, past)
-            steps.append((step, increments, blocks))
-            x = x + np.einsum("i,rid->rd", step.tableau.ends.astype(precision), increments)
-            loss += step.costs @ (step.h * step.tableau.b).astype(step.a.dtype)
+            solved = self._solve(problem, span, x, past)
+            steps.append(solved)
+            ends = solved.step.tableau.ends.astype(precision)
+            x = x + np.einsum("i,rid->rd", ends, solved.increments)
+            loss += solved.step.costs @ solved.step.weights
         return loss + problem.terminal(x), x, steps
 
     def _mesh(self, problem: Problem, setting: float) -> Iterator["Span"]:
@@ -107,24 +119,28 @@ class Collocation(Estimator):
             for start, h in zip(starts.tolist(), lengths.tolist(), strict=True):
                 yield Span(start, h, ends, count)
 
-    def _solve(self, problem: Problem, span: "Span", x: Array, past: Kept | None) -> Kept:
-        blocks = _jacobian_at(problem, span, x) if past is None else past[2][:, -1:]
+    def _solve(self, problem: Problem, span: "Span", x: Array, past: Solved | None) -> Solved:
+        blocks = _jacobian_at(problem, span, x) if past is None else past.blocks[:, -1:]
         if self.stages:
             step = span.step(problem, self.family(self.stages), x)
             guess = np.repeat(x[:, None], self.stages, axis=1)
-            return _newton(step, guess if past is None else _extrapolate(past[0], step), blocks)
+            if past is None:
+                return _newton(step, guess, blocks)
+            kept = past.inverse if past.step.h == step.h else None
+            return _newton(step, _extrapolate(past.step, step), blocks, inverse=kept)
         counts = [span.count]
         while counts[0] >= 2 * COARSEST:
             counts.insert(0, (counts[0] + 1) // 2)
         coarse = span.step(problem, self.family(counts[0]), x)
         guess = np.repeat(x[:, None], counts[0], axis=1)
         for count in counts[1:]:
-            coarse, _, blocks = _newton(coarse, guess, blocks, COARSE_TOLERANCE)
+            blocks = _newton(coarse, guess, blocks, COARSE_TOLERANCE).blocks
             fine = span.step(problem, self.family(count), x)
             guess = coarse.at(fine.tableau.c)
-            values = coarse.tableau.values(fine.tableau.c).astype(fine.a.dtype)
+            values = coarse.tableau.values_at(fine.tableau.c).astype(fine.a.dtype)
             blocks, coarse = np.einsum("ki,ripq->rkpq", values, blocks), fine
-        return _newton(coarse, guess, blocks)
+        found = _newton(coarse, guess, blocks)
+        return replace(found, inverse=None)  # it is as large as all else that is kept
 
 
 @dataclass(frozen=True)
@@ -159,29 +175,40 @@ def _extrapolate(past: StageEquations, step: StageEquations) -> Array:
 
 
 def _newton(
-    step: StageEquations, guess: Array, blocks: Array, tolerance: float | None = None
-) -> Kept:
+    step: StageEquations,
+    guess: Array,
+    blocks: Array,
+    tolerance: float | None = None,
+    inverse: Array | None = None,
+) -> Solved:
+    """Solve a step's equations with Jacobians that are given, and their inverse if it is known."""
     width = guess.shape[-1]
     patience = width if tolerance is None else COARSE_PATIENCE
     blocks = np.broadcast_to(blocks, (*guess.shape, width))
+    given = Frozen(blocks, step.inverse(blocks) if inverse is None else inverse)
     guess = guess - step.x[:, None]
-    increments, blocks, failed = simplified_newton(step, guess, blocks, patience, tolerance)
+    increments, frozen, failed = simplified_newton(step, guess, given, patience, tolerance)
     increments[failed] = np.nan
-    return step, increments, blocks
+    return Solved(step, increments, frozen.blocks, frozen.inverse if frozen is given else None)
 
 
 def backward(
-    problem: Problem, steps: list[Kept], adjoint: Array
+    problem: Problem, steps: list[Solved], adjoint: Array
 ) -> Iterator[tuple[Array, Factors]]:
     """Yield each step's cotangent of its initial states and theta's factors (B, s, m), last first.
 
     `adjoint` (B, d) is the cotangent of the final states. The list of steps is emptied.
     """
     while steps:
-        step, increments, blocks = steps.pop()
-        transpose = AdjointStageEquations(step, increments, adjoint)
-        guess = np.zeros_like(increments) * increments  # NaN in lanes that failed
-        cotangents, _, failed = simplified_newton(transpose, guess, blocks, increments.shape[-1])
+        solved = steps.pop()
+        increments, inverse = solved.increments, solved.inverse
+        transpose = AdjointStageEquations(solved.step, increments, adjoint)
+        frozen = Frozen(
+            solved.blocks,
+            transpose.inverse(solved.blocks) if inverse is None else inverse.transpose(0, 2, 1),
+        )
+        guess = 0 * increments  # NaN in lanes that failed
+        cotangents, _, failed = simplified_newton(transpose, guess, frozen, increments.shape[-1])
         cotangents[failed] = np.nan
         adjoint = adjoint + cotangents.sum(axis=1)
         yield adjoint, transpose.factors

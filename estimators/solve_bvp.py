@@ -136,8 +136,8 @@ def _guess(problem: Problem, x0: Array, s: Array) -> Array:
     """Return Radau's solution and its adjoint as a guess (B, 2 S d, m) at s (m,) in (0, 1)."""
     segments = problem.segments
     _, x, steps = GUESS.forward(problem, x0, segments[-1] / (len(s) - 1))
-    times = np.array([step.h for step, _, _ in steps]).cumsum()
-    states = [step.x for step, _, _ in steps] + [x]
+    times = np.array([solved.step.h for solved in steps]).cumsum()
+    states = [solved.step.x for solved in steps] + [x]
     adjoints = [problem.terminal_gradient(x)]
     adjoints += [adjoint for adjoint, _ in backward(problem, steps, adjoints[0])]
     path = np.stack([states, adjoints[::-1]], axis=1)

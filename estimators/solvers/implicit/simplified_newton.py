@@ -5,6 +5,7 @@
 The matrix dg/dz is frozen until convergence is slow (Hairer and Wanner 1996, IV.8).
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -31,56 +32,81 @@ class Stages(Protocol):
         """Return the inverse of 1 - dg/dz (R, s d, s d), from df/dx (R, s, d, d)."""
 
 
-def simplified_newton(
-    stages: Stages, z: Array, blocks: Array, patience: int, tolerance: float | None = None
-) -> tuple[Array, Array, Array]:
-    """Solve from the guess z (B, s, d) and with frozen df/dx `blocks` (B, s, d, d).
+@dataclass(frozen=True)
+class Frozen:
+    """The df/dx `blocks` (B, s, d, d) that an iteration froze last, and their `inverse`."""
 
-    Return the solution, the blocks last used, and which lanes failed (B,). Each lane ends, and
-    renews its blocks, by itself: when at the present rate it would go on for more than `patience`
+    blocks: Array
+    inverse: Array
+
+
+def simplified_newton(
+    stages: Stages, z: Array, frozen: Frozen, patience: int, tolerance: float | None = None
+) -> tuple[Array, Frozen, Array]:
+    """Solve from the guess z (B, s, d) and with a frozen matrix.
+
+    Return the solution, the matrix last used, and which lanes failed (B,). Each lane ends, and
+    renews its matrix, by itself: when at the present rate it would go on for more than `patience`
     further iterations (a renewal costs d of them). The relative tolerance defaults to that of
     rounding.
     """
-    z = z.copy()
+    z, given = z.copy(), frozen
     tolerance = ROUNDINGS * float(np.finfo(z.dtype).eps) if tolerance is None else tolerance
-    inverse, shared = stages.inverse(blocks), blocks
-    failed = ~np.isfinite(np.concatenate([inverse.sum(axis=2), z.sum(axis=2)], axis=1)).all(axis=1)
+    failed = ~(_finite(frozen.inverse) & _finite(z))
     before = np.full(len(z), np.nan)
     active = np.flatnonzero(~failed)
     for _ in range(MOST_ITERATIONS):
         if not len(active):
-            return z, blocks, failed
-        residual, scale = stages.residual(active, z[active])
-        step = _apply(inverse[active], residual)
-        size, limit = _norm(step), tolerance * scale
-        slow = _slow(size, before[active], limit, patience)
+            return z, frozen, failed
+        # A slice makes views, where the active lanes would be copied.
+        rows = slice(None) if len(active) == len(z) else active
+        residual, scale = stages.residual(active, z[rows])
+        step = _apply(frozen.inverse[rows], residual)
+        size, limit, last = _norm(step), tolerance * scale, before[rows]
+        slow = _slow(size, last, limit, patience)
         if slow.any():
-            rows = active[slow]
-            blocks = blocks.copy() if blocks is shared else blocks
-            blocks[rows] = stages.jacobian(rows, z[rows])
-            inverse[rows] = stages.inverse(blocks[rows])
-            step[slow] = _apply(inverse[rows], residual[slow])
+            renewed = active[slow]
+            frozen = _own(frozen) if frozen is given else frozen
+            frozen.blocks[renewed] = stages.jacobian(renewed, z[renewed])
+            frozen.inverse[renewed] = stages.inverse(frozen.blocks[renewed])
+            step[slow] = _apply(frozen.inverse[renewed], residual[slow])
             size[slow] = _norm(step[slow])
-        z[active] += step
-        stalled = (size >= before[active] / 2) & (size <= STALLED * limit)
-        lost = ~np.isfinite(size)
-        failed[active[lost]] = True
-        before[active] = np.where(slow, np.nan, size)
-        active = active[~((size <= limit) | stalled | lost)]
+        z[rows] += step
+        failed[rows] = ~np.isfinite(size)
+        active = active[~(_solved(size, last, limit) | failed[rows])]
+        before[rows] = np.where(slow, np.nan, size)
     failed[active] = True
-    return z, blocks, failed
+    return z, frozen, failed
+
+
+def _solved(size: Array, before: Array, limit: Array) -> Array:
+    """Tell whether corrections are below the limit, or no longer shrink because of rounding."""
+    return np.asarray((size <= limit) | ((size >= before / 2) & (size <= STALLED * limit)))
+
+
+def _own(frozen: Frozen) -> Frozen:
+    """Return a copy that may be written into: others hold the blocks and their inverse."""
+    return Frozen(frozen.blocks.copy(), frozen.inverse.copy())
 
 
 def _slow(size: Array, before: Array, limit: Array, patience: int) -> Array:
     """Tell whether more than `patience` further corrections will come, at the present rate."""
+    large = size > STALLED * limit
+    if not large.any():
+        return np.asarray(large)
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = size / before
         to_come = np.log(limit / size) / np.log(rate)
-        return np.asarray((size > STALLED * limit) & ((rate >= 1) | (to_come > patience)))
+        return np.asarray(large & ((rate >= 1) | (to_come > patience)))
 
 
 def _apply(inverse: Array, residual: Array) -> Array:
     return np.asarray(inverse @ residual.reshape(len(residual), -1, 1)).reshape(residual.shape)
+
+
+def _finite(arrays: Array) -> Array:
+    """Tell which arrays (R,) have finite row sums: the entries of these are finite too."""
+    return np.asarray(np.isfinite(arrays.sum(axis=2)).all(axis=1))
 
 
 def _norm(z: Array) -> Array:

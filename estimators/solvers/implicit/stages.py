@@ -3,6 +3,8 @@
 Z = h a f(x + Z),  mu = (df/dx)^T (h b alpha + h a^T mu) + h b dw/dx
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau
@@ -20,35 +22,52 @@ class StageEquations:
     def __init__(
         self, problem: Problem, tableau: CollocationTableau, t: Array, h: float, x: Array
     ) -> None:
-        self.problem, self.t, self.h, self.x = problem, t, h, x
-        self.tableau = tableau
+        self.problem, self.tableau, self.t, self.h, self.x = problem, tableau, t, h, x
+        precision = np.finfo(x.dtype).dtype
+        self.a = (h * tableau.a).astype(precision)
+        self.weights = (h * tableau.b).astype(precision)
         self.slopes = np.full((len(x), len(t), x.shape[1]), np.nan, x.dtype)
         self.costs = np.full((len(x), len(t)), np.nan, x.dtype)
 
-    @property
-    def a(self) -> Array:
-        """The matrix h a (s, s), which is small enough to be computed when asked for."""
-        return (self.h * self.tableau.a).astype(np.finfo(self.x.dtype).dtype)
-
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
-        x = self.x[lanes, None]
-        slopes, costs = self.problem.flow(*rows(lanes, self.t, x + z))
-        self.slopes[lanes], self.costs[lanes] = slopes.reshape(z.shape), costs.reshape(z.shape[:2])
-        return self.a @ self.slopes[lanes] - z, largest(np.concatenate([x, z], axis=1))
+        own = slice(None) if len(lanes) == len(self.x) else lanes
+        slopes, costs = self.problem.flow(*self.rows(lanes, z))
+        self.slopes[own], self.costs[own] = slopes.reshape(z.shape), costs.reshape(z.shape[:2])
+        return self.a @ self.slopes[own] - z, np.maximum(self._size[own], largest(z))
+
+    @cached_property
+    def _size(self) -> Array:
+        return np.asarray(np.abs(self.x).max(axis=1))
 
     def at(self, points: Array) -> Array:
         """Evaluate the collocation polynomial at start + h points (m,), or beyond: (B, m, d)."""
-        weights = (self.h * self.tableau.integrals(points)).astype(self.a.dtype)
+        weights = (self.h * self.tableau.integrals_at(points)).astype(self.a.dtype)
         return np.asarray(self.x[:, None] + weights @ self.slopes)
 
     def jacobian(self, lanes: Array, z: Array) -> Array:
-        blocks, _ = self.problem.jacobian(*rows(lanes, self.t, self.x[lanes, None] + z))
+        blocks, _ = self.problem.jacobian(*self.rows(lanes, z))
         return blocks.reshape(*z.shape, -1)
 
     def inverse(self, blocks: Array) -> Array:
         count, stages, width, _ = blocks.shape
         coupling = np.einsum("ki,ripq->rkpiq", self.a, blocks).reshape(count, stages * width, -1)
         return inverses(np.eye(stages * width, dtype=blocks.dtype) - coupling)
+
+    def rows(self, lanes: Array, z: Array) -> tuple[Array, Array, Array]:
+        """Return an oracle's arguments lane, time and state (R s, d), for z (R, s, d)."""
+        if len(lanes) == len(self.x):
+            return *self._all_rows, (self.x[:, None] + z).reshape(-1, z.shape[-1])
+        x = self.x[lanes, None] + z
+        return (
+            np.repeat(lanes, len(self.t)),
+            np.tile(self.t, len(lanes)),
+            x.reshape(-1, z.shape[-1]),
+        )
+
+    @cached_property
+    def _all_rows(self) -> tuple[Array, Array]:
+        lanes = np.arange(len(self.x))
+        return np.repeat(lanes, len(self.t)), np.tile(self.t, len(lanes))
 
 
 class AdjointStageEquations:
@@ -59,34 +78,39 @@ class AdjointStageEquations:
 
     def __init__(self, step: StageEquations, increments: Array, adjoint: Array) -> None:
         self.step, self.increments, self.adjoint = step, increments, adjoint[:, None]
-        self.weights = (step.h * step.tableau.b).astype(step.a.dtype)
-        self.direct = self.weights[:, None] * self.adjoint
+        self.direct = step.weights[:, None] * self.adjoint
         self.factors: Factors = ()
 
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
-        step, shape = self.step, z.shape
-        slopes = self.direct[lanes] + step.a.T @ z
-        lane, t, x = rows(lanes, step.t, step.x[lanes, None] + self.increments[lanes])
-        costs = np.tile(self.weights, len(lanes))
+        step, own = self.step, slice(None) if len(lanes) == len(self.direct) else lanes
+        slopes = self.direct[own] + step.a.T @ z
+        lane, t, x = step.rows(lanes, self.increments[own])
+        costs = np.tile(step.weights, len(lanes))
         gx, factors = step.problem.pullback(lane, t, x, slopes.reshape(x.shape), costs)
+        self._keep(own, tuple(part.reshape(*z.shape[:2], -1) for part in factors))
+        gx = gx.reshape(z.shape)
+        return gx - z, np.maximum(np.maximum(largest(gx), largest(z)), self._size[own])
+
+    def _keep(self, own: Array | slice, factors: Factors) -> None:
+        """Keep the factors of the lanes at `own`; those of all lanes stay as they are."""
+        if isinstance(own, slice):
+            self.factors = factors
+            return
         if not self.factors:
-            whole = len(self.increments), shape[1]
-            self.factors = tuple(np.full((*whole, f.shape[1]), np.nan, f.dtype) for f in factors)
+            whole = self.increments.shape[:2]
+            self.factors = tuple(np.full((*whole, f.shape[2]), np.nan, f.dtype) for f in factors)
         for kept, found in zip(self.factors, factors, strict=True):
-            kept[lanes] = found.reshape(*shape[:2], -1)
-        gx = gx.reshape(shape)
-        return gx - z, largest(np.concatenate([gx, z, self.adjoint[lanes]], axis=1))
+            kept[own] = found
+
+    @cached_property
+    def _size(self) -> Array:
+        return largest(self.adjoint)
 
     def jacobian(self, lanes: Array, z: Array) -> Array:
         return self.step.jacobian(lanes, self.increments[lanes])
 
     def inverse(self, blocks: Array) -> Array:
         return self.step.inverse(blocks).transpose(0, 2, 1)
-
-
-def rows(lanes: Array, t: Array, z: Array) -> tuple[Array, Array, Array]:
-    """Return an oracle's arguments lane, time and state (R s, d), for stages z (R, s, d)."""
-    return np.repeat(lanes, len(t)), np.tile(t, len(lanes)), z.reshape(-1, z.shape[-1])
 
 
 def largest(z: Array) -> Array:

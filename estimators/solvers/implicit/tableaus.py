@@ -8,12 +8,15 @@ which stays accurate at hundreds of nodes, where powers of c would not.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 import scipy
 
 from gradpareto.systems import Array
+
+KEPT = 64
+"""The number of matrices that are kept for points at which polynomials are evaluated again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,24 @@ class CollocationTableau:
         degrees = 2 * np.arange(1, len(self.c)) + 1
         integrals[:, 1:] = (basis[:, 2:] - basis[:, :-2]) / (2 * degrees)
         return integrals @ self.expansion
+
+    def integrals_at(self, at: Array) -> Array:
+        """Return `integrals` at points (m,) that come up again and again: they are kept."""
+        return _kept_integrals(self, at.tobytes())
+
+    def values_at(self, at: Array) -> Array:
+        """Return `values` at points (m,) that come up again and again: they are kept."""
+        return _kept_values(self, at.tobytes())
+
+
+@lru_cache(maxsize=KEPT)
+def _kept_integrals(tableau: CollocationTableau, at: bytes) -> Array:
+    return tableau.integrals(np.frombuffer(at))
+
+
+@lru_cache(maxsize=KEPT)
+def _kept_values(tableau: CollocationTableau, at: bytes) -> Array:
+    return tableau.values(np.frombuffer(at))
 
 
 def _legendre(at: Array, count: int) -> Array:

@@ -1,6 +1,7 @@
 """The settings with which an estimator achieves given errors, as exactly as it can."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -9,8 +10,9 @@ from gradpareto.bench.run.loosest_setting import Reached, from_loose_to_tight
 from gradpareto.bench.run.samples import Samples
 from gradpareto.estimators import Estimator
 
-BISECTIONS = 3
-"""How often the interval between a setting that misses an error and the next is halved."""
+STRIDE, BISECTIONS = 2, 4
+"""Of the settings from loose to tight each second is tried, and the interval between one that
+misses an error and the next is halved this often."""
 MOST_SECONDS = 6.0
 """No finer setting is tried when the samples take longer than this."""
 
@@ -24,7 +26,7 @@ def matched(
     """
     found: dict[float, Reached] = {}
     wanted, before = sorted(errors, reverse=True), np.nan
-    for setting in from_loose_to_tight(estimator, samples.problem):
+    for setting in islice(from_loose_to_tight(estimator, samples.problem), None, None, STRIDE):
         error, seconds = rel_error(estimator, samples, setting, lanes)
         reached = Reached(setting, error, np.nan)
         while wanted and error <= wanted[0]:

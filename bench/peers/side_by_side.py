@@ -1,7 +1,9 @@
 """This project's estimators and other libraries, side by side at equal error."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +97,6 @@ class Best:
     rounds: int
 
 
-Names = tuple[str, str]
 Settings = Mapping[str, Mapping[float, Reached]]
 """The setting of each contender that reaches an error, by its name and the error."""
 
@@ -104,30 +105,36 @@ def side_by_side(sides: Sides, report: Report) -> tuple[pd.DataFrame, pd.DataFra
     """Compare on every problem in every batch at every error: the tables of `Row` and of `Best`."""
     rows: list[Row] = []
     best: list[Best] = []
-    total = len(sides.problems) * len(sides.batches) * len(sides.errors)
+    parts = len(sides.estimators) + len(sides.peers) + len(sides.batches) * len(sides.errors)
+    done, total = count(1), len(sides.problems) * parts
     for names in sides.problems:
         samples = certified(*names, sides.samples, sides.seed, sides.cache)
         model = fit_wall_model(samples.problem, samples.x0)
-        for batch, error, found in _races(sides, samples):
+        told = partial(_tell, report, "{} ({})".format(*names), done, total)
+        for batch, error, found in _races(sides, samples, told):
             rows += [Row(*names, batch, error, *numbers) for numbers in _numbers(found)]
             best += [
                 Best(*names, batch, error, *numbers)
                 for numbers in _compared(found, samples, batch, model)
             ]
-            done = len({(row.system, row.theta, row.batch, row.error) for row in rows})
-            report("{} ({}), batch {}, error {:g}".format(*names, batch, error), done, total)
     return pd.DataFrame(map(asdict, rows)), pd.DataFrame(map(asdict, best))
 
 
-def _races(sides: Sides, samples: Samples) -> Iterator[tuple[int, float, Race]]:
+def _tell(report: Report, problem: str, done: Iterator[int], total: int, part: str) -> None:
+    report(f"{problem}, {part}", next(done), total)
+
+
+def _races(
+    sides: Sides, samples: Samples, report: Callable[[str], None]
+) -> Iterator[tuple[int, float, Race]]:
     """Find the settings on a problem, and race in every batch at every error."""
     own = {name: ESTIMATORS[name] for name in sides.estimators}
     singles = {name: load_peer(name).ready(samples.problem, 1) for name in sides.peers}
-    settings = {
-        name: matched(estimator, samples, sides.errors, len(samples.x0))
-        for name, estimator in own.items()
-    }
-    settings |= {name: matched(singles[name], samples, sides.errors, 1) for name in sides.peers}
+    settings: dict[str, dict[float, Reached]] = {}
+    for name, estimator in (own | singles).items():
+        lanes = 1 if name in singles else len(samples.x0)
+        settings[name] = matched(estimator, samples, sides.errors, lanes)
+        report(name)
     worth = _worth_a_batch(singles, settings, samples)
     for batch in sides.batches:
         ready = (
@@ -143,6 +150,7 @@ def _races(sides: Sides, samples: Samples) -> Iterator[tuple[int, float, Race]]:
             ]
             if entered:
                 yield batch, error, race(entered, samples, batch, sides.seconds)
+            report(f"batch {batch}, error {error:g}")
 
 
 def _worth_a_batch(singles: Mapping[str, Ready], settings: Settings, samples: Samples) -> list[str]:

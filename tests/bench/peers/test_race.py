@@ -7,7 +7,7 @@ import numpy as np
 import psutil
 import pytest
 
-from gradpareto.bench.peers.matching import BISECTIONS, matched
+from gradpareto.bench.peers.matching import BISECTIONS, STRIDE, matched
 from gradpareto.bench.peers.peer import Ready
 from gradpareto.bench.peers.race import Contender, race
 from gradpareto.bench.run.loosest_setting import SETTINGS_A_FACTOR
@@ -48,7 +48,7 @@ def test_a_setting_is_the_loosest_that_achieves_an_error(samples: Samples, lanes
     """Truth: the root of the error, up to what is left of the interval that is bisected."""
     errors = (1e-4, 1e-6, 1e-9)
     found = matched(Known(), samples, errors, lanes)
-    width = 10 ** (1 / SETTINGS_A_FACTOR / 2**BISECTIONS)
+    width = 10 ** (STRIDE / SETTINGS_A_FACTOR / 2**BISECTIONS)
     for error in errors:
         assert found[error].rel_error <= error
         assert found[error].setting <= error**0.5 * (1 + 1e-9)

@@ -1,7 +1,7 @@
 """The contract of a peer: an estimator that computes with another library and a port."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,15 @@ Gradients = Callable[[Array, float], Estimate]
 
 
 class Oracles:
-    """The problem that a library calls back for each evaluation of one sample's dynamics.
+    """The oracles that a library calls back, for each evaluation of one lane's dynamics.
 
-    It stands between a library, which compiles its calls once, and a metered problem, which is
+    They stand between a library, which compiles its calls once, and a metered problem, which is
     another one for each estimate.
     """
 
     def __init__(self) -> None:
         self.problem: Problem | None = None
+        self.lane = 0
 
     def flow(self, x: Any) -> tuple[Array, Array]:
         """Return x' (d,) and the running cost (), of a state x (d,)."""
@@ -36,7 +37,7 @@ class Oracles:
         return problem.contract([factors], one)[0, 0], gx[0]
 
     def _row(self, x: Any) -> tuple[Array, Array, Array]:
-        return np.zeros(1, dtype=int), np.zeros(1), np.array([x])
+        return np.array([self.lane]), np.zeros(1), np.array([x])
 
     def _asked(self) -> Problem:
         assert self.problem is not None
@@ -48,7 +49,7 @@ class Ready(Estimator):
     """A peer that is compiled for one problem and one number of samples.
 
     It took `compile_s` seconds, and its call holds `peak_bytes` at most, as far as the library
-    tells (else NaN). With `oracles`, it calls back the problem that it is given.
+    tells (else NaN). With `oracles` it calls back the problem that it is given, for each lane.
     """
 
     declared: Declaration
@@ -62,20 +63,38 @@ class Ready(Estimator):
         return self.declared
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        if self.oracles is not None:
-            self.oracles.problem = problem
-        return self.gradients(x0, setting)
+        oracles = self.oracles
+        if oracles is None:
+            return self.gradients(x0, setting)
+        found, oracles.problem = [], problem
+        for lane, row in enumerate(x0):
+            oracles.lane = lane
+            found.append(self.gradients(row[None], setting))
+        return _joined(found)
 
 
 class Peer(Estimator):
-    """A method of another library, which differentiates a port of the problem in its own way."""
+    """A method of another library, which differentiates a port of the problem in its own way.
+
+    Called as an estimator it calls the problem's own oracles back, one lane after the other, so
+    that whoever counts the calls counts what the library evaluates. It compiles first, each time:
+    only the time of what is `ready` is the library's.
+    """
 
     @abstractmethod
     def ready(self, problem: Problem, samples: int, oracles: Oracles | None = None) -> Ready:
         """Compile it for a problem and a number of samples, 1 if it calls back `oracles`.
 
-        Raises ValueError if the problem's system has no port.
+        Raises KeyError if the problem's system has no port.
         """
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        return self.ready(problem, len(x0))(problem, x0, setting)
+        return self.ready(problem, 1, Oracles())(problem, x0, setting)
+
+
+def _joined(lanes: Sequence[Estimate]) -> Estimate:
+    """Join the estimates of one lane each."""
+    names = ("loss", "grad_x0", "grad_theta", "steps")
+    failed = {lane: one.failed[0] for lane, one in enumerate(lanes) if one.failed}
+    parts = {name: np.concatenate([getattr(one, name) for one in lanes]) for name in names}
+    return Estimate(**parts, failed=failed)

@@ -74,9 +74,8 @@ def _at_tolerances(
         rel_error(ready, samples, tolerance, 1)  # CasADi builds a solver for each tolerance
         error, seconds = rel_error(ready, samples, tolerance, 1)
         if counts.sum() <= MOST_EVALS:
-            chosen = (samples.batch(1, k) for k in range(COUNTED))
-            meters = [attempt(counting, *pair, tolerance).meter for pair in chosen]
-            counts = np.median([[m.f_evals[0], m.vjp_evals[0]] for m in meters], axis=0)
+            meter = attempt(counting, *samples.batch(COUNTED), tolerance).meter
+            counts = np.median([meter.f_evals, meter.vjp_evals], axis=1)
         else:
             counts = np.full(2, np.nan)
         f, vjp = counts.tolist()

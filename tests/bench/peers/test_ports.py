@@ -22,7 +22,6 @@ from gradpareto.bench.peers.casadi_peers import CASADI
 from gradpareto.bench.peers.casadi_peers import PEERS as CASADI_PEERS
 from gradpareto.bench.peers.diffrax_peers import PEERS as DIFFRAX_PEERS
 from gradpareto.bench.peers.jax_loop import JAX, flow_of
-from gradpareto.bench.peers.peer import Oracles
 
 PORTED = [name for name, task in TASKS.items() if type(task.system) in PORTS]
 PROBLEMS = [(name, preset) for name in PORTED for preset in TASKS[name].presets]
@@ -121,14 +120,23 @@ def test_what_a_peer_evaluates_is_counted_by_calling_it_back(lqr: Samples) -> No
     Every attempted step is made once forward and, since all are kept, once more in reverse. The
     first step's length takes one evaluation more.
     """
-    problem, x0 = lqr.batch(1)
     peer = DIFFRAX_PEERS["diffrax-tsit5"]
-    outcome = attempt(peer.ready(problem, 1, Oracles()), problem, x0, 1e-6)
+    outcome = attempt(peer, lqr.problem, lqr.x0, 1e-6)
     assert outcome.estimate is not None, outcome.reason
-    f, vjp = int(outcome.meter.f_evals[0]), int(outcome.meter.vjp_evals[0])
-    attempted, rest = divmod(vjp - 1, 6)
-    assert rest == 0
-    assert attempted >= outcome.estimate.steps[0] > 5
-    assert f == 2 + 2 * 6 * attempted
-    own = peer.ready(problem, 1)(problem, x0, 1e-6)
+    meter, (attempted, rest) = outcome.meter, np.divmod(outcome.meter.vjp_evals - 1, 6)
+    assert not rest.any()
+    assert (attempted >= outcome.estimate.steps).all()
+    assert (outcome.estimate.steps > 5).all()
+    np.testing.assert_array_equal(meter.f_evals, 2 + 2 * 6 * attempted)
+    own = peer.ready(lqr.problem, 2)(lqr.problem, lqr.x0, 1e-6)
+    np.testing.assert_array_equal(outcome.estimate.steps, own.steps)
     np.testing.assert_allclose(outcome.estimate.gradient, own.gradient, rtol=1e-6)
+
+
+def test_casadi_takes_a_product_for_each_stage_of_a_step(lqr: Samples) -> None:
+    """Truth: RK4 has four stages, each with a vector-Jacobian product in reverse."""
+    outcome = attempt(CASADI_PEERS["casadi-rk4"], lqr.problem, lqr.x0, 0.5)
+    assert outcome.estimate is not None, outcome.reason
+    steps = 20
+    np.testing.assert_array_equal(outcome.meter.vjp_evals, 4 * steps)
+    assert (outcome.meter.f_evals >= 4 * steps).all()

@@ -84,10 +84,11 @@ class Collocation(Estimator):
         count = len(steps) if self.stages else sum(len(solved.step.t) for solved in steps)
         theta = ThetaSum(problem, len(x), x.dtype)
         grad_x0 = problem.terminal_gradient(x)
+        lanes = np.arange(len(x))
         for adjoint, factors in backward(problem, steps, grad_x0):
             grad_x0 = adjoint
             for i in range(factors[0].shape[1] if factors else 0):
-                theta.add(np.arange(len(x)), tuple(part[:, i] for part in factors))
+                theta.add(lanes, tuple(part[:, i] for part in factors))
         grad_theta = theta.flush()
         lost = np.flatnonzero(~np.isfinite(grad_x0).all(axis=1))
         for part in (loss, grad_x0, grad_theta):

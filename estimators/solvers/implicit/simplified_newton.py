@@ -55,22 +55,22 @@ def simplified_newton(
     failed = ~(_finite(frozen.inverse) & _finite(z))
     before = np.full(len(z), np.nan)
     active = np.flatnonzero(~failed)
-    for _ in range(MOST_ITERATIONS):
+    for iteration in range(MOST_ITERATIONS):
         if not len(active):
             return z, frozen, failed
         # A slice makes views, where the active lanes would be copied.
         rows = slice(None) if len(active) == len(z) else active
         residual, scale = stages.residual(active, z[rows])
         step = _apply(frozen.inverse[rows], residual)
-        size, limit, last = _norm(step), tolerance * scale, before[rows]
-        slow = _slow(size, last, limit, patience)
+        size, limit, last = largest(step), tolerance * scale, before[rows]
+        slow = _slow(size, last, limit, patience) if iteration else np.zeros(len(size), bool)
         if slow.any():
             renewed = active[slow]
             frozen = _own(frozen) if frozen is given else frozen
             frozen.blocks[renewed] = stages.jacobian(renewed, z[renewed])
             frozen.inverse[renewed] = stages.inverse(frozen.blocks[renewed])
             step[slow] = _apply(frozen.inverse[renewed], residual[slow])
-            size[slow] = _norm(step[slow])
+            size[slow] = largest(step[slow])
         z[rows] += step
         failed[rows] = ~np.isfinite(size)
         active = active[~(_solved(size, last, limit) | failed[rows])]
@@ -109,6 +109,7 @@ def _finite(arrays: Array) -> Array:
     return np.asarray(np.isfinite(arrays.sum(axis=2)).all(axis=1))
 
 
-def _norm(z: Array) -> Array:
-    """Return the largest entry of each lane, (R,)."""
-    return np.asarray(np.abs(z).max(axis=(1, 2)))
+def largest(z: Array) -> Array:
+    """Return the largest absolute entry of each lane, (R,)."""
+    # NumPy takes the maximum over a long last axis of columns sooner than over short rows.
+    return np.asarray(np.abs(z).reshape(len(z), -1).T.copy().max(axis=0))

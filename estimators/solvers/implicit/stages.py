@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gradpareto.estimators.solvers.implicit.simplified_newton import largest
 from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau
 from gradpareto.systems import Array, Factors, Problem
 
@@ -85,7 +86,7 @@ class AdjointStageEquations:
         step, own = self.step, slice(None) if len(lanes) == len(self.direct) else lanes
         slopes = self.direct[own] + step.a.T @ z
         lane, t, x = step.rows(lanes, self.increments[own])
-        costs = np.tile(step.weights, len(lanes))
+        costs = for_each(lanes, step.weights)
         gx, factors = step.problem.pullback(lane, t, x, slopes.reshape(x.shape), costs)
         self._keep(own, tuple(part.reshape(*z.shape[:2], -1) for part in factors))
         gx = gx.reshape(z.shape)
@@ -113,9 +114,9 @@ class AdjointStageEquations:
         return self.step.inverse(blocks).transpose(0, 2, 1)
 
 
-def largest(z: Array) -> Array:
-    """Return the largest entry of each lane, (R,)."""
-    return np.asarray(np.abs(z).max(axis=(1, 2)))
+def for_each(lanes: Array, values: Array) -> Array:
+    """Repeat the values (s,) of a step's stages for each of the lanes (R,): (R s,)."""
+    return np.broadcast_to(values, (len(lanes), len(values))).reshape(-1)
 
 
 def inverses(matrices: Array) -> Array:

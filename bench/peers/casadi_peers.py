@@ -158,8 +158,6 @@ def _sizes(problem: Problem) -> tuple[tuple[str, int], tuple[str, int]]:
     return ("x", problem.system.state_dim), ("theta", problem.policy.size)
 
 
-PEERS: dict[str, Peer] = {
-    "casadi-cvodes": Casadi("cvodes"),
-    "casadi-rk4": Casadi("rk"),
-    "casadi-collocation": Casadi("collocation"),
-}
+casadi_cvodes = Casadi("cvodes")
+casadi_rk4 = Casadi("rk")
+casadi_collocation = Casadi("collocation")

@@ -101,8 +101,6 @@ class Diffrax(Peer):
         return diffrax.BacksolveAdjoint(stepsize_controller=control)
 
 
-PEERS: dict[str, Peer] = {
-    "diffrax-tsit5": Diffrax(diffrax.Tsit5),
-    "diffrax-dopri8": Diffrax(diffrax.Dopri8),
-    "diffrax-backsolve-dopri8": Diffrax(diffrax.Dopri8, backsolve=True),
-}
+diffrax_tsit5 = Diffrax(diffrax.Tsit5)
+diffrax_dopri8 = Diffrax(diffrax.Dopri8)
+diffrax_backsolve_dopri8 = Diffrax(diffrax.Dopri8, backsolve=True)

@@ -7,16 +7,22 @@ from gradpareto.bench.peers.peer import Peer
 
 LIBRARIES = ("casadi", "diffrax", "jax")
 """What the extra `peers` installs."""
-PEERS = {
-    "peer:diffrax-tsit5": "diffrax_peers",
-    "peer:diffrax-dopri8": "diffrax_peers",
-    "peer:diffrax-backsolve-dopri8": "diffrax_peers",
-    "peer:casadi-cvodes": "casadi_peers",
-    "peer:casadi-rk4": "casadi_peers",
-    "peer:casadi-collocation": "casadi_peers",
-}
-"""The names of the peers in tables, each with the module that has it."""
 PREFIX = "peer:"
+PEERS = {
+    f"{PREFIX}{peer.replace('_', '-')}": (f"gradpareto.bench.peers.{module}", peer)
+    for peer, module in {
+        "diffrax_tsit5": "diffrax_peers",
+        "diffrax_dopri8": "diffrax_peers",
+        "diffrax_backsolve_dopri8": "diffrax_peers",
+        "casadi_cvodes": "casadi_peers",
+        "casadi_rk4": "casadi_peers",
+        "casadi_collocation": "casadi_peers",
+    }.items()
+}
+"""The names of the peers in tables, each with its module and its name there.
+
+MODULE:NAME makes a plug-in of a peer, which every verb takes that takes an estimator.
+"""
 
 
 def check_installed() -> None:
@@ -28,6 +34,6 @@ def check_installed() -> None:
 
 def load_peer(name: str) -> Peer:
     """Import the library of a peer, and return the peer."""
-    module = import_module(f"gradpareto.bench.peers.{PEERS[name]}")
-    found: Peer = module.PEERS[name.removeprefix(PREFIX)]
+    module, attribute = PEERS[name]
+    found: Peer = getattr(import_module(module), attribute)
     return found

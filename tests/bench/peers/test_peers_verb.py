@@ -96,3 +96,16 @@ def test_the_tables_of_a_small_comparison(
     assert "peer:casadi-cvodes" in (out / "tolerances.md").read_text()
     sessions = json.loads((out / "provenance.json").read_text())["sessions"]
     assert set(sessions[0]["peers"]) == set(LIBRARIES)
+
+
+@needs_peers
+def test_a_peer_is_measured_as_a_plug_in(call: Call, tmp_path: Path) -> None:
+    """Truth: RK4 takes a vector-Jacobian product for each of its four stages, in 20 steps."""
+    plug_in = "gradpareto.bench.peers.casadi_peers:casadi_rk4"
+    asked = ("--system", "lqr", "--theta", "perturbed", "--samples", 2, "--setting", 0.5)
+    result = call("sweep", "--estimator", plug_in, *asked, "--out", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    records = pd.read_csv(tmp_path / "run" / "records.csv")
+    assert records.status.tolist() == ["ok", "ok"]
+    assert records.vjp_evals.tolist() == [80, 80]
+    assert (records.rel_error < 0.1).all()

@@ -8,6 +8,7 @@ import pytest
 
 from gradpareto.bench.peers.closed_loop import ClosedLoop
 from gradpareto.bench.peers.ports import PORTS
+from gradpareto.bench.peers.registry import PEERS, load_peer
 from gradpareto.bench.run.attempt import attempt
 from gradpareto.bench.run.samples import Samples, certified
 from gradpareto.systems import TASKS, Array, Problem
@@ -19,8 +20,6 @@ import casadi
 import jax
 
 from gradpareto.bench.peers.casadi_peers import CASADI
-from gradpareto.bench.peers.casadi_peers import PEERS as CASADI_PEERS
-from gradpareto.bench.peers.diffrax_peers import PEERS as DIFFRAX_PEERS
 from gradpareto.bench.peers.jax_loop import JAX, flow_of
 
 PORTED = [name for name, task in TASKS.items() if type(task.system) in PORTS]
@@ -90,15 +89,15 @@ def lqr(cache: Path) -> Samples:
 
 
 TIGHT = {"tolerance": 1e-12, "step": 0.01}
-REACHED = {"casadi-rk4": 1e-7, "diffrax-backsolve-dopri8": 4e-5}
+REACHED = {"peer:casadi-rk4": 1e-7, "peer:diffrax-backsolve-dopri8": 4e-5}
 """RK4's relative error is (1.75 h)^4 / 120 times a few; backsolve multiplies the tolerance by the
 decay that it undoes, exp(1.75 T)."""
 
 
-@pytest.mark.parametrize("name", [*DIFFRAX_PEERS, *CASADI_PEERS])
+@pytest.mark.parametrize("name", PEERS)
 def test_a_peer_s_gradient_is_the_certified_one(name: str, lqr: Samples) -> None:
     """Truth: references."""
-    peer = (DIFFRAX_PEERS | CASADI_PEERS)[name]
+    peer = load_peer(name)
     setting = TIGHT[peer.declares.knob]
     found = peer.ready(lqr.problem, 2)(lqr.problem, lqr.x0, setting)
     assert not found.failed
@@ -107,7 +106,7 @@ def test_a_peer_s_gradient_is_the_certified_one(name: str, lqr: Samples) -> None
 
 def test_the_quadrotor_s_gradient_is_the_certified_one(cache: Path) -> None:
     samples = certified("quadrotor", "trained", 1, 0, cache)
-    ready = DIFFRAX_PEERS["diffrax-tsit5"].ready(samples.problem, 1)
+    ready = load_peer("peer:diffrax-tsit5").ready(samples.problem, 1)
     found = ready(samples.problem, samples.x0, 1e-12)
     assert samples.rel_error(found.gradient) <= 1e-9
     assert ready.compile_s > 0
@@ -120,7 +119,7 @@ def test_what_a_peer_evaluates_is_counted_by_calling_it_back(lqr: Samples) -> No
     Every attempted step is made once forward and, since all are kept, once more in reverse. The
     first step's length takes one evaluation more.
     """
-    peer = DIFFRAX_PEERS["diffrax-tsit5"]
+    peer = load_peer("peer:diffrax-tsit5")
     outcome = attempt(peer, lqr.problem, lqr.x0, 1e-6)
     assert outcome.estimate is not None, outcome.reason
     meter, (attempted, rest) = outcome.meter, np.divmod(outcome.meter.vjp_evals - 1, 6)
@@ -135,7 +134,7 @@ def test_what_a_peer_evaluates_is_counted_by_calling_it_back(lqr: Samples) -> No
 
 def test_casadi_takes_a_product_for_each_stage_of_a_step(lqr: Samples) -> None:
     """Truth: RK4 has four stages, each with a vector-Jacobian product in reverse."""
-    outcome = attempt(CASADI_PEERS["casadi-rk4"], lqr.problem, lqr.x0, 0.5)
+    outcome = attempt(load_peer("peer:casadi-rk4"), lqr.problem, lqr.x0, 0.5)
     assert outcome.estimate is not None, outcome.reason
     steps = 20
     np.testing.assert_array_equal(outcome.meter.vjp_evals, 4 * steps)

@@ -12,11 +12,8 @@ from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.closed_loop import solve_forward
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
-from gradpareto.estimators.solvers.reverse.discrete_adjoint import (
-    pull_partner,
-    pull_stages,
-    reverse,
-)
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import reverse
+from gradpareto.estimators.solvers.reverse.recurrences import Partner, Transposed
 from gradpareto.estimators.solvers.reverse.tape import Tape
 from gradpareto.systems import Array, Problem
 
@@ -59,6 +56,8 @@ class AdaptiveBptt(Estimator):
         x_end = forward.y
         del forward
         adjoint = problem.terminal_gradient(x_end)
-        pull = pull_partner if self.partner else pull_stages
-        grad_x0, grad_theta = reverse(problem, tableau, tape.backward(), adjoint, pull=pull)
+        recurrence = Partner() if self.partner else Transposed()
+        grad_x0, grad_theta = reverse(
+            problem, tableau, tape.backward(), adjoint, recurrence=recurrence
+        )
         return Estimate(loss + problem.terminal(x_end), grad_x0, grad_theta, steps, failed)

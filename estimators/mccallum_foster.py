@@ -11,7 +11,8 @@ from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.reversible import Reversible, Segment, State
 from gradpareto.estimators.solvers.explicit.stages import increment, stage_states
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
-from gradpareto.estimators.solvers.reverse.discrete_adjoint import Step, ThetaSum, pull_stages
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import Step, ThetaSum, pull_step
+from gradpareto.estimators.solvers.reverse.recurrences import Transposed
 from gradpareto.systems import Array
 
 
@@ -60,13 +61,14 @@ class McCallumFoster(Reversible):
         (y, z), (ay, az) = state, cotangents
         problem, rest = segment.problem, 1 - self.coupling
         ahead, _, step = self._increment(segment, k, 1, z)
-        az = az + rest * ay + pull_stages(problem, self._tableau(z), step, ay, theta)
+        az = az + rest * ay + pull_step(problem, self._tableau(z), step, ay, theta)
         ay = self.coupling * ay
         if not k:
             return (z, z), (ay, az)
         y = (y - rest * z - ahead) / self.coupling
         back, _, step = self._increment(segment, k, -1, y)
-        ay = ay + pull_stages(problem, self._tableau(y), step, -az, theta, price=0.0)
+        free = Transposed(price=0.0)
+        ay = ay + pull_step(problem, self._tableau(y), step, -az, theta, free)
         return (y, z + back), (ay, az)
 
     def pull_start(

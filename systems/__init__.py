@@ -13,6 +13,7 @@ from gradpareto.systems import (
     quadrotor,
     stiff,
 )
+from gradpareto.systems.linearisation import Linearisation
 from gradpareto.systems.lqr import LQR
 from gradpareto.systems.policy import Factors, Policy, ThetaJacobian
 from gradpareto.systems.problem import Problem
@@ -50,6 +51,7 @@ __all__ = [
     "TASKS",
     "Array",
     "Factors",
+    "Linearisation",
     "Policy",
     "Problem",
     "System",

@@ -9,9 +9,17 @@ import numpy.typing as npt
 
 from gradpareto.systems.breakpoints import Cluster, beside, clusters
 from gradpareto.systems.faults import Unsound, method_of
+from gradpareto.systems.linearisation import Assembled, Linearisation, MatrixFree
 from gradpareto.systems.policy import Factors, Layers, Policy, ThetaJacobian
 from gradpareto.systems.system import Array, System
 from gradpareto.systems.user_calls import blaming, drawn
+
+LEAST_STAGES, MOST_ENTRIES, CHUNK_ENTRIES = 4, 2000, 30_000
+"""`linearise` evaluates Jacobians of that many stages or more, if those of one stage have at most
+MOST_ENTRIES, where they take as long as calls of `pullback`; in one call they have CHUNK_ENTRIES,
+0.24 MB, beyond which they leave the cache."""
+ROW_ENTRIES = 12
+"""The time of a row beside its Jacobian's, in entries."""
 
 
 def real_numbers(given: npt.ArrayLike) -> Array:
@@ -142,32 +150,84 @@ class Problem:
         go, factors = self.policy.pullback(layers, values, gu)
         return gx + system.observe_pullback(t, x, go), factors
 
-    @blaming
     def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, ThetaJacobian]:
         """Return the Jacobian of x' (R, state_dim, state_dim): [r, i, j] is dx'_i / dx_j.
 
         The derivative of x' by theta comes with it. Both count as one vector-Jacobian product for
-        each state, though the policy is pulled back for each control only:
-        dx'/dx = f_x + f_u pi_x, where f_x and f_u are the system's alone.
+        each state, though the policy is pulled back for each control only.
+        """
+        unit = np.eye(x.shape[1], dtype=x.dtype)
+        derivative, by_theta, _ = self._derivatives(lane, t, x, unit, np.zeros(len(unit), x.dtype))
+        return derivative, by_theta
+
+    def linearise(self, lane: Array, t: Array, x: Array, c: Array) -> Linearisation:
+        """Return the products that pull cotangents back through S stages of R rows, in turn.
+
+        `lane` is (R,), and t (S, R), x (S, R, state_dim) and the cotangents c (S, R) of the running
+        cost are known beforehand; those of x' are given to the result, stage by stage. This stands
+        for S calls of `pullback`, and counts as one vector-Jacobian product for each stage and row,
+        however it is realised. With few rows, the Jacobians of all stages are evaluated in one
+        call, if `stages_at_once` says so; the products then differ from those of `pullback` by
+        rounding. Otherwise each product is a call of `pullback`.
+        """
+        if self.stages_at_once(len(lane)) and len(t) >= LEAST_STAGES:
+            return self.assembled(lane, t, x, c)
+        return MatrixFree(self.pullback, lane, t, x, c)
+
+    def stages_at_once(self, rows: int) -> int:
+        """Return for how many stages of R rows `linearise` should be asked at once; 0: for any.
+
+        It is 0 where Jacobians are not worth their arithmetic, by a rule of the numbers of rows,
+        states and controls alone, and where they cannot be had at the price of one product: if the
+        system differences a simulator, or each row has a theta of its own.
         """
         states, controls = self.system.state_dim, self.system.control_dim
+        entries = rows * ((states + 1) * (states + controls) + ROW_ENTRIES)
+        if self.theta.ndim > 1 or self.system.pullback_flows or entries > MOST_ENTRIES:
+            return 0
+        return CHUNK_ENTRIES // entries
+
+    def assembled(self, lane: Array, t: Array, x: Array, c: Array) -> Linearisation:
+        """Return what `linearise` does, with the Jacobians of all stages evaluated."""
+        stages, rows, states = x.shape
+        unit = np.eye(states + 1, dtype=x.dtype)
+        by_x, by_theta, values = self._derivatives(
+            np.tile(lane, stages), t.ravel(), x.reshape(-1, states), unit[:, :-1], unit[:, -1]
+        )
+        shape = stages, rows, states + 1, -1
+        return Assembled(
+            by_x.reshape(shape),
+            by_theta.by_control.reshape(shape),
+            c,
+            lambda gu: self.policy.pullback(self._layers, values, gu)[1],
+        )
+
+    @blaming
+    def _derivatives(
+        self, lane: Array, t: Array, x: Array, a: Array, c: Array
+    ) -> tuple[Array, ThetaJacobian, list[Array]]:
+        """Pull each of K cotangents a (K, state_dim) of x' and c (K,) of w back through R rows.
+
+        Return their products with the derivative in x (R, K, state_dim), with that in theta, and
+        the values of the policy's layers. By the chain rule dx'/dx = f_x + f_u pi_x, in which f_x
+        and f_u are the system's own, the policy is pulled back once for each control.
+        """
+        controls = self.system.control_dim
         system, layers = self._of(lane)
         t = beside(self._clusters, t)
         values = self.policy.forward(layers, system.observe(t, x))
-
-        system, _ = self._of(np.repeat(lane, states))
-        times, at, u = (np.repeat(part, states, axis=0) for part in (t, x, values[-1]))
-        a = np.tile(np.eye(states, dtype=x.dtype), (len(x), 1))
-        pulled = system.pullback(times, at, u, a, np.zeros(len(a), x.dtype))
+        system, _ = self._of(np.repeat(lane, len(a)))
+        times, at, u = (np.repeat(part, len(a), axis=0) for part in (t, x, values[-1]))
+        pulled = system.pullback(times, at, u, np.tile(a, (len(x), 1)), np.tile(c, len(x)))
         by_x, by_u = (
-            part.reshape(len(x), states, -1) for part in _copied(system, "pullback", pulled)
+            part.reshape(len(x), len(a), -1) for part in _copied(system, "pullback", pulled)
         )
         system, layers = self._of(np.repeat(lane, controls))
-        t, x, *values = (np.repeat(part, controls, axis=0) for part in (t, x, *values))
+        t, x, *each = (np.repeat(part, controls, axis=0) for part in (t, x, *values))
         gu = np.tile(np.eye(controls, dtype=by_u.dtype), (len(by_u), 1))
-        go, factors = self.policy.pullback(layers, values, gu)
+        go, factors = self.policy.pullback(layers, each, gu)
         through = system.observe_pullback(t, x, go).reshape(len(by_u), controls, -1)
-        return by_x + by_u @ through, ThetaJacobian(by_u, factors)
+        return by_x + by_u @ through, ThetaJacobian(by_u, factors), values
 
     @blaming
     def terminal(self, x: Array) -> Array:

@@ -11,7 +11,13 @@ from gradpareto.systems.policy import Layers
 
 
 class RowCountingSystem(System):
-    """A system that counts in `rows` the rows of its dynamics, whoever evaluates them."""
+    """A system that counts in `rows` the rows of its dynamics, whoever evaluates them.
+
+    A row of its pullback costs one call, as that of a simulator does, so that none is evaluated
+    before it is asked for.
+    """
+
+    pullback_flows = 1
 
     def __init__(self, system: System, rows: Counter[str]) -> None:
         self._system, self._rows = system, rows

@@ -66,6 +66,8 @@ class CountedCalls:
         )
         for kind, name in enumerate(ORACLES):
             setattr(Problem, name, _oracle(kind, getattr(Problem, name), inside, report, turn))
+        # A Jacobian could be read that was not paid for: products are calls of `pullback` here.
+        setattr(Problem, "stages_at_once", lambda problem, rows: 0)  # noqa: B010
         setattr(Problem, "terminal_gradient", _ending(Problem.terminal_gradient, turn))  # noqa: B010
         self.count_new()
 

@@ -6,9 +6,14 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from gradpareto.systems import Array, Factors, Problem, ThetaJacobian
+from gradpareto.systems import Array, Factors, Linearisation, Problem, ThetaJacobian
 
-COUNTED_IN = {"flow": "f_evals", "pullback": "vjp_evals", "jacobian": "jac_evals"}
+COUNTED_IN = {
+    "flow": "f_evals",
+    "pullback": "vjp_evals",
+    "jacobian": "jac_evals",
+    "linearise": "vjp_evals",
+}
 """The count of each oracle."""
 
 
@@ -16,7 +21,8 @@ class Meter:
     """The counts of the oracle calls of one estimate of B samples.
 
     `f_evals`, `vjp_evals`, `jvp_evals` and `jac_evals` (B,) count rows, each for the sample that it
-    belongs to. A Jacobian counts as one vector-Jacobian product for each state, and a pullback that
+    belongs to. A Jacobian counts as one vector-Jacobian product for each state, `linearise` as one
+    for each row, since a row's cotangent can be pulled back once, and a pullback that
     differences a simulator counts, in `f_evals`, as the calls of the simulator that it makes.
     `batches` counts calls by oracle and number of rows. `stored_bytes` is the memory, per lane,
     that has been allocated since the meter was made and is held when the backward pass begins, at
@@ -40,7 +46,7 @@ class Meter:
 
     def see(self, problem: Problem, oracle: str, lane: Array, t: Array, *arrays: Array) -> None:
         """Count a call of R rows that is about to be made, given its name and its arguments."""
-        if oracle == "pullback":  # an implicit forward solve asks for Jacobians too
+        if oracle in ("pullback", "linearise"):  # an implicit forward solve asks for Jacobians too
             self.turn(len(lane))
         self.batches[oracle, len(lane)] += 1
         self.count(problem, oracle, lane)
@@ -81,6 +87,11 @@ class MeteredProblem(Problem):
     def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, ThetaJacobian]:
         self.meter.see(self, "jacobian", lane, t, x)
         return super().jacobian(lane, t, x)
+
+    def assembled(self, lane: Array, t: Array, x: Array, c: Array) -> Linearisation:
+        rows = np.tile(lane, len(t)), t.ravel(), x.reshape(-1, x.shape[-1]), c.ravel()
+        self.meter.see(self, "linearise", *rows)
+        return super().assembled(lane, t, x, c)
 
     def terminal_gradient(self, x: Array) -> Array:
         self.meter.turn(len(x))

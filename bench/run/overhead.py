@@ -9,7 +9,7 @@ import numpy as np
 
 from gradpareto.bench.run.meter import Meter, with_meter
 from gradpareto.estimators import Estimator
-from gradpareto.systems import Array, Problem
+from gradpareto.systems import Array, Factors, Problem
 
 LEAST_ROUNDS, MOST_ROUNDS = 7, 50
 SECONDS = 1.0
@@ -56,6 +56,26 @@ class _Calls:
             self.first()
 
 
+def pull_through(
+    problem: Problem, lane: Array, t: Array, x: Array, c: Array
+) -> tuple[Array, list[Factors]]:
+    """Linearise at stages whose rows follow each other, and pull a cotangent through each."""
+    rows = len(np.unique(lane))  # each lane has one at each stage
+    stages = x.reshape(-1, rows, x.shape[1])
+    shape = stages.shape[:2]
+    products = Problem.assembled(problem, lane[:rows], t.reshape(shape), stages, c.reshape(shape))
+    return np.concatenate([products.pull(stage) for stage in stages]), products.factors()
+
+
+AGAIN: dict[str, Callable[..., object]] = {
+    "flow": Problem.flow,
+    "pullback": Problem.pullback,
+    "jacobian": Problem.jacobian,
+    "linearise": pull_through,
+}
+"""What makes the calls of an oracle again, without a meter."""
+
+
 class _Recorder(Meter):
     """A meter that keeps the oracle calls, by the oracle's name and the number of rows."""
 
@@ -68,7 +88,7 @@ class _Recorder(Meter):
         if key not in self.calls:
             # An estimator may write into its arguments afterwards.
             arguments = [part.copy() for part in (lane, t, *arrays)]
-            self.calls[key] = _Calls(partial(getattr(Problem, oracle), problem, *arguments))
+            self.calls[key] = _Calls(partial(AGAIN[oracle], problem, *arguments))
         self.calls[key].count += 1
 
 

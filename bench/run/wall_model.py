@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 from scipy.optimize import nnls
 
+from gradpareto.bench.run.overhead import pull_through
 from gradpareto.systems import Array, Problem
 
 ROWS = (1, 4, 16, 64, 256, 1024)
@@ -52,7 +53,11 @@ def _oracles(problem: Problem) -> dict[str, Callable[..., object]]:
     def pullback(lane: Array, t: Array, x: Array) -> object:
         return problem.pullback(lane, t, x, np.ones_like(x), np.ones_like(t))
 
-    return {"flow": problem.flow, "pullback": pullback, "jacobian": problem.jacobian}
+    def linearise(lane: Array, t: Array, x: Array) -> object:
+        return pull_through(problem, 0 * lane, t, x, np.ones_like(t))
+
+    found = {"flow": problem.flow, "pullback": pullback, "jacobian": problem.jacobian}
+    return found | ({"linearise": linearise} if problem.stages_at_once(1) else {})
 
 
 def _states(x0: Array, rows: int) -> tuple[Array, Array, Array]:

@@ -1,23 +1,23 @@
 """The discrete adjoint of explicit Runge-Kutta steps, whether their stages are kept or recomputed.
 
-    mu_i = (df/dX_i)^T h (b_i lambda+ + sum_{j > i} a_ji mu_j) + h b_i dw/dX_i
-    lambda = lambda+ + sum_i mu_i
-
-This is the transpose of the stages (Sandu 2006): lambda is the cotangent of x, mu_i that of X_i.
+The steps are swept in chunks, since all their stages are known before the first cotangent is: a
+problem may evaluate in one call what does not depend on the cotangents (`Problem.linearise`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.stages import as_column, increment
+from gradpareto.estimators.solvers.explicit.stages import as_column
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.estimators.solvers.reverse.recurrences import Recurrence, Transposed
 from gradpareto.systems import Array, Factors, Problem
 
 CHUNK_BYTES = 4_000_000
 """theta-cotangents are held up to this size, or twice that of their sum if that is more, and then
 contracted in one product."""
+TRANSPOSED = Transposed()
 
 
 @dataclass(frozen=True)
@@ -71,72 +71,87 @@ def reverse(
     steps: Iterable[Step],
     adjoint: Array,
     coupled: tuple[list[int], list[int]] = ([], []),
-    pull: Callable[..., Array] | None = None,
+    recurrence: Recurrence = TRANSPOSED,
 ) -> tuple[Array, Array]:
     """Sweep back from the final states' cotangent to the gradients in x0 (B, d) and theta (B, P).
 
     `steps` come last first; a step's lanes are a subset of the batch, each on a mesh of its own.
     `coupled` are positions and their velocities, which semi-implicit Euler's method updates first.
-    `pull` is `pull_stages` or `pull_partner`.
     """
-    adjoint, pull = adjoint.copy(), pull or pull_stages
+    adjoint = adjoint.copy()
     theta = ThetaSum(problem, len(adjoint), adjoint.dtype)
     positions, velocities = coupled
-    for step in steps:
-        own = adjoint[step.lane]
-        pulled = add_columns(own, step.h, velocities, positions)
-        adjoint[step.lane] = own + pull(problem, tableau, step, pulled, theta)
+    for steps_at_once in _chunks(problem, tableau, steps):
+        chunk = Chunk(problem, tableau, steps_at_once, recurrence)
+        for step in steps_at_once:
+            own = adjoint[step.lane]
+            pulled = add_columns(own, step.h, velocities, positions)
+            adjoint[step.lane] = own + chunk.pull(step, pulled)
+        chunk.finish(theta)
     return adjoint, theta.flush()
 
 
-def pull_stages(
+def _chunks(problem: Problem, tableau: Tableau, steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Yield the steps in groups of the same lanes, as large as is of use."""
+    chunk: list[Step] = []
+    for step in steps:
+        most = problem.stages_at_once(len(step.lane)) // tableau.stages
+        if chunk and (len(chunk) >= most or not np.array_equal(step.lane, chunk[0].lane)):
+            yield chunk
+            chunk = []
+        chunk.append(step)
+    if chunk:
+        yield chunk
+
+
+class Chunk:
+    """Steps of the same lanes, last first, whose stages are pulled back in that order."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        tableau: Tableau,
+        steps: list[Step],
+        recurrence: Recurrence = TRANSPOSED,
+    ) -> None:
+        self.tableau, self.recurrence, self.lane = tableau, recurrence, steps[0].lane
+        parts = [(step.t, step.stages, self._over(step, recurrence.costs)) for step in steps[::-1]]
+        t, x, costs = (np.concatenate(part) for part in zip(*parts, strict=True))
+        self.products = problem.linearise(self.lane, t, x, costs)
+        self._weights = np.concatenate(
+            [self._over(step, recurrence.weights) for step in steps[::-1]]
+        )
+
+    def _over(self, step: Step, of_stages: Callable[[Tableau, Array], Array]) -> Array:
+        return of_stages(self.tableau, step.h.astype(step.stages.dtype, copy=False))
+
+    def pull(self, step: Step, pulled: Array) -> Array:
+        """Return the part of the cotangent of the step's initial state (R, d) that its stages add.
+
+        `pulled` (R, d) is the cotangent of x+. The steps are given in turn, last first.
+        """
+        h = step.h.astype(pulled.dtype, copy=False)
+        return self.recurrence.pull(self.tableau, h, pulled, self.products)
+
+    def finish(self, theta: ThetaSum) -> None:
+        """Add the theta-cotangents of all steps, after all were pulled."""
+        for factors, weight in zip(self.products.factors(), self._weights, strict=True):
+            theta.add(self.lane, factors, weight)
+
+
+def pull_step(
     problem: Problem,
     tableau: Tableau,
     step: Step,
     pulled: Array,
     theta: ThetaSum,
-    price: float = 1.0,
+    recurrence: Recurrence = TRANSPOSED,
 ) -> Array:
-    """Return the part of the cotangent of a step's initial state (R, d) that its stages add.
-
-    `pulled` (R, d) is the cotangent of x+; the running cost over the step counts `price` times.
-    """
-    h = step.h.astype(pulled.dtype, copy=False)
-    weights = np.vstack([tableau.a, tableau.b])
-    costs = price * tableau.b[:, None] * h
-    cotangents = np.empty((len(weights), *pulled.shape), pulled.dtype)  # of the stages, and of x+
-    cotangents[-1] = pulled
-    for i in reversed(range(tableau.stages)):
-        slope = increment(h[:, None], weights[i + 1 :, i], cotangents[i + 1 :])
-        cotangents[i], factors = problem.pullback(
-            step.lane, step.t[i], step.stages[i], slope, costs[i]
-        )
-        theta.add(step.lane, factors)
-    return np.asarray(cotangents[:-1].sum(axis=0))
-
-
-def pull_partner(
-    problem: Problem, tableau: Tableau, step: Step, pulled: Array, theta: ThetaSum
-) -> Array:
-    """Compute the result of `pull_stages` by the partner method, which makes a symplectic pair.
-
-    Stage i of the adjoint is its value at the end of the step and sum_j>i (b_j a_ji / b_i) times
-    its slopes (Sanz-Serna 2016); where b_i = 0, any other number may divide in its place, if it
-    multiplies again what is pulled back (Matsubara et al. 2021).
-    """
-    a, b = tableau.a, tableau.b
-    h = step.h.astype(pulled.dtype, copy=False)
-    divisor = np.where(b != 0, b, 1)
-    slopes = np.empty((len(b), *pulled.shape), pulled.dtype)  # of the adjoint, time reversed
-    for i in reversed(range(len(b))):
-        stage = (b[i] / divisor[i]) * pulled
-        if i + 1 < len(b):
-            weights = divisor[i + 1 :] * a[i + 1 :, i] / divisor[i]
-            stage = stage + increment(h[:, None], weights, slopes[i + 1 :])
-        price = np.full(len(h), b[i] / divisor[i], pulled.dtype)
-        slopes[i], factors = problem.pullback(step.lane, step.t[i], step.stages[i], stage, price)
-        theta.add(step.lane, factors, h * divisor[i])
-    return increment(h[:, None], divisor, slopes)
+    """Return what `Chunk.pull` does for a step alone, and add its theta-cotangents to `theta`."""
+    chunk = Chunk(problem, tableau, [step], recurrence)
+    added = chunk.pull(step, pulled)
+    chunk.finish(theta)
+    return added
 
 
 def add_columns(values: Array, h: Array, into: list[int], source: list[int]) -> Array:

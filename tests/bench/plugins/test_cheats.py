@@ -18,6 +18,7 @@ from gradpareto.bench.store.record import Cell
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import load_or_certify
+from gradpareto.systems import Problem
 
 PROBLEM, SETTING, FINER, SAMPLES = ("lqr", "optimal"), 0.5, 4, 2
 NOISY = ["wall_s", "wall_ratio", "wall_ratio_spread", "peak_bytes", "stored_bytes"]
@@ -66,6 +67,13 @@ class Bare(Problem):
 def methods_of_the_system(problem, x0, setting):
     paid(problem, x0)
     return solve(like(Bare, problem), x0, setting)
+
+@steps
+def jacobians_of_a_linearisation(problem, x0, setting):
+    paid(problem, x0)
+    lane, zero = np.arange(len(x0)), np.zeros((1, len(x0)))
+    problem.assembled(lane, zero, x0[None], zero)
+    return RK4(problem, x0, setting)
 
 @steps
 def calls_of_the_base_class(problem, x0, setting):
@@ -252,6 +260,7 @@ FAIL = {
     "memory_of_the_worker": ("raised", "other processes are closed"),
     "traced": ("unrepeatable", "f_evals of sample 0 are"),
     "memo_between_the_runs": ("unrepeatable", "f_evals of sample 0 are"),
+    "jacobians_of_a_linearisation": ("uncounted", COUNTED),
     "system_loaded_again": ("raised", "lqr.py is loaded once"),
     "suite_loaded_again": ("raised", "is loaded once"),
     "one_row_for_many": ("uncounted", COUNTED),
@@ -380,8 +389,15 @@ def here(estimator: Estimator, name: str, cache: Path, setting: float) -> pd.Dat
 
 @pytest.mark.parametrize("kind", [*KINDS, "bptt-rk4"])
 def test_an_honest_estimator_beside_them_is_measured_as_in_this_process(
-    measured: pd.DataFrame, kind: str, cache: Path, tmp_path: Path
+    measured: pd.DataFrame,
+    kind: str,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A plug-in's process evaluates no Jacobians in advance, and so neither does this one here."""
+    if kind in KINDS:
+        monkeypatch.setattr(Problem, "stages_at_once", lambda problem, rows: 0)
     (tmp_path / "honest.py").write_text(HONEST)
     form = KINDS.get(kind, "")
     if kind in KINDS:

@@ -12,39 +12,70 @@ from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.multistep import adams
 from gradpareto.estimators.solvers.multistep.divided_differences import (
     MOST_NODES,
-    partial_sum,
-    term_weights,
+    basis_integrals,
+    partial_weights,
 )
+from gradpareto.estimators.solvers.multistep.modified_differences import ModifiedDifferences
 from gradpareto.estimators.solvers.multistep.nodes import Nodes
 from gradpareto.estimators.solvers.multistep.sketch import sketch
+from gradpareto.estimators.solvers.multistep.step_point_quadrature import StepPointQuadrature
 from gradpareto.systems import TASKS, Array, Factors
 
 UNEVEN = np.cumsum(np.random.default_rng(3).uniform(0.5, 1.5, 30))
 
 
+def weights_of(nodes: Array, upto: float, count: int) -> Array:
+    """Weights of the first `count` of some nodes (J,), for an integral from 0."""
+    integrals = basis_integrals(nodes[None], np.array([upto]))
+    return partial_weights(nodes[None], integrals)[count - 1][:, 0]
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, MOST_NODES])
-def test_the_first_terms_integrate_the_polynomial_through_the_first_nodes(count: int) -> None:
+def test_the_first_weights_integrate_the_polynomial_through_the_first_nodes(count: int) -> None:
     """Truth: NumPy's antiderivative of a polynomial of degree count - 1."""
-    nodes = np.random.default_rng(0).permutation(np.linspace(-1.5, 1.5, MOST_NODES))[None]
+    nodes = np.random.default_rng(0).permutation(np.linspace(-1.5, 1.5, MOST_NODES))
     truth = Polynomial(np.random.default_rng(1).standard_normal(count))
-    weights = partial_sum(term_weights(nodes, np.array([0.7])), np.array([count]))
-    assert not weights[:, count:].any()
-    found = weights @ truth(nodes[0])
-    assert found[0] == pytest.approx(truth.integ()(0.7), abs=1e-12)
+    found = weights_of(nodes, 0.7, count) @ truth(nodes[:count])
+    assert found == pytest.approx(truth.integ()(0.7), abs=1e-12)
 
 
 def test_adams_known_coefficients() -> None:
     """Truth: Adams-Bashforth 4 and Adams-Moulton 4 as they are printed, over 24."""
-    past, one = -np.arange(4.0)[None], np.ones(1)
-    bashforth = partial_sum(term_weights(past, one), np.array([4]))[0]
-    moulton = partial_sum(term_weights(past + 1, one), np.array([4]))[0]
-    np.testing.assert_allclose(24 * bashforth, [55, -59, 37, -9], rtol=1e-12)
-    np.testing.assert_allclose(24 * moulton, [9, 19, -5, 1], rtol=1e-12)
+    past = -np.arange(4.0)
+    np.testing.assert_allclose(24 * weights_of(past, 1.0, 4), [55, -59, 37, -9], rtol=1e-12)
+    np.testing.assert_allclose(24 * weights_of(past + 1, 1.0, 4), [9, 19, -5, 1], rtol=1e-12)
 
 
 def test_more_nodes_than_the_integrals_are_exact_for_are_refused() -> None:
     with pytest.raises(ValueError, match="14 nodes, not 15"):
-        term_weights(np.arange(15.0)[None], np.ones(1))
+        basis_integrals(np.arange(15.0)[None], np.ones(1))
+
+
+@pytest.mark.parametrize("order", [1, 2, 5, 12])
+def test_a_step_integrates_the_polynomials_through_the_last_slopes(order: int) -> None:
+    """Truth: NumPy's antiderivatives, over uneven steps. Another row rejects every other step."""
+    rng = np.random.default_rng(order)
+    slope, points = Polynomial(rng.standard_normal(order + 3)), np.cumsum(rng.uniform(0.5, 1, 20))
+    points -= points[-2]
+    t, orders = points[[0, 0]], np.ones(2, dtype=int)
+    differences = ModifiedDifferences(t, slope(t)[:, None], 1.0)
+    for n, new in enumerate(points[1:]):
+        change = differences.predict(new - t, orders)
+        correction, terms = differences.correct(slope(np.full((2, 1), new)))
+        assert change[1] == pytest.approx((new - t[1]) * slope(t[1]), rel=1e-12)
+        t = np.where([True, n % 2 == 0], new, t)
+        differences.accept(t, t == new)
+        orders[0] = min(orders[0] + (n + 1 > orders[0]), order)
+
+    def through(at: Array) -> float:
+        antiderivative = Polynomial.fit(at, slope(at), len(at) - 1).integ()
+        return antiderivative(points[-1]) - antiderivative(points[-2])
+
+    bashforth = through(points[-order - 1 : -1])
+    lower, moulton, higher = (through(points[-order - more :]) for more in (0, 1, 2))
+    assert change[0, 0] == pytest.approx(bashforth, rel=1e-9)
+    assert change[0, 0] + correction[0, 0] == pytest.approx(moulton, rel=1e-9)
+    assert terms[0, :2, 0] == pytest.approx([moulton - lower, higher - moulton], rel=1e-6)
 
 
 def test_a_rule_over_two_groups_integrates_each() -> None:
@@ -52,20 +83,21 @@ def test_a_rule_over_two_groups_integrates_each() -> None:
     time = np.concatenate([UNEVEN, UNEVEN])
     group = np.repeat([0, 3], len(UNEVEN))
     values = np.where(group == 0, np.sin(time / 3), 1e6 + time)[:, None]
-    rule = Nodes(group, time).composite_rule(values)
+    nodes = Nodes.sorting(group, time)
+    rule = nodes.composite_rule(values, nodes.intervals)
+    found, own = (rule.weights * values[rule.rows, 0]).sum(axis=1), group[nodes.intervals] == 0
     first, last = UNEVEN[0], UNEVEN[-1]
-    own = group == 0
     sine = 3 * (np.cos(first / 3) - np.cos(last / 3))
-    missed = (rule.weights * values[:, 0])[own].sum() - sine
-    assert 0 < abs(missed) < rule.error[own].sum() < 1e-6
+    assert 0 < abs(found[own].sum() - sine) < rule.error[own].sum() < 1e-6
     line = 1e6 * (last - first) + (last**2 - first**2) / 2
-    assert (rule.weights * values[:, 0])[~own].sum() == pytest.approx(line, rel=1e-12)
+    assert found[~own].sum() == pytest.approx(line, rel=1e-12)
 
 
 def test_a_kink_shows_in_the_error_of_its_interval_and_is_not_reached_across() -> None:
     """Truth: |t - c| has no error where no node beyond c is used, and the most at c."""
     kink = 0.5 * (UNEVEN[14] + UNEVEN[15])
-    rule = Nodes(np.zeros(30, dtype=int), UNEVEN).composite_rule(np.abs(UNEVEN - kink)[:, None])
+    nodes = Nodes.sorting(np.zeros(30, dtype=int), UNEVEN)
+    rule = nodes.composite_rule(np.abs(UNEVEN - kink)[:, None], nodes.intervals)
     assert rule.error.argmax() == 14
     assert rule.error[14] > 1e-3
     assert rule.error[[0, 5, 22, 28]].max() < 1e-12
@@ -165,6 +197,29 @@ def test_nodes_of_its_own_resolve_what_the_adjoints_steps_do_not() -> None:
     np.testing.assert_array_equal(bare.grad_x0, resolved.grad_x0)
     error = [np.linalg.norm(e.gradient - truth) / np.linalg.norm(truth) for e in (bare, resolved)]
     assert error[0] > 1e-4 > 10 * error[1]
+
+
+def test_the_rule_that_halving_renews_is_that_of_all_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truth: the rule over all intervals, chosen afresh when the last one has been halved."""
+    seen: list[StepPointQuadrature] = []
+    contracted = StepPointQuadrature.gradient
+
+    def spied(self: StepPointQuadrature) -> Array:
+        seen.append(self)
+        return contracted(self)
+
+    monkeypatch.setattr(StepPointQuadrature, "gradient", spied)
+    problem, x0 = TASKS["lqr"].problem("perturbed").sample(np.random.default_rng(0), 3)
+    ESTIMATORS["multistep_adjoint"](problem, x0, 1e-6)
+    (found,) = seen
+    assert len(found.factors) > 2
+    rule = found.nodes.composite_rule(found.sketches, found.nodes.intervals)
+    weights = np.bincount(rule.rows.ravel(), rule.weights.ravel())
+    np.testing.assert_allclose(found.weights, weights, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(found.error[found.nodes.row[found.nodes.intervals]], rule.error)
+    total = np.zeros_like(found.total)
+    np.add.at(total, found.lane, weights[:, None] * found.sketches)
+    np.testing.assert_allclose(found.total, total, rtol=1e-9)
 
 
 def test_all_lanes_lost_are_all_reported() -> None:

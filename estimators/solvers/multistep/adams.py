@@ -23,18 +23,15 @@ from gradpareto.estimators.solvers.explicit.step_control import (
     given_up,
 )
 from gradpareto.estimators.solvers.mesh import inside
-from gradpareto.estimators.solvers.multistep.divided_differences import (
-    MOST_NODES,
-    partial_sum,
-    term_weights,
+from gradpareto.estimators.solvers.multistep.modified_differences import (
+    NEIGHBOURS,
+    ModifiedDifferences,
 )
-from gradpareto.estimators.solvers.multistep.nodes import NodeOutput, Nodes
+from gradpareto.estimators.solvers.multistep.node_output import NodeOutput
+from gradpareto.estimators.solvers.multistep.nodes import Nodes
 from gradpareto.estimators.solvers.right_hand_side import Path, RightHandSide
 from gradpareto.systems import Array, Factors
 
-HISTORY = MOST_NODES - 1
-"""This number of past points is kept; one order higher than the one in use needs one more than it.
-"""
 MOST_ORDER = 12
 AIM = 0.1
 """A step aims at this share of the tolerance; at more, a third of the steps is rejected."""
@@ -48,9 +45,9 @@ class AdamsSolution:
     """The result of an Adams solve of B lanes, and the nodes (N,) at all of their step points.
 
     y (B, m) is that at the last time, and NaN in the lanes that `failed`, which maps a lane to the
-    reason; `steps` (B,) counts the accepted steps. The nodes of all lanes are sorted as in `dense`:
+    reason; `steps` (B,) counts the accepted steps. The rows of `dense` are the nodes of all lanes:
     lane (N,), t (N,), the integrand there, and `gap` (N,), the relative distance of the y at which
-    it was evaluated from the corrected one.
+    it was evaluated from the corrected one. Those of one lane are in the order of the solve.
     """
 
     y: Array
@@ -90,35 +87,36 @@ def solve(
 
 
 @dataclass
-class _Attempt:
-    """A step that R lanes try; errors (R, J) are those of each order."""
+class _Lanes:
+    """R lanes between the ends of a segment; attempts are counted over the whole solve."""
 
     lane: Array
+    t: Array
+    y: Array
     h: Array
-    t_new: Array
-    landing: Array
-    y_new: Array
-    gap: Array
-    slope: Array
-    node: Factors
-    errors: Array
+    order: Array
+    known: Array
+    rejections: Array
+    attempts: Array
+    slopes: ModifiedDifferences
+
+    def keep(self, rows: Array) -> None:
+        """Forget all lanes but those in some rows."""
+        self.slopes.keep(rows)
+        for name in ("lane", "t", "y", "h", "order", "known", "rejections", "attempts"):
+            setattr(self, name, getattr(self, name)[rows])
 
 
 class AdamsStepper:
-    """All lanes between two attempts; `times` and `slopes` hold the last points, latest first."""
+    """All lanes at the beginning of a segment; `going` are those that have not arrived yet."""
+
+    going: _Lanes
 
     def __init__(
         self, rhs: RightHandSide, y0: Array, control: Adaptive, path: Path | None, corrected: bool
     ) -> None:
         self.rhs, self.control, self.path, self.corrected = rhs, control, path, corrected
-        lanes, width = y0.shape
-        self.y = y0.copy()
-        self.t, self.h = np.zeros(lanes), np.zeros(lanes)
-        self.times = np.zeros((lanes, HISTORY))
-        self.slopes = np.zeros((lanes, HISTORY, width), y0.dtype)
-        self.order, self.known, self.rejections, self.steps, self.attempts = np.zeros(
-            (5, lanes), dtype=int
-        )
+        self.y, self.attempts = y0.copy(), np.zeros(len(y0), dtype=int)
         self.failed: dict[int, str] = {}
         self.segment = -1
         self.kept: list[tuple[Array, ...]] = []
@@ -127,36 +125,43 @@ class AdamsStepper:
     def cross(self, left: float, right: float) -> None:
         """Bring every lane from time `left` to time `right`."""
         self.segment += 1
-        active = np.array([k for k in range(len(self.t)) if k not in self.failed], dtype=int)
-        if not len(active):
-            return
         self.left, self.right = left, right
-        self.t[:], self.known[:], self.order[:], self.rejections[:] = left, 0, 1, 0
-        # What is not known yet stands apart from what is, and has no weight.
-        self.times[:] = left - (right - left) * (1 + np.arange(HISTORY))
-        slope, node = self._evaluate(active, self.t[active], self.y[active])
-        self._remember(active, self.t[active], slope, node, np.zeros(len(active)))
-        self.h[active] = self._first_step(active, slope)
-        while len(active):
-            active = self._settle(self._attempt(active))
+        self.open = inside(np.array([left, right]), left, right)
+        self.open.sort()
+        lane = np.array([k for k in range(len(self.y)) if k not in self.failed], dtype=int)
+        if not len(lane):
+            return
+        t, y = np.full(len(lane), left), self.y[lane]
+        slope, node = self._evaluate(lane, t, y)
+        order, known, rejections = np.array([[1], [1], [0]]) + np.zeros_like(lane)
+        self._remember(lane, t, y, 0 * order, slope, node, np.zeros(len(lane)))
+        h = self._first_step(lane, t, y, slope)
+        slopes = ModifiedDifferences(t, slope, right - left)
+        attempts = self.attempts[lane]
+        self.going = _Lanes(lane, t, y, h, order, known, rejections, attempts, slopes)
+        while len(self.going.lane):
+            self._attempt()
 
     def _evaluate(self, lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
-        t = inside(t, self.left, self.right)
+        t = np.minimum(np.maximum(t, self.open[0]), self.open[1])
         return self.rhs(lane, t, y, *(() if self.path is None else (self.path(lane, t),)))
 
-    def _remember(self, lane: Array, t: Array, slope: Array, node: Factors, gap: Array) -> None:
-        """Add a new point, at which y is already that of the lanes, to the history."""
-        for store, latest in ((self.times, t), (self.slopes, slope)):
-            store[lane, 1:] = store[lane, :-1]
-            store[lane, 0] = latest
-        self.known[lane] = np.minimum(self.known[lane] + 1, HISTORY)
-        group = np.full(len(lane), self.segment)
-        self.kept.append((lane, group, t, self.y[lane], slope, gap))
+    def _remember(
+        self,
+        lane: Array,
+        t: Array,
+        y: Array,
+        order: Array,
+        slope: Array,
+        node: Factors,
+        gap: Array,
+    ) -> None:
+        """Keep a point of each lane, reached by a step of `order`, or by none if that is 0."""
+        self.kept.append((lane, np.full(len(lane), self.segment), t, y, order, slope, gap))
         self.integrands.append(node)
 
-    def _first_step(self, lane: Array, slope: Array) -> Array:
+    def _first_step(self, lane: Array, t: Array, y: Array, slope: Array) -> Array:
         """Guess a first step (R,) of order 1, of the error aimed at, from a probe of y''."""
-        t, y = self.t[lane], self.y[lane]
 
         def after(h: Array) -> Array:
             return self._evaluate(lane, t + h, y + as_column(h, y) * slope)[0]
@@ -167,76 +172,82 @@ class AdamsStepper:
         scale, probe = self.control.scale(y, y), Probe(y, slope, after)
         return first_step(scale, self.right - self.left, probe, length, _norm)
 
-    def _attempt(self, lane: Array) -> _Attempt:
-        t, y, proposed = self.t[lane], self.y[lane], self.h[lane]
-        remaining = self.right - t
-        landing = np.abs(proposed) >= np.abs(remaining) * (1 - 1e-9)
+    def _attempt(self) -> None:
+        """Try a step in each lane that is going, and go on with it in those that accept it."""
+        going = self.going
+        remaining, reach = self.right - going.t, np.abs(going.h)
+        landing = reach >= np.abs(remaining) * (1 - 1e-9)
         # The last two steps share what remains, so that none is a sliver.
-        halved = np.where(2 * np.abs(proposed) > np.abs(remaining), 0.5 * remaining, proposed)
+        halved = np.where(2 * reach > np.abs(remaining), 0.5 * remaining, going.h)
         h = np.where(landing, remaining, halved)
-        t_new = np.where(landing, self.right, t + h)
-        past, one = (self.times[lane] - t[:, None]) / h[:, None], np.ones(len(lane))
-        behind = partial_sum(term_weights(past, one), self.order[lane]) * h[:, None]
-        predicted = y + (behind[:, None].astype(y.dtype) @ self.slopes[lane])[:, 0]
-        slope, node = self._evaluate(lane, t_new, predicted)
-        around = term_weights(np.concatenate([one[:, None], past], axis=1), one)
-        slopes = np.concatenate([slope[:, None], self.slopes[lane]], axis=1)
-        terms = (around * h[:, None, None]).astype(y.dtype) @ slopes
-        used = np.arange(MOST_NODES) <= self.order[lane][:, None]
-        y_new = y + (used[:, None].astype(y.dtype) @ terms)[:, 0]
-        errors = _norm(terms / self.control.scale(y, y_new)[:, None]).astype(float)
-        errors = np.where(np.isfinite(errors), errors, np.inf)
-        gap = y_new - predicted
-        return _Attempt(lane, h, t_new, landing, y_new, gap, slope, node, errors)
+        t = np.where(landing, self.right, going.t + h)
+        predicted = going.y + going.slopes.predict(h, going.order)
+        slope, node = self._evaluate(going.lane, t, predicted)
+        change, terms = going.slopes.correct(slope)
+        y = predicted + change
+        terms /= self.control.scale(going.y, y).T[:, None]
+        errors = np.sqrt(np.einsum("mer,mer->er", terms, terms) / len(terms)).astype(float)
+        errors[~np.isfinite(errors)] = np.inf
+        accepted = judge(errors[0])
+        if accepted.any():
+            missed = _norm(change) / np.maximum(_norm(y), SMALL)
+            self._advance(accepted, t, y, slope, node, missed)
+        self._settle(h, errors, accepted)
+        self._leave(accepted & landing)
 
-    def _settle(self, tried: _Attempt) -> Array:
-        """Advance the lanes whose step is accepted; return those that have not arrived yet."""
-        lane, order = tried.lane, self.order[tried.lane]
-        accepted = judge(tried.errors[np.arange(len(lane)), order])
-        self.attempts[lane] += 1
-        self.rejections[lane] = np.where(accepted, 0, self.rejections[lane] + 1)
-        where = np.flatnonzero(accepted)
-        if len(where):
-            self._advance(tried, where)
-        best, growth = _best_order(tried.errors, order, self.known[lane], accepted)
-        best = np.where(self.rejections[lane] >= STUBBORN, 1, best)
-        ceiling = np.where(accepted, GROW_MOST, SHRINK_LEAST)
-        wanted, proposed = tried.h * np.clip(growth, SHRINK_MOST, ceiling), self.h[lane]
-        # A step cut short to land says nothing against the longer one that was proposed.
-        cut = accepted & (np.abs(tried.h) < np.abs(proposed)) & (np.abs(wanted) < np.abs(proposed))
-        self.h[lane], self.order[lane] = np.where(cut, proposed, wanted), best
-        going = lane[~(accepted & tried.landing)]
-        ends = self.left, self.right
-        self.failed |= given_up(going, self.t, self.h, self.attempts, ends)
-        return np.array([k for k in going.tolist() if k not in self.failed], dtype=int)
-
-    def _advance(self, tried: _Attempt, where: Array) -> None:
-        """Accept the attempt in the lanes at positions `where` of it."""
-        lane, t, y, gap = (
-            part[where] for part in (tried.lane, tried.t_new, tried.y_new, tried.gap)
-        )
-        slope, node = tried.slope[where], tuple(part[where] for part in tried.node)
-        missed = _norm(gap) / np.maximum(_norm(y), SMALL)
+    def _advance(
+        self, accepted: Array, t: Array, y: Array, slope: Array, node: Factors, missed: Array
+    ) -> None:
+        """Go on to an attempt's t, y and slopes (R, ...) in the rows that are `accepted`."""
+        going, rows = self.going, np.flatnonzero(accepted)
+        lane, order = going.lane, going.order
+        going.t = np.where(accepted, t, going.t)
+        going.y = np.where(accepted[:, None], y, going.y)
+        going.known = going.known + accepted
+        if len(rows) < len(accepted):
+            attempt = lane, t, y, order, slope, missed
+            lane, t, y, order, slope, missed = (part[rows] for part in attempt)
+            node = tuple(part[rows] for part in node)
         if self.corrected:
             slope, node = self._evaluate(lane, t, y)
+            going.slopes.replace(rows, slope)
             missed = np.zeros(len(lane))
-        self.t[lane], self.y[lane] = t, y
-        self.steps[lane] += 1
-        self._remember(lane, t, slope, node, missed)
+        going.slopes.accept(going.t, accepted)
+        self._remember(lane, t, y, order, slope, node, missed)
+
+    def _settle(self, h: Array, errors: Array, accepted: Array) -> None:
+        """Choose the order and the length of each lane's next step."""
+        going = self.going
+        going.attempts += 1
+        going.rejections = np.where(accepted, 0, going.rejections + 1)
+        best, growth = _best_order(errors, going.order, going.known, accepted)
+        ceiling = np.where(accepted, GROW_MOST, SHRINK_LEAST)
+        wanted, proposed = h * np.clip(growth, SHRINK_MOST, ceiling), going.h
+        # A step cut short to land says nothing against the longer one that was proposed.
+        cut = accepted & (np.maximum(np.abs(h), np.abs(wanted)) < np.abs(proposed))
+        going.h = np.where(cut, proposed, wanted)
+        going.order = np.where(going.rejections >= STUBBORN, 1, best)
+
+    def _leave(self, arrived: Array) -> None:
+        """Keep the y of lanes that have `arrived`, and give up those that never will."""
+        going = self.going
+        ends, row = (self.left, self.right), np.flatnonzero(~arrived)
+        lost = given_up(row, going.t, going.h, going.attempts, ends)
+        if len(row) == len(arrived) and not lost:
+            return
+        self.y[going.lane], self.attempts[going.lane] = going.y, going.attempts
+        self.failed |= {int(going.lane[k]): reason for k, reason in lost.items()}
+        going.keep(np.array([k for k in row.tolist() if k not in lost], dtype=int))
 
     def solution(self, stops: Array) -> AdamsSolution:
-        """Return everything that was kept, sorted by lane and time."""
+        """Return everything that was kept."""
         direction = 1.0 if stops[-1] > stops[0] else -1.0
-        lane, segment, t, y, slope, gap = map(np.concatenate, zip(*self.kept, strict=True))
-        group = lane * (len(stops) - 1) + segment
-        order = np.lexsort((direction * t, group))
-        nodes = Nodes(group[order], direction * t[order])
-        used = nodes.composite_rule(slope[order]).used
-        integrand = tuple(np.concatenate(p)[order] for p in zip(*self.integrands, strict=True))
-        dense = NodeOutput(nodes, y[order], slope[order], used, stops, direction)
-        return AdamsSolution(
-            self.y, self.steps, self.failed, lane[order], t[order], integrand, gap[order], dense
-        )
+        lane, segment, t, y, order, slope, gap = map(np.concatenate, zip(*self.kept, strict=True))
+        steps = np.bincount(lane[order > 0], minlength=len(self.y))
+        nodes = Nodes.sorting(lane * (len(stops) - 1) + segment, direction * t)
+        integrand = tuple(np.concatenate(parts) for parts in zip(*self.integrands, strict=True))
+        dense = NodeOutput(nodes, y, slope, stops, direction)
+        return AdamsSolution(self.y, steps, self.failed, lane, t, integrand, gap, dense)
 
 
 def judge(errors: Array) -> Array:
@@ -247,26 +258,15 @@ def judge(errors: Array) -> Array:
 def _best_order(errors: Array, order: Array, known: Array, accepted: Array) -> tuple[Array, Array]:
     """Choose the order (R,), next to the present one, that steps farthest; return how far (R,).
 
-    `errors` (R, J) are those of each order. A higher order needs another point, and is not tried on
-    a rejection.
+    `errors` (3, R) are those of the present order, the next higher and the next lower. A higher
+    order needs another point, and is not tried on a rejection.
     """
-    row = np.arange(len(order))
-
-    def growth(order: Array, possible: Array) -> Array:
-        error = np.maximum(errors[row, order], 1e-12)
-        return np.where(possible, (AIM / error) ** (1 / (order + 1)), 0)
-
-    lower, higher = np.maximum(order - 1, 1), np.minimum(order + 1, MOST_ORDER)
-    orders = np.stack([order, higher, lower])
-    growths = np.stack(
-        [
-            growth(order, order > 0),
-            growth(higher, accepted & (order < MOST_ORDER) & (known > order + 1)),
-            growth(lower, order > 1),
-        ]
-    )
+    orders = order + NEIGHBOURS
+    higher = accepted & (order < MOST_ORDER) & (known > order + 1)
+    possible = np.stack([order > 0, higher, order > 1])
+    growths = np.where(possible, (AIM / np.maximum(errors, 1e-12)) ** (1 / (orders + 1)), 0)
     # No step grows by more: all that could are as good, and the present order stays.
-    best = np.minimum(growths, GROW_MOST).argmax(axis=0)
+    best, row = np.minimum(growths, GROW_MOST).argmax(axis=0), np.arange(len(order))
     return orders[best, row], growths[best, row]
 
 

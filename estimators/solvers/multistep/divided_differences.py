@@ -15,32 +15,51 @@ _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(MOST_NODES // 2 + 1)
 
 
 def basis_integrals(nodes: Array, upto: Array) -> Array:
-    """Return int_0^upto (s - n_0) ... (s - n_{j-1}) ds (R, J), of nodes (R, J) and upto (R,)."""
-    s = upto[:, None] * (0.5 + 0.5 * _POINTS)
-    factors = np.ones((len(nodes), len(_POINTS), nodes.shape[1]))
-    np.subtract(s[:, :, None], nodes[:, None, :-1], out=factors[:, :, 1:])
-    products = np.multiply.accumulate(factors, axis=-1)
-    return np.asarray(0.5 * upto[:, None] * (_WEIGHTS @ products))
+    """Return int_0^upto (s - n_0) ... (s - n_{j-1}) ds (R, J), of nodes (R, J) and upto (R,).
 
-
-def term_weights(nodes: Array, upto: Array) -> Array:
-    """Return weights (R, J, J) that turn values at nodes (R, J) into the J terms of an integral.
-
-    Row j is int_0^upto (s - n_0) ... (s - n_{j-1}) ds times the divided difference over n_0 .. n_j.
-    The sum of the first j terms integrates the polynomial through the first j nodes, and the next
-    term estimates its error. Raises ValueError above MOST_NODES nodes.
+    Raises ValueError above MOST_NODES nodes.
     """
     count = nodes.shape[1]
     if count > MOST_NODES:
         raise ValueError(f"the integrals are exact up to {MOST_NODES} nodes, not {count}")
-    gaps = nodes[:, :, None] - nodes[:, None, :]
-    gaps[:, range(count), range(count)] = 1
-    products = np.multiply.accumulate(gaps, axis=2)
-    integrals = basis_integrals(nodes, upto)[:, :, None]
-    return np.asarray(np.tril(integrals / products.transpose(0, 2, 1)))
+    s = np.multiply.outer(0.5 + 0.5 * _POINTS, upto)
+    factors = np.ones((len(s), *nodes.shape))
+    np.subtract(s[:, :, None], nodes[:, :-1], out=factors[:, :, 1:])
+    products = np.multiply.accumulate(factors, axis=2)
+    return np.asarray(np.einsum("q,qrj->rj", 0.5 * _WEIGHTS, products) * upto[:, None])
 
 
-def partial_sum(weights: Array, count: Array) -> Array:
-    """Sum the first `count` (R,) of each row's terms (R, J, J) into weights (R, J)."""
-    used = np.arange(weights.shape[1]) < count[:, None]
-    return np.asarray((used[:, None, :].astype(float) @ weights)[:, 0])
+def partial_weights(nodes: Array, integrals: Array) -> list[Array]:
+    """Return weights of values at the nodes that integrate the polynomial through the first few.
+
+    Item j has those (j + 1, R) of the first j + 1 nodes, from nodes (R, J) and `basis_integrals`.
+    """
+    columns, integrals = np.ascontiguousarray(nodes.T), np.ascontiguousarray(integrals.T)
+    inverse, weights, found = np.ones(columns.shape), np.zeros(columns.shape), []
+    for j, column in enumerate(columns):
+        gaps = columns[:j] - column
+        inverse[:j] /= gaps
+        inverse[j] = (-1) ** j / gaps.prod(axis=0)
+        weights[: j + 1] += integrals[j] * inverse[: j + 1]
+        found.append(weights[: j + 1].copy())
+    return found
+
+
+def scaled_differences(group: Array, time: Array, values: Array, count: int) -> tuple[Array, Array]:
+    """Return divided differences over neighbouring nodes, times spans, and the spans.
+
+    Entry j, n of the first (count, N, m) is that over the nodes n to n + j of values (N, m), times
+    entry j, n of the second (count, N), (t_{n+1} - t_n) ... (t_{n+j} - t_n). Both are of no meaning
+    where these nodes are not in one group (N,).
+    """
+    differences = np.zeros((count, *values.shape), values.dtype)
+    spans = np.ones((count, len(time)))
+    differences[0] = values
+    for j in range(1, min(count, len(time))):
+        one = group[j:] == group[:-j]
+        np.multiply(spans[j - 1, :-j], np.where(one, time[j:] - time[:-j], 1), out=spans[j, :-j])
+        after = slice(1, len(time) - j + 1)
+        ratio = np.where(one, spans[j - 1, :-j] / spans[j - 1, after], 0).astype(values.dtype)
+        np.multiply(differences[j - 1, after], ratio[:, None], out=differences[j, :-j])
+        differences[j, :-j] -= differences[j - 1, :-j]
+    return differences, spans

@@ -6,8 +6,8 @@ The pullbacks of the solve are the values of the integrand, so that these nodes 
 import numpy as np
 
 from gradpareto.estimators.solvers.multistep.adams import AdamsSolution
-from gradpareto.estimators.solvers.multistep.nodes import Nodes
-from gradpareto.estimators.solvers.multistep.sketch import sketch
+from gradpareto.estimators.solvers.multistep.divided_differences import MOST_NODES
+from gradpareto.estimators.solvers.multistep.sketch import SIZE, sketch
 from gradpareto.estimators.solvers.right_hand_side import Path
 from gradpareto.systems import Array, Problem
 
@@ -18,14 +18,20 @@ AT_ONCE = 64
 
 
 class StepPointQuadrature:
-    """N nodes of all lanes, sorted as in the adjoint's solution, with their theta-cotangents."""
+    """N nodes of all lanes, in rows, with their theta-cotangents: first those of the adjoint's.
+
+    `weights` (N,) add up to the integral; `error` (N,) is that over the interval behind each node.
+    """
 
     def __init__(self, problem: Problem, adjoint: AdamsSolution, lanes: int) -> None:
         self.problem, self.adjoint, self.lanes = problem, adjoint, lanes
-        self.nodes, self.lane = adjoint.dense.nodes, adjoint.lane
-        self.factors, self.sketches = adjoint.integrand, sketch(adjoint.integrand)
-        self.rule = self.nodes.composite_rule(self.sketches)
-        self.gap = adjoint.gap
+        self.nodes, self.lane, self.gap = adjoint.dense.nodes, adjoint.lane, adjoint.gap
+        self.factors = [adjoint.integrand]
+        self.sketches = sketch(adjoint.integrand)
+        self.total = np.zeros((lanes, SIZE))
+        self.weights, self.error = np.zeros((2, 0))
+        self.near, self.shares = np.zeros((0, MOST_NODES), dtype=int), np.zeros((0, MOST_NODES))
+        self._renew(self.nodes.intervals)
 
     def refine(self, tolerance: float, path: Path, beside: Array) -> None:
         """Halve intervals whose error is above their share of tolerance times the gradient.
@@ -37,59 +43,67 @@ class StepPointQuadrature:
         leaves is ignored, because more nodes would only resolve its roughness.
         """
         for _ in range(MOST_ROUNDS):
-            weighted = self.rule.weights[:, None] * self.sketches
-            total = np.zeros((self.lanes, weighted.shape[1]))
-            np.add.at(total, self.lane, weighted)
             nodes = np.maximum(np.bincount(self.lane, minlength=self.lanes), 1)
-            share = np.hypot(np.linalg.norm(total, axis=1), beside) / nodes
-            error = self.rule.error
-            large = error > tolerance * share[self.lane]
-            marked = np.flatnonzero(large & (error > self._noise()))
+            share = np.hypot(np.linalg.norm(self.total, axis=1), beside) / nodes
+            row = self.nodes.row
+            large = self.error[row] > tolerance * share[self.lane[row]]
+            marked = np.flatnonzero(large)
+            marked = marked[self.error[row[marked]] > self._noise(marked)]
             if not len(marked):
                 return
             self.halve(marked, path)
 
-    def _noise(self) -> Array:
-        """Return the error (N,), in the sketch, that alpha's own causes in each interval."""
-        size = np.linalg.norm(self.sketches, axis=1)
-        length = np.diff(self.nodes.time, append=self.nodes.time[-1:])
-        return np.asarray(np.abs(length) * self.gap * size)
+    def _noise(self, interval: Array) -> Array:
+        """Return the error (R,), in the sketch, that alpha's own causes in some intervals (R,)."""
+        row, time = self.nodes.row[interval], self.nodes.time
+        size = np.linalg.norm(self.sketches[row], axis=1)
+        return np.asarray((time[interval + 1] - time[interval]) * self.gap[row] * size)
 
     def halve(self, marked: Array, path: Path) -> None:
         """Add a node in the middle of each interval behind the nodes `marked` (R,)."""
-        lane, direction = self.lane[marked], self.adjoint.dense.direction
+        row, direction = self.nodes.row[marked], self.adjoint.dense.direction
+        lane = self.lane[row]
         time = 0.5 * (self.nodes.time[marked] + self.nodes.time[marked + 1])
         x = path(lane, direction * time)
         alpha = self.adjoint.dense(lane, direction * time)
         _, factors = self.problem.pullback(lane, direction * time, x, alpha, np.ones_like(x[:, 0]))
-        behind = marked + 1
-        self.nodes = Nodes(
-            np.insert(self.nodes.group, behind, self.nodes.group[marked]),
-            np.insert(self.nodes.time, behind, time),
-        )
-        self.lane = np.insert(self.lane, behind, lane)
-        self.gap = np.insert(self.gap, behind, self.gap[marked])
-        self.sketches = np.insert(self.sketches, behind, sketch(factors), axis=0)
-        self.factors = tuple(
-            np.insert(old, behind, new, axis=0)
-            for old, new in zip(self.factors, factors, strict=True)
-        )
-        self.rule = self.nodes.composite_rule(self.sketches)
+        self.factors.append(factors)
+        self.sketches = np.concatenate([self.sketches, sketch(factors)])
+        self.lane = np.concatenate([self.lane, lane])
+        self.gap = np.concatenate([self.gap, self.gap[row]])
+        new = len(self.nodes.row)
+        self.nodes = self.nodes.insert(marked, time)
+        self._renew(self.nodes.intervals_near(self.nodes.row >= new))
+
+    def _renew(self, interval: Array) -> None:
+        """Choose the rule over some intervals (R,) afresh, and change the weights accordingly."""
+        rule = self.nodes.composite_rule(self.sketches, interval)
+        size, row = len(self.nodes.row), self.nodes.row[interval]
+        for name in ("weights", "error", "near", "shares"):
+            setattr(self, name, _lengthened(getattr(self, name), size))
+        change = np.bincount(rule.rows.ravel(), rule.weights.ravel(), size)
+        change -= np.bincount(self.near[row].ravel(), self.shares[row].ravel(), size)
+        self.near[row], self.shares[row], self.error[row] = rule.rows, rule.weights, rule.error
+        self.weights += change
+        moved = np.flatnonzero(change)
+        np.add.at(self.total, self.lane[moved], change[moved, None] * self.sketches[moved])
 
     def gradient(self) -> Array:
         """Contract the weighted nodes, those of a lane side by side, to dL/dtheta (B, P)."""
-        precision = self.factors[0].dtype
-        value = np.zeros((self.lanes, self.problem.policy.size), precision)
-        place = np.arange(len(self.lane)) - np.searchsorted(self.lane, self.lane)
-        for start in range(0, int(place.max(initial=-1)) + 1, AT_ONCE):
-            held = np.flatnonzero((place >= start) & (place < start + AT_ONCE))
-            at = place[held] - start, self.lane[held]
-            weights = np.zeros((AT_ONCE, self.lanes), precision)
-            weights[at] = self.rule.weights[held]
-            padded = []
-            for part in self.factors:
-                rows = np.zeros((AT_ONCE, self.lanes, part.shape[1]), precision)
-                rows[at] = part[held]
-                padded.append(rows)
-            value += self.problem.contract(list(zip(*padded, strict=True)), weights[None])[0]
+        factors = [np.concatenate(parts) for parts in zip(*self.factors, strict=True)]
+        value = np.zeros((self.lanes, self.problem.policy.size), factors[0].dtype)
+        row, lanes = np.argsort(self.lane, kind="stable"), np.arange(self.lanes)
+        first, end = (np.searchsorted(self.lane[row], lanes, side) for side in ("left", "right"))
+        for start in range(0, int((end - first).max(initial=0)), AT_ONCE):
+            place = start + np.arange(AT_ONCE)[:, None] + first
+            # A lane that has fewer nodes than others repeats its last one, without a weight.
+            at = row[np.maximum(np.minimum(place, end - 1), 0)]
+            weights = np.where(place < end, self.weights[at], 0).astype(value.dtype)
+            held = [part[at] for part in factors]
+            value += self.problem.contract(list(zip(*held, strict=True)), weights[None])[0]
         return value
+
+
+def _lengthened(values: Array, size: int) -> Array:
+    """Append zeros to values (N, ...), up to `size` of them."""
+    return np.concatenate([values, np.zeros((size - len(values), *values.shape[1:]), values.dtype)])

@@ -128,7 +128,11 @@ class Casadi(Peer):
     def ready(self, problem: Problem, samples: int, oracles: Oracles | None = None) -> Ready:
         started = time.perf_counter()
         loop = ClosedLoop(problem, CASADI)
-        flow = loop.flow if oracles is None else _called_back(problem, oracles)
+
+        def own(theta: Any, x: Any) -> Any:
+            return loop.flow(loop.layers(theta), x)
+
+        flow = own if oracles is None else _called_back(problem, oracles)
         parameters = casadi.DM(problem.theta)
 
         @functools.cache  # the setting is part of what CasADi builds

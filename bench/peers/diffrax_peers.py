@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradpareto.bench.peers.closed_loop import ClosedLoop
-from gradpareto.bench.peers.jax_loop import JAX, compiled, flow_of
+from gradpareto.bench.peers.jax_loop import JAX, compiled, dynamics
 from gradpareto.bench.peers.peer import Oracles, Peer, Ready
 from gradpareto.estimators import Declaration, Estimate
 from gradpareto.systems import Array, Problem
@@ -71,7 +71,7 @@ class Diffrax(Peer):
         self, problem: Problem, oracles: Oracles | None, tolerance: Any, x: Any, theta: Any
     ) -> Any:
         """Return the loss, and the number of accepted steps and whether all were made."""
-        flow = flow_of(problem, oracles)
+        parameters, flow = dynamics(problem, oracles)
         solution = diffrax.diffeqsolve(
             diffrax.ODETerm(lambda t, y, given: jnp.hstack(flow(given, y[:-1]))),
             self.solver(),
@@ -79,7 +79,7 @@ class Diffrax(Peer):
             t1=problem.horizon,
             dt0=None,
             y0=jnp.hstack([x, 0.0]),
-            args=theta,
+            args=parameters(theta),
             stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
             adjoint=self._adjoint(tolerance),
             max_steps=MOST_STEPS,

@@ -36,17 +36,18 @@ JAX = Library(
 )
 
 Flow = Callable[[Any, Any], tuple[Any, Any]]
-"""A function of theta (P,) and a state x (d,), which returns x' (d,) and the running cost ()."""
+"""A function of parameters and a state x (d,), which returns x' (d,) and the running cost ()."""
 
 
-def flow_of(problem: Problem, oracles: Oracles | None = None) -> Flow:
-    """Return the closed loop of a problem, or one that calls back `oracles` for its values.
+def dynamics(problem: Problem, oracles: Oracles | None = None) -> tuple[Callable[[Any], Any], Flow]:
+    """Return the function that makes parameters of theta (P,), and the closed loop of a problem.
 
-    The second evaluates what JAX makes the first evaluate, call by call: what JAX leaves out since
-    nothing needs it is not called back either.
+    The loop may call back `oracles` for its values. It evaluates what JAX would evaluate without,
+    call by call: what JAX leaves out since nothing needs it is not called back either.
     """
     if oracles is None:
-        return ClosedLoop(problem, JAX).flow
+        loop = ClosedLoop(problem, JAX)
+        return loop.layers, loop.flow
     of_x = jax.ShapeDtypeStruct((problem.system.state_dim,), float)
     of_w, of_theta = (jax.ShapeDtypeStruct(shape, float) for shape in ((), problem.theta.shape))
 
@@ -63,7 +64,7 @@ def flow_of(problem: Problem, oracles: Oracles | None = None) -> Flow:
     flow, pullback = jax.custom_vjp(value), jax.custom_jvp(pull)
     pullback.defjvp(tangent)
     flow.defvjp(lambda theta, x: (flow(theta, x), x), lambda x, given: pullback(x, *given))
-    return flow  # type: ignore[no-any-return]
+    return (lambda theta: theta), flow
 
 
 def compiled(function: Any, *shapes: tuple[int, ...]) -> tuple[Any, float, float]:

@@ -20,7 +20,7 @@ import casadi
 import jax
 
 from gradpareto.bench.peers.casadi_peers import CASADI
-from gradpareto.bench.peers.jax_loop import JAX, flow_of
+from gradpareto.bench.peers.jax_loop import JAX
 
 PORTED = [name for name, task in TASKS.items() if type(task.system) in PORTS]
 PROBLEMS = [(name, preset) for name in PORTED for preset in TASKS[name].presets]
@@ -56,8 +56,9 @@ def test_a_port_in_jax_is_the_project_s_problem(system: str, preset: str) -> Non
     @jax.jit
     @jax.vmap
     def both(x: Any, a: Any, c: Any) -> Any:
-        value, pullback = jax.vjp(flow_of(problem), problem.theta, x)
-        return value, pullback((a, c)), ClosedLoop(problem, JAX).terminal(x)
+        loop = ClosedLoop(problem, JAX)
+        value, pullback = jax.vjp(lambda p, x: loop.flow(loop.layers(p), x), problem.theta, x)
+        return value, pullback((a, c)), loop.terminal(x)
 
     (dx, w), (gtheta, gx), terminal = both(x, a, c)
     for found, expected in zip((dx, w), problem.flow(lane, t, x), strict=True):
@@ -73,7 +74,7 @@ def test_a_port_in_casadi_is_the_project_s_problem(system: str, preset: str) -> 
     problem, x, _, _ = rows_of(system, preset)
     loop = ClosedLoop(problem, CASADI)
     symbols = casadi.MX.sym("theta", problem.policy.size), casadi.MX.sym("x", x.shape[1])
-    outputs = [*loop.flow(*symbols), loop.terminal(symbols[1])]
+    outputs = [*loop.flow(loop.layers(symbols[0]), symbols[1]), loop.terminal(symbols[1])]
     call = casadi.Function("call", symbols, outputs)
     dx, w, terminal = (np.array(part).T for part in call.map(ROWS)(problem.theta, x.T))
     for found, expected in zip(

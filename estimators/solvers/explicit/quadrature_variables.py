@@ -65,7 +65,10 @@ class Integral:
         self.contract(nodes, weights[:, :, None] * h, self._sums[:, : len(h)])
 
     def squares(self, lanes: Array, control: Control) -> Array:
-        """Sum the squares of the scaled errors (K - 1, R) of the step that `lanes` tried last."""
+        """Sum the squares of the scaled errors (K - 1, R) of the step that `lanes` tried last.
+
+        The errors themselves are overwritten.
+        """
         found, sums = np.empty((len(self._sums) - 1, len(lanes))), self._sums[:, : len(lanes)]
         for rows in self._blocks(len(lanes)):
             old = self.value[neighbours(lanes[rows])]

@@ -21,7 +21,7 @@ def as_column(h: Array, y: Array) -> Array:
 
 def combine(weights: Array, slopes: Array) -> Array:
     """Return sum_j weights_j slopes_j of slopes (S, R, ...), as one matrix product: (R, ...)."""
-    return (weights @ slopes.reshape(len(slopes), -1)).reshape(slopes.shape[1:])
+    return weights.dot(slopes.reshape(len(slopes), -1)).reshape(slopes.shape[1:])
 
 
 def increment(h: Length, weights: Array, slopes: Array) -> Array:

@@ -5,6 +5,7 @@
 This is the proportional-integral controller of Hairer and Wanner (1996), IV.2.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -102,7 +103,8 @@ class Adaptive:
         wanted = SAFETY * safe ** (-0.7 / order)
         accepted = error <= 1
         wanted = np.where(accepted, wanted * past_error ** (0.4 / order), wanted)
-        return np.clip(wanted, SHRINK_MOST, np.where(accepted, GROW_MOST, SAFETY))
+        most = np.where(accepted, GROW_MOST, SAFETY)
+        return np.asarray(np.minimum(np.maximum(wanted, SHRINK_MOST), most))
 
     def first_step(self, span: float, tableau: Tableau, probe: Probe) -> Array:
         def length(speed: Array, bend: Array, trial: Array) -> Array:
@@ -145,9 +147,11 @@ def first_step(
 
 
 def squares(control: Control, old: Array, new: Array, errors: Array) -> Array:
-    """Sum the squares (E, R) of scaled errors, as float64, for estimates (E, R, m)."""
-    scaled = errors / control.scale(old, new)
-    return np.asarray(np.einsum("erm,erm->er", scaled, scaled).astype(float))
+    """Sum the squares (E, R) of scaled errors, as float64; `errors` (E, R, m) are scaled in place.
+    """
+    errors /= control.scale(old, new)
+    # A product of a row and a column is a dot product of BLAS, faster than `einsum`'s sum.
+    return (errors[..., None, :] @ errors[..., None])[..., 0, 0].astype(float, copy=False)
 
 
 def scaled_error(squares: Array, components: int) -> Array:
@@ -167,7 +171,7 @@ def given_up(
 
     `t`, `h` and `attempts` (B,) are those of all lanes, `ends` those of the segment.
     """
-    smallest = 16 * np.spacing(max(map(abs, ends)))
+    smallest = 16 * math.ulp(max(map(abs, ends)))
     short = lanes[~(np.abs(h[lanes]) >= smallest)].tolist()
     late = lanes[attempts[lanes] >= MAX_ATTEMPTS].tolist()
     return {k: f"step size fell to {abs(h[k]):.0e} at t = {t[k]:.6g}" for k in short} | {

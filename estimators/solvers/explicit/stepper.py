@@ -82,7 +82,10 @@ class RungeKuttaStepper:
         self.paces: list[Array] = []
         lanes = len(y0)
         self.t, self.y, self.h = np.zeros(lanes), y0.copy(), np.zeros(lanes)
-        self.weights = _weights(tableau, control.adaptive and quadrature.controlled)
+        self.needs_last = tableau.error_needs_last
+        evaluated = tableau.stages + self.needs_last
+        self.times = np.append(tableau.c[1:], [1.0] * self.needs_last)[:, None]
+        self.weights = _weights(tableau, control.adaptive and quadrature.controlled)[:, :evaluated]
         self.integral = Integral(quadrature, lanes, len(self.weights) - 1, y0.dtype)
         self.past_error = np.full(lanes, SMALLEST_PAST_ERROR)
         self.steps, self.attempts = np.zeros(lanes, dtype=int), np.zeros(lanes, dtype=int)
@@ -112,7 +115,7 @@ class RungeKuttaStepper:
     def _evaluate(self, lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
         return self._at(lane, t[None])(0, y)
 
-    def _carry(self, lanes: Array, slope: Array, node: Factors) -> None:
+    def _carry(self, lanes: Array | slice, slope: Array, node: Factors) -> None:
         """Keep the slope and integrand at the current time as the first stage of the next step."""
         if not self.node:
             self.node = tuple(np.empty((len(self.t), *part.shape[1:]), part.dtype) for part in node)
@@ -143,7 +146,7 @@ class RungeKuttaStepper:
 
     def _attempt(self, active: Array) -> _Attempt:
         rows = neighbours(active)
-        t, y, proposed = self.t[rows], self.y[rows], self.h[rows]
+        t, y, proposed = self.t[active], self.y[active], self.h[rows]
         remaining = self.right - t
         landing = np.abs(proposed) >= np.abs(remaining) * (1 - 1e-9)
         h = np.where(landing, remaining, proposed)
@@ -151,13 +154,12 @@ class RungeKuttaStepper:
         slopes = np.empty((self.tableau.stages + 1, *y.shape), y.dtype)
         slopes[0] = self.slope[rows]
         nodes: list[Factors] = [tuple(part[rows] for part in self.node)]
-        times = self.tableau.c[1:], [1.0] if self.tableau.error_needs_last else []
-        evaluate = self._at(active, t + np.concatenate(times)[:, None] * h)
+        evaluate = self._at(active, t + self.times * h)
         for i, stage in stage_states(self.tableau, y, column, slopes, first=1):
             slopes[i], node = evaluate(i - 1, stage)
             nodes.append(node)
         y_new = y + increment(column, self.tableau.b, slopes[:-1])
-        if self.tableau.error_needs_last:
+        if self.needs_last:
             slopes[-1], node = evaluate(-1, y_new)
             nodes.append(node)
         error = self._error(active, column, y, y_new, slopes, nodes)
@@ -173,11 +175,11 @@ class RungeKuttaStepper:
         nodes: list[Factors],
     ) -> Array:
         """Try the step on the integral as well, and return the scaled error (R,) of both."""
-        used = len(nodes)  # f(t + h, y+) among them or not
-        self.integral.try_step(column[:, 0], nodes, self.weights[:, :used])
+        self.integral.try_step(column[:, 0], nodes, self.weights)
         if not self.control.adaptive or self.tableau.error is None:
             return np.where(np.isfinite(y_new).all(axis=1), 0.0, np.nan)
-        flat = self.tableau.error[:, :used] @ slopes[:used].reshape(used, -1)
+        used = len(nodes)  # f(t + h, y+) among them or not
+        flat = self.tableau.error[:, :used].dot(slopes[:used].reshape(used, -1))
         own = flat.reshape(-1, *y.shape) * column
         sums, components = squares(self.control, y, y_new, own), y.shape[1]
         if self.quadrature.controlled:
@@ -194,38 +196,41 @@ class RungeKuttaStepper:
         # A step cut short to land says nothing against the longer one that was proposed.
         cut = accepted & landing & (np.abs(proposed) > np.abs(wanted))
         self.h[rows] = np.where(cut, proposed, wanted)
-        self.attempts[lane] += 1
-        if accepted.any():
-            self._advance(tried, np.flatnonzero(accepted))
+        self.attempts[rows] += 1
+        where = accepted.nonzero()[0]
+        if len(where):
+            self._advance(tried, where)
         going = ~(accepted & landing)
         self._give_up(lane[going], lane[np.isnan(tried.error)])
         if self.failed:
             going &= [k not in self.failed for k in lane.tolist()]
         return lane[going]
 
-    def _advance(self, tried: _Attempt, where: Array) -> None:
-        """Accept the attempt in the lanes at positions `where` of it."""
+    def _advance(self, tried: _Attempt, accepted: Array) -> None:
+        """Accept the attempt in the lanes at positions `accepted` of it."""
+        where = neighbours(accepted)
         lane, landing = tried.lane[where], tried.landing[where]
-        t, h = tried.t[where], tried.h[where]
-        if self.tableau.error_needs_last:
-            last = tuple(part[where] for part in tried.nodes[-1])
-            self._carry(lane, tried.slopes[-1, where], last)
+        t, h, y, slopes = tried.t[where], tried.h[where], tried.y[where], tried.slopes[:, where]
+        rows = neighbours(lane)
+        if self.needs_last:
+            self._carry(rows, slopes[-1], tuple(part[where] for part in tried.nodes[-1]))
         else:
             # On arrival, only the dense output asks for f(t + h, y+).
             needed = ~landing | (self.keep and self.tableau.dense_needs_last)
             if needed.any():
-                at = where[needed]
+                at = accepted[needed]
                 slope, node = self._evaluate(lane[needed], (t + h)[needed], tried.y_new[at])
                 tried.slopes[-1, at] = slope
                 self._carry(lane[needed], slope, node)
+                slopes = tried.slopes[:, where]
         if self.keep:
-            self._store(lane, t, h, tried.y[where], tried.slopes[:, where])
-        self.on_step(lane, t, h, tried.y[where], tried.slopes[:, where])
-        self.past_error[lane] = np.maximum(tried.error[where], SMALLEST_PAST_ERROR)
-        self.t[lane] = np.where(landing, self.right, t + h)
-        self.y[lane] = tried.y_new[where]
-        self.integral.accept(lane, where)
-        self.steps[lane] += 1
+            self._store(lane, t, h, y, slopes)
+        self.on_step(lane, t, h, y, slopes)
+        self.past_error[rows] = np.maximum(tried.error[where], SMALLEST_PAST_ERROR)
+        self.t[rows] = np.where(landing, self.right, t + h)
+        self.y[rows] = tried.y_new[where]
+        self.integral.accept(lane, accepted)
+        self.steps[rows] += 1
 
     def _store(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:
         """Keep the step's dense output, paying for the stages that only it needs."""
@@ -233,7 +238,7 @@ class RungeKuttaStepper:
             stage = y + increment(as_column(h, y), row, slopes)
             slope, _ = self._evaluate(lane, t + c * h, stage)
             slopes = np.concatenate([slopes, slope[None]])
-        flat = self.tableau.dense @ slopes.reshape(len(slopes), -1)
+        flat = self.tableau.dense.dot(slopes.reshape(len(slopes), -1))
         coefficients = np.concatenate([y[None], as_column(h, y) * flat.reshape(-1, *y.shape)])
         self.pieces.append((lane, t, h, coefficients.transpose(1, 0, 2)))
 

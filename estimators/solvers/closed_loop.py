@@ -9,6 +9,7 @@ from gradpareto.estimators.solvers.explicit.quadrature_variables import Quadratu
 from gradpareto.estimators.solvers.explicit.runge_kutta import RungeKuttaSolution, solve
 from gradpareto.estimators.solvers.explicit.step_control import Control
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.estimators.solvers.multistep.sketch import SIZE, sketch
 from gradpareto.systems import Array, Factors, Problem
 
 
@@ -38,9 +39,21 @@ def _sum_costs(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
     np.einsum("ksr,srm->krm", weights, np.stack([node[0] for node in nodes]), out=out)
 
 
-def theta_gradient(problem: Problem, controlled: bool) -> QuadratureVariables:
-    """Return the theta-gradient as the quadrature variables of an adjoint solve."""
-    return QuadratureVariables(problem.policy.size, problem.contract, controlled)
+def theta_gradient(
+    problem: Problem, controlled: bool, sketched: bool = False
+) -> QuadratureVariables:
+    """Return the theta-gradient as the quadrature variables of an adjoint solve.
+
+    If it is `sketched`, the error of a random projection counts in place of its own.
+    """
+    judged = QuadratureVariables(SIZE, _sum_sketches, controlled=True) if sketched else None
+    return QuadratureVariables(problem.policy.size, problem.contract, controlled, judged)
+
+
+def _sum_sketches(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
+    together = tuple(np.concatenate(parts) for parts in zip(*nodes, strict=True))
+    sketches = sketch(together).reshape(len(nodes), -1, SIZE)
+    np.einsum("ksr,srm->krm", weights, sketches, out=out)
 
 
 def solve_adjoint(

@@ -77,11 +77,12 @@ def solve(
 
 
 def _solution(stepper: RungeKuttaStepper, stops: Array, span: float) -> RungeKuttaSolution:
+    integral = stepper.integral()
     for lane in stepper.failed:
-        stepper.y[lane] = stepper.integral.value[lane] = np.nan
+        stepper.y[lane] = integral[lane] = np.nan
     return RungeKuttaSolution(
         y=stepper.y,
-        integral=stepper.integral.value,
+        integral=integral,
         stops=stops,
         pace=np.stack(stepper.paces),
         steps=stepper.steps,

@@ -7,6 +7,8 @@ Hairer, Norsett, Wanner (1993), II.1. Whoever walks through the stages evaluates
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array
 
@@ -21,7 +23,7 @@ def as_column(h: Array, y: Array) -> Array:
 
 def combine(weights: Array, slopes: Array) -> Array:
     """Return sum_j weights_j slopes_j of slopes (S, R, ...), as one matrix product: (R, ...)."""
-    return weights.dot(slopes.reshape(len(slopes), -1)).reshape(slopes.shape[1:])
+    return np.asarray(weights.dot(slopes.reshape(len(slopes), -1)).reshape(slopes.shape[1:]))
 
 
 def increment(h: Length, weights: Array, slopes: Array) -> Array:

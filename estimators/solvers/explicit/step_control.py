@@ -147,8 +147,7 @@ def first_step(
 
 
 def squares(control: Control, old: Array, new: Array, errors: Array) -> Array:
-    """Sum the squares (E, R) of scaled errors, as float64; `errors` (E, R, m) are scaled in place.
-    """
+    """Scale errors (E, R, m) in place, and return the sums of their squares (E, R), as float64."""
     errors /= control.scale(old, new)
     # A product of a row and a column is a dot product of BLAS, faster than `einsum`'s sum.
     return (errors[..., None, :] @ errors[..., None])[..., 0, 0].astype(float, copy=False)

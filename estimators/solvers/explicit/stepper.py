@@ -11,7 +11,8 @@ import numpy as np
 
 from gradpareto.estimators.solvers.explicit.dense_output import Piece
 from gradpareto.estimators.solvers.explicit.quadrature_variables import (
-    Integral,
+    HeldIntegral,
+    JudgedIntegral,
     QuadratureVariables,
     neighbours,
 )
@@ -53,12 +54,6 @@ class _Attempt:
     error: Array
 
 
-def _weights(tableau: Tableau, controlled: bool) -> Array:
-    """Return an integral's weights (K, s + 1) of the step, then those of controlled errors."""
-    step = np.pad(tableau.b, (0, 1))[None]
-    return step if tableau.error is None or not controlled else np.vstack([step, tableau.error])
-
-
 class RungeKuttaStepper:
     """All lanes between two attempts: their time, state, proposed step, slope and integrand."""
 
@@ -76,22 +71,29 @@ class RungeKuttaStepper:
         if control.adaptive and tableau.error is None:
             raise ValueError(f"{tableau.name} has no error estimate to adapt its steps by")
         tableau = tableau.astype(y0.dtype)
-        self.rhs, self.tableau, self.control, self.quadrature = rhs, tableau, control, quadrature
+        self.rhs, self.tableau, self.control = rhs, tableau, control
         self.path, self.keep, self.on_step = path, keep, on_step
         self.pieces: list[Piece] = []
         self.paces: list[Array] = []
         lanes = len(y0)
         self.t, self.y, self.h = np.zeros(lanes), y0.copy(), np.zeros(lanes)
         self.needs_last = tableau.error_needs_last
-        evaluated = tableau.stages + self.needs_last
         self.times = np.append(tableau.c[1:], [1.0] * self.needs_last)[:, None]
-        self.weights = _weights(tableau, control.adaptive and quadrature.controlled)[:, :evaluated]
-        self.integral = Integral(quadrature, lanes, len(self.weights) - 1, y0.dtype)
+        judged = quadrature.judged if control.adaptive else None
+        self.judged = None if judged is None else JudgedIntegral(judged, lanes, tableau)
+        self.held = None if judged is quadrature else HeldIntegral(quadrature, lanes, tableau.b)
         self.past_error = np.full(lanes, SMALLEST_PAST_ERROR)
         self.steps, self.attempts = np.zeros(lanes, dtype=int), np.zeros(lanes, dtype=int)
         self.failed: dict[int, str] = {}
         self.slope: Array = np.empty_like(self.y)
         self.node: Factors = ()
+
+    def integral(self) -> Array:
+        """Return the value (B, size) of the quadrature variables."""
+        if self.held is not None:
+            return self.held.value()
+        assert self.judged is not None
+        return self.judged.value
 
     def cross(self, left: float, right: float) -> None:
         """Bring every lane from time `left` to time `right`."""
@@ -124,22 +126,22 @@ class RungeKuttaStepper:
             store[lanes] = part
 
     def _first_step(self, active: Array) -> Array:
-        """Guess a first step from the state, and from the integral where that is controlled."""
+        """Guess a first step from the state, and from the integral where that is judged."""
         t, y, slope = self.t[active], self.y[active], self.slope[active]
-        controlled, width = self.quadrature.controlled, y.shape[1]
+        judged, width = self.judged, y.shape[1]
 
         def whole(slope: Array, node: Factors) -> Array:
-            if not controlled:
+            if judged is None:
                 return slope
-            both = np.empty((1, len(slope), width + self.quadrature.size), slope.dtype)
+            both = np.empty((1, len(slope), width + judged.size), slope.dtype)
             both[0, :, :width] = slope
-            self.quadrature.contract([node], np.ones((1, 1, 1), slope.dtype), both[..., width:])
+            judged.contract([node], np.ones((1, 1, 1), slope.dtype), both[..., width:])
             return np.asarray(both[0])
 
         def after(h: Array) -> Array:
             return whole(*self._evaluate(active, t + h, y + as_column(h, y) * slope))
 
-        start = np.hstack([y, self.integral.value[active]]) if controlled else y
+        start = y if judged is None else np.hstack([y, judged.value[active]])
         first = whole(slope, tuple(part[active] for part in self.node))
         probe = Probe(start, first, after)
         return self.control.first_step(self.right - self.left, self.tableau, probe)
@@ -153,7 +155,8 @@ class RungeKuttaStepper:
         column = as_column(h, y)
         slopes = np.empty((self.tableau.stages + 1, *y.shape), y.dtype)
         slopes[0] = self.slope[rows]
-        nodes: list[Factors] = [tuple(part[rows] for part in self.node)]
+        # A copy, because the integral may hold it longer than it is carried.
+        nodes: list[Factors] = [tuple(part[active] for part in self.node)]
         evaluate = self._at(active, t + self.times * h)
         for i, stage in stage_states(self.tableau, y, column, slopes, first=1):
             slopes[i], node = evaluate(i - 1, stage)
@@ -175,16 +178,16 @@ class RungeKuttaStepper:
         nodes: list[Factors],
     ) -> Array:
         """Try the step on the integral as well, and return the scaled error (R,) of both."""
-        self.integral.try_step(column[:, 0], nodes, self.weights)
         if not self.control.adaptive or self.tableau.error is None:
             return np.where(np.isfinite(y_new).all(axis=1), 0.0, np.nan)
         used = len(nodes)  # f(t + h, y+) among them or not
         flat = self.tableau.error[:, :used].dot(slopes[:used].reshape(used, -1))
         own = flat.reshape(-1, *y.shape) * column
         sums, components = squares(self.control, y, y_new, own), y.shape[1]
-        if self.quadrature.controlled:
-            sums += self.integral.squares(lane, self.control)
-            components += self.quadrature.size
+        if self.judged is not None:
+            self.judged.try_step(column[:, 0], nodes)
+            sums += self.judged.squares(lane, self.control)
+            components += self.judged.size
         return scaled_error(sums, components)
 
     def _settle(self, tried: _Attempt) -> Array:
@@ -204,7 +207,7 @@ class RungeKuttaStepper:
         self._give_up(lane[going], lane[np.isnan(tried.error)])
         if self.failed:
             going &= [k not in self.failed for k in lane.tolist()]
-        return lane[going]
+        return lane if np.count_nonzero(going) == len(lane) else lane[going]
 
     def _advance(self, tried: _Attempt, accepted: Array) -> None:
         """Accept the attempt in the lanes at positions `accepted` of it."""
@@ -212,6 +215,8 @@ class RungeKuttaStepper:
         lane, landing = tried.lane[where], tried.landing[where]
         t, h, y, slopes = tried.t[where], tried.h[where], tried.y[where], tried.slopes[:, where]
         rows = neighbours(lane)
+        if self.held is not None:
+            self.held.add(tried.lane, tried.h, tried.nodes, tried.error)
         if self.needs_last:
             self._carry(rows, slopes[-1], tuple(part[where] for part in tried.nodes[-1]))
         else:
@@ -229,7 +234,8 @@ class RungeKuttaStepper:
         self.past_error[rows] = np.maximum(tried.error[where], SMALLEST_PAST_ERROR)
         self.t[rows] = np.where(landing, self.right, t + h)
         self.y[rows] = tried.y_new[where]
-        self.integral.accept(lane, accepted)
+        if self.judged is not None:
+            self.judged.accept(lane, accepted)
         self.steps[rows] += 1
 
     def _store(self, lane: Array, t: Array, h: Array, y: Array, slopes: Array) -> None:

@@ -71,6 +71,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "online-dop853": Checkpointed(DOP853, online=True, tight=1e-9),
     "ctpg": Ctpg(TSIT5),
     "ctpg-seminorm": Ctpg(TSIT5, seminorm=True),
+    "ctpg-sketched": Ctpg(TSIT5, sketched=True),
     "ctpg-bs3": Ctpg(BS3, tight=1e-6),
     "ctpg-checkpointed": CheckpointedCtpg(TSIT5),
     "ctpg-dopri5": Ctpg(DOPRI5),

@@ -22,7 +22,9 @@ class Ctpg(Estimator):
     The parameter gradient is part of the backward solve's state (Eqs. 7 and 8), so its error
     estimate controls the step as well; it is kept in factors and contracted once a step. With
     `seminorm`, the adjoint alone controls the step (Kidger, Chen and Lyons 2021), because steps
-    that resolve an integrand also resolve its integral.
+    that resolve an integrand also resolve its integral. With `sketched`, the errors of a random
+    projection of the integral (`sketch`) stand for those of its P components, among which the step
+    control would have to form and scale each one.
 
     The `interpolant`, a name in INTERPOLANTS, stands for x(t) in the backward solve. No step
     control sees its error: one of lower order than the tableau's own leaves an error of h^order,
@@ -32,6 +34,7 @@ class Ctpg(Estimator):
     tableau: Tableau
     tight: float = 1e-10
     seminorm: bool = False
+    sketched: bool = False
     interpolant: str = "native"
 
     @property
@@ -45,13 +48,14 @@ class Ctpg(Estimator):
         order = min(tableau.order, reached)
         unseen = 1.0 if self.interpolant == "native" else order / (tableau.error_order + 1)
         seminorm = "; Kidger, Chen and Lyons 2021" if self.seminorm else ""
+        sketched = "; Pham and Pagh 2013" if self.sketched else ""
         return Declaration(
             knob="step" if tableau.error is None else "tolerance",
             tight=self.tight,
             calls_per_step=2 * tableau.stages,
             order=order,
             tolerance_exponent=min(1.0, unseen),
-            source="Ainsworth et al. 2021, Alg. 1" + seminorm,
+            source="Ainsworth et al. 2021, Alg. 1" + seminorm + sketched,
         )
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
@@ -69,7 +73,7 @@ class Ctpg(Estimator):
             times,
             self.tableau,
             control,
-            theta_gradient(problem, controlled=not self.seminorm),
+            theta_gradient(problem, not (self.seminorm or self.sketched), self.sketched),
             path=trajectory,
             lost=lost,
         )

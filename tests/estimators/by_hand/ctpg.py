@@ -36,6 +36,7 @@ def not_reading_last(stages: int, extra: int) -> ByHand:
 BY_HAND: dict[str, ByHand] = {
     "ctpg": reading_last(6),
     "ctpg-seminorm": reading_last(6),
+    "ctpg-sketched": reading_last(6),
     "ctpg-bs3": reading_last(3),
     "ctpg-dopri5": reading_last(6),
     "ctpg-dop853": not_reading_last(12, extra=3),

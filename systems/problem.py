@@ -168,7 +168,8 @@ class Problem:
         for S calls of `pullback`, and counts as one vector-Jacobian product for each stage and row,
         however it is realised. With few rows, the Jacobians of all stages are evaluated in one
         call, if `stages_at_once` says so; the products then differ from those of `pullback` by
-        rounding. Otherwise each product is a call of `pullback`.
+        rounding, and so may a lane's from batch to batch: by less than 1e-13 of themselves.
+        Otherwise each product is a call of `pullback`.
         """
         if self.stages_at_once(len(lane)) and len(t) >= LEAST_STAGES:
             return self.assembled(lane, t, x, c)

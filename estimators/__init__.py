@@ -1,6 +1,7 @@
 """The estimators of gradients, registered by name in ESTIMATORS."""
 
 from gradpareto.estimators.bptt import Bptt
+from gradpareto.estimators.bptt_adams import AdamsBptt
 from gradpareto.estimators.bptt_adaptive import AdaptiveBptt
 from gradpareto.estimators.checkpointing import Checkpointed
 from gradpareto.estimators.collocation import Collocation
@@ -61,6 +62,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "bptt-adaptive-tsit5": AdaptiveBptt(TSIT5),
     "bptt-adaptive-dop853": AdaptiveBptt(DOP853),
     "bptt-adaptive-vern9": AdaptiveBptt(VERN9, tight=1e-10),
+    "bptt-adams": AdamsBptt(),
     "aca-tsit5": AdaptiveBptt(TSIT5, replay=True),
     "aca-dop853": AdaptiveBptt(DOP853, replay=True),
     "symplectic-tsit5": AdaptiveBptt(TSIT5, replay=True, partner=True),

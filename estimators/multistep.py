@@ -11,7 +11,8 @@ import numpy as np
 from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
-from gradpareto.estimators.solvers.multistep.adams import AdamsSolution, solve
+from gradpareto.estimators.solvers.multistep.adams import solve
+from gradpareto.estimators.solvers.multistep.closed_loop import solve_forward
 from gradpareto.estimators.solvers.multistep.sketch import SIZE, sketch
 from gradpareto.estimators.solvers.multistep.step_point_quadrature import StepPointQuadrature
 from gradpareto.systems import Array, Factors, Problem
@@ -46,7 +47,8 @@ class Multistep(Estimator):
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
-        forward, width = self._forward(problem, x0, setting), x0.shape[1]
+        forward = solve_forward(problem, x0, setting, corrected=self.corrected)
+        width = x0.shape[1]
         x_end, loss = forward.y[:, :width], forward.y[:, width]
         if len(forward.failed) == len(x0):
             nothing = np.full((len(x0), problem.policy.size), np.nan, x0.dtype)
@@ -63,14 +65,9 @@ class Multistep(Estimator):
         start, times = problem.terminal_gradient(x_end), problem.segments[::-1]
         if not self.refined:
             start = np.hstack([start, np.zeros((len(x0), SIZE), start.dtype)])
+        control = Adaptive.from_tolerance(setting)
         backward = solve(
-            adjoint,
-            start,
-            times,
-            Adaptive.from_tolerance(setting),
-            path=path,
-            corrected=self.corrected,
-            lost=forward.failed,
+            adjoint, start, times, control, path=path, corrected=self.corrected, lost=forward.failed
         )
         quadrature = StepPointQuadrature(problem, backward, len(x0))
         if self.refined:
@@ -84,14 +81,3 @@ class Multistep(Estimator):
             steps=forward.steps + backward.steps,
             failed=backward.failed,
         )
-
-    def _forward(self, problem: Problem, x0: Array, setting: float) -> AdamsSolution:
-        """Solve for x and the running cost's integral, both in the error norm."""
-
-        def flow(lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
-            slope, cost = problem.flow(lane, t, y[:, :-1])
-            return np.column_stack([slope, cost]), ()
-
-        start = np.column_stack([x0, np.zeros(len(x0), x0.dtype)])
-        control, times = Adaptive.from_tolerance(setting), problem.segments
-        return solve(flow, start, times, control, corrected=self.corrected)

@@ -1,5 +1,7 @@
 """Adams' methods: the polynomials behind them, their order, and what their quadrature resolves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.polynomial import Polynomial
@@ -10,6 +12,7 @@ from gradpareto.estimators import ESTIMATORS
 from gradpareto.estimators.multistep import Multistep
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.multistep import adams
+from gradpareto.estimators.solvers.multistep.closed_loop import solve_forward
 from gradpareto.estimators.solvers.multistep.divided_differences import (
     MOST_NODES,
     basis_integrals,
@@ -253,3 +256,44 @@ def test_an_integral_that_all_but_vanishes_is_not_resolved() -> None:
         ESTIMATORS["multistep_adjoint"](counted, x0, 1e-4)
         spent.append(counted.meter.vjp_evals)
     assert (spent[0] < 1.5 * spent[1]).all()
+
+
+def test_the_discrete_adjoint_is_the_derivative_of_the_steps_taken_again() -> None:
+    """Truth: complex steps through the same lengths and orders, with weights made from moments.
+
+    A stop makes the solve start afresh; the orders reach 4, so that 1e-10 is far above rounding.
+    """
+    problem, x0 = TASKS["quadrotor"].problem("initial").sample(np.random.default_rng(0), 1)
+    problem = replace(problem, stops=(0.4 * problem.horizon,))
+    lane = np.zeros(1, dtype=int)
+    found = solve_forward(problem, x0, 1e-4, states=True)
+    assert found.order.max() >= 4
+
+    def weights(nodes: Array) -> Array:
+        powers = np.arange(len(nodes))
+        return np.linalg.solve(nodes ** powers[:, None], 1 / (powers + 1))
+
+    def loss(shift: Array) -> complex:
+        moved = problem.with_theta(problem.theta + shift[x0.shape[1] :])
+        y, times, slopes = np.append(x0[0] + shift[: x0.shape[1]], 0), [], []
+        for t, order, (at,) in zip(found.t, found.order, found.integrand[0], strict=True):
+            predicted = y
+            if not order:
+                times, slopes = [], []
+            else:
+                h, past = t - times[-1], np.array(times[: -order - 1 : -1])
+                back, last = (past - times[-1]) / h, slopes[: -order - 1 : -1]
+                predicted = y + h * weights(back) @ last
+            flow = moved.flow(lane, np.array([at]), predicted[None, :-1])
+            slope = np.concatenate([flow[0][0], flow[1]])
+            if order:
+                y = y + h * weights(np.append(1, back)) @ [slope, *last]
+            times.append(t)
+            slopes.append(slope)
+        return y[-1] + problem.terminal(y[None, :-1])[0]
+
+    estimate = ESTIMATORS["bptt-adams"](problem, x0, 1e-4)
+    assert estimate.loss[0] == pytest.approx(loss(np.zeros(estimate.gradient.shape[1])), rel=1e-12)
+    for direction in np.random.default_rng(1).standard_normal((3, estimate.gradient.shape[1])):
+        truth = loss(1e-30j * direction).imag / 1e-30
+        assert estimate.gradient[0] @ direction == pytest.approx(truth, rel=1e-10)

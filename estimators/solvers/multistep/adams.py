@@ -46,7 +46,8 @@ class AdamsSolution:
 
     y (B, m) is that at the last time, and NaN in the lanes that `failed`, which maps a lane to the
     reason; `steps` (B,) counts the accepted steps. The rows of `dense` are the nodes of all lanes:
-    lane (N,), t (N,), the integrand there, and `gap` (N,), the relative distance of the y at which
+    lane (N,), t (N,), the order (N,) of the step that led there, which is 0 at the beginning of a
+    segment, the integrand there, and `gap` (N,), the relative distance of the y at which
     it was evaluated from the corrected one. Those of one lane are in the order of the solve.
     """
 
@@ -55,6 +56,7 @@ class AdamsSolution:
     failed: dict[int, str]
     lane: Array
     t: Array
+    order: Array
     integrand: Factors
     gap: Array
     dense: NodeOutput
@@ -222,7 +224,7 @@ class AdamsStepper:
         going.rejections = np.where(accepted, 0, going.rejections + 1)
         best, growth = _best_order(errors, going.order, going.known, accepted)
         ceiling = np.where(accepted, GROW_MOST, SHRINK_LEAST)
-        wanted, proposed = h * np.clip(growth, SHRINK_MOST, ceiling), going.h
+        wanted, proposed = h * np.minimum(np.maximum(growth, SHRINK_MOST), ceiling), going.h
         # A step cut short to land says nothing against the longer one that was proposed.
         cut = accepted & (np.maximum(np.abs(h), np.abs(wanted)) < np.abs(proposed))
         going.h = np.where(cut, proposed, wanted)
@@ -247,7 +249,7 @@ class AdamsStepper:
         nodes = Nodes.sorting(lane * (len(stops) - 1) + segment, direction * t)
         integrand = tuple(np.concatenate(parts) for parts in zip(*self.integrands, strict=True))
         dense = NodeOutput(nodes, y, slope, stops, direction)
-        return AdamsSolution(self.y, steps, self.failed, lane, t, integrand, gap, dense)
+        return AdamsSolution(self.y, steps, self.failed, lane, t, order, integrand, gap, dense)
 
 
 def judge(errors: Array) -> Array:
@@ -272,4 +274,4 @@ def _best_order(errors: Array, order: Array, known: Array, accepted: Array) -> t
 
 def _norm(values: Array) -> Array:
     """Return the root mean square over the last axis, in the precision of the values."""
-    return np.asarray(np.sqrt(np.mean(values * values, axis=-1)))
+    return np.asarray(np.sqrt(np.einsum("rm,rm->r", values, values) / values.shape[1]))

@@ -45,6 +45,18 @@ def partial_weights(nodes: Array, integrals: Array) -> list[Array]:
     return found
 
 
+def first_weights(nodes: Array, upto: Array, count: Array) -> Array:
+    """Return weights (R, J) that integrate the polynomials through the first `count` (R,) nodes.
+
+    The integral is from 0 to `upto` (R,), of nodes (R, J).
+    """
+    chosen, weights = np.zeros(nodes.shape), partial_weights(nodes, basis_integrals(nodes, upto))
+    for number in np.unique(count[count > 0]).tolist():
+        rows = count == number
+        chosen[rows, :number] = weights[number - 1][:, rows].T
+    return chosen
+
+
 def scaled_differences(group: Array, time: Array, values: Array, count: int) -> tuple[Array, Array]:
     """Return divided differences over neighbouring nodes, times spans, and the spans.
 

@@ -1,4 +1,4 @@
-"""ctpg-adams, multistep_adjoint: one evaluation a step each way."""
+"""bptt-adams, ctpg-adams, multistep_adjoint: one evaluation a step each way."""
 
 from tests.estimators.by_hand.counting import ByHand, Count, Log
 
@@ -17,7 +17,13 @@ def corrected(log: Log) -> Count:
     return Count(f + log.accepted[0], vjp + log.accepted[1])
 
 
+# A pullback of each slope that a step reads: that of each step, and the first.
+def transposed(log: Log) -> Count:
+    return Count(2 + log.attempts[0], 1 + log.accepted[0])
+
+
 BY_HAND: dict[str, ByHand] = {
+    "bptt-adams": transposed,
     "ctpg-adams": corrected,
     "multistep_adjoint": multistep,
     "multistep_adjoint-corrected": corrected,

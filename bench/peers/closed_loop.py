@@ -12,10 +12,19 @@ Layers = tuple[tuple[Matrix, Vector], ...]
 
 @dataclass(frozen=True, eq=False)
 class ClosedLoop:
-    """A problem in a library; its constants, sizes and horizon are the problem's own."""
+    """A problem in a library; its constants, sizes and horizon are the problem's own.
+
+    Raises ValueError if the problem's system has no port.
+    """
 
     problem: Problem
     library: Library
+
+    def __post_init__(self) -> None:
+        kind = type(self.problem.system)
+        if kind not in PORTS:
+            known = ", ".join(ported.__name__ for ported in PORTS)
+            raise ValueError(f"{kind.__name__} has no port; those that have one are {known}")
 
     @property
     def _port(self) -> Port:

@@ -85,7 +85,7 @@ class Peer(Estimator):
     def ready(self, problem: Problem, samples: int, oracles: Oracles | None = None) -> Ready:
         """Compile it for a problem and a number of samples, 1 if it calls back `oracles`.
 
-        Raises KeyError if the problem's system has no port.
+        Raises ValueError if the problem's system has no port.
         """
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:

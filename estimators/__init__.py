@@ -23,6 +23,7 @@ from gradpareto.estimators.mccallum_foster import McCallumFoster
 from gradpareto.estimators.multistep import Multistep
 from gradpareto.estimators.neural_ode import NeuralOde
 from gradpareto.estimators.per_lane import PerLaneCtpg
+from gradpareto.estimators.picard_ladder import PicardLadder
 from gradpareto.estimators.reversible_heun import ReversibleHeun
 from gradpareto.estimators.richardson import Richardson
 from gradpareto.estimators.rollouts import Rollouts, gaussian, signs
@@ -122,6 +123,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "radau-3": Collocation(radau, stages=3, tight=0.02),
     "spectral": Collocation(gauss, tight=0.01, source=SNODE),
     "spectral-segments": Collocation(gauss, pieces=4, tight=0.01, source=SNODE),
+    "picard_ladder": PicardLadder(),
     "solve_bvp": SolveBvp(),
     "forward_backward_sweep": ForwardBackwardSweep(),
 }

@@ -7,11 +7,12 @@ import pytest
 import scipy
 
 from gradpareto.bench.run.meter import metered
-from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.estimators import ESTIMATORS, Estimator, picard_ladder
 from gradpareto.estimators.per_lane import PerLaneCtpg
 from gradpareto.estimators.solve_bvp import SolveBvp
 from gradpareto.estimators.solvers import gauss_quadrature
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
+from gradpareto.estimators.solvers.implicit import picard, windows
 from gradpareto.estimators.solvers.multistep import adams
 from gradpareto.estimators.solvers.multistep.step_point_quadrature import StepPointQuadrature
 from gradpareto.estimators.solvers.per_lane.scipy_solver import IMPLICIT_WITH_SPARSITY
@@ -60,7 +61,14 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
         seen.halved += len(marked)
         halve(self, marked, path)
 
-    judge, halve = adams.judge, StepPointQuadrature.halve
+    def swept(errors: Array) -> Array:
+        seen.sweeps[len(seen.attempts) - 1] += len(errors)
+        return converged(errors)
+
+    judge, halve, converged = adams.judge, StepPointQuadrature.halve, picard.judge
+    monkeypatch.setattr(picard, "judge", swept)
+    monkeypatch.setattr(windows, "judge", attempted)
+    monkeypatch.setattr(picard_ladder, "judge", attempted)
     monkeypatch.setattr(adams, "judge", attempted)
     monkeypatch.setattr(StepPointQuadrature, "halve", halved)
     monkeypatch.setattr(Adaptive, "factor", spied)

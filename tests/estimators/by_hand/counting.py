@@ -23,6 +23,8 @@ class Log:
     steps: list[int] = field(default_factory=list)
     """The accepted steps of each sample, as the estimate has them."""
     intervals: int = 0
+    sweeps: list[int] = field(default_factory=lambda: [0, 0])
+    """Sweeps of Picard's iteration on all of its nodes, after the first such, each way."""
     halved: int = 0
     """Intervals over which a quadrature asked for another node."""
 

@@ -6,11 +6,15 @@ Here y[n_0, ..., n_j] are the divided differences of the values y at the nodes (
 Wanner 1993, III.5, there by recursion).
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from gradpareto.systems import Array
 
 MOST_NODES = 14
+FEW = 16
+"""For fewer rows than this, one call is quicker than one for each node."""
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(MOST_NODES // 2 + 1)
 
 
@@ -23,10 +27,17 @@ def basis_integrals(nodes: Array, upto: Array) -> Array:
     if count > MOST_NODES:
         raise ValueError(f"the integrals are exact up to {MOST_NODES} nodes, not {count}")
     s = np.multiply.outer(0.5 + 0.5 * _POINTS, upto)
-    factors = np.ones((len(s), *nodes.shape))
-    np.subtract(s[:, :, None], nodes[:, :-1], out=factors[:, :, 1:])
-    products = np.multiply.accumulate(factors, axis=2)
-    return np.asarray(np.einsum("q,qrj->rj", 0.5 * _WEIGHTS, products) * upto[:, None])
+    if len(upto) < FEW:
+        factors = np.ones((len(s), *nodes.shape))
+        np.subtract(s[:, :, None], nodes[:, :-1], out=factors[:, :, 1:])
+        products = np.multiply.accumulate(factors, axis=2)
+        return np.asarray(np.einsum("q,qrj->rj", 0.5 * _WEIGHTS, products) * upto[:, None])
+    # Products of whole rows are vectorised, which an accumulation is not.
+    products = np.ones((count, *s.shape))
+    np.subtract(s, nodes.T[:-1, None], out=products[1:])
+    for before, own in pairwise(products):
+        np.multiply(own, before, out=own)
+    return np.asarray((np.einsum("q,jqr->jr", 0.5 * _WEIGHTS, products) * upto).T)
 
 
 def partial_weights(nodes: Array, integrals: Array) -> list[Array]:

@@ -21,6 +21,8 @@ Positive weights add up to 1 interval, those of Adams and Moulton of order 8 to 
 """
 FAR = 1e3
 """A short segment is padded with nodes this number of intervals away."""
+AT_ONCE = 1024
+"""The intervals whose rules are chosen together: what they take stays in the cache."""
 _ENDS = np.arange(2, MOST_NODES - 1, 2)
 _COLUMN = np.arange(MOST_NODES)
 
@@ -110,6 +112,14 @@ class Nodes:
         weights alternate in sign and multiply the errors of the values: a sum of absolute weights
         above MUCH_WEIGHT lengths of the interval counts against such a number.
         """
+        parts = [
+            self._rule(values, interval[start : start + AT_ONCE])
+            for start in range(0, len(interval) or 1, AT_ONCE)
+        ]
+        return CompositeRule(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _rule(self, values: Array, interval: Array) -> tuple[Array, Array, Array, Array]:
+        """Return the fields of a `CompositeRule` for a few intervals."""
         index, fraction, count, length = self.near(interval)
         read = np.zeros(len(self.time), dtype=bool)
         read[index] = True
@@ -126,7 +136,7 @@ class Nodes:
         chosen = np.zeros((MOST_NODES, len(interval)))
         for end in np.unique(used):
             chosen[:end, used == end] = weights[end - 1][:, used == end]
-        return CompositeRule(used, error, self.row[index], chosen.T * length[:, None])
+        return used, error, self.row[index], chosen.T * length[:, None]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from gradpareto.estimators.mali import Mali
 from gradpareto.estimators.mccallum_foster import McCallumFoster
 from gradpareto.estimators.multistep import Multistep
 from gradpareto.estimators.neural_ode import NeuralOde
+from gradpareto.estimators.newton_picard import NewtonPicard
 from gradpareto.estimators.per_lane import PerLaneCtpg
 from gradpareto.estimators.picard_ladder import PicardLadder
 from gradpareto.estimators.reversible_heun import ReversibleHeun
@@ -124,6 +125,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "spectral": Collocation(gauss, tight=0.01, source=SNODE),
     "spectral-segments": Collocation(gauss, pieces=4, tight=0.01, source=SNODE),
     "picard_ladder": PicardLadder(),
+    "newton_picard": NewtonPicard(),
     "solve_bvp": SolveBvp(),
     "forward_backward_sweep": ForwardBackwardSweep(),
 }

@@ -28,6 +28,8 @@ def one_of_a_class(names: list[str]) -> list[str]:
 QUADROTOR = ("quadrotor", "initial")
 ROUNDING = 2e-14
 MOST_STEPS = 128
+UNSEEN = 0.075
+"""The share of an order that may not show: a high one's error is at rounding on finer meshes."""
 
 
 def floor(estimator: Estimator) -> float:
@@ -55,8 +57,9 @@ def test_observed_order_is_the_nominal_one(
         steps *= 2
     usable = [error for error in errors if error > floor(estimator)]
     observed = np.log2(usable[-3] / usable[-1]) / 2
-    assert estimator.declares.order is not None
-    assert estimator.declares.order - 0.3 <= observed <= estimator.declares.order + 0.6, errors
+    order = estimator.declares.order
+    assert order is not None
+    assert order - max(0.3, UNSEEN * order) <= observed <= order + 0.6, errors
 
 
 @pytest.mark.parametrize("name", one_of_a_class(BY_TOLERANCE))

@@ -29,7 +29,10 @@ class Stages(Protocol):
         """Return df/dx (R, s, d, d) at the stages."""
 
     def inverse(self, blocks: Array) -> Array:
-        """Return the inverse of 1 - dg/dz (R, s d, s d), from df/dx (R, s, d, d)."""
+        """Return an array (R, ...) that holds the inverse of 1 - dg/dz, from df/dx (R, s, d, d)."""
+
+    def correction(self, frozen: "Frozen", residual: Array) -> Array:
+        """Return (1 - dg/dz)^-1 residual (R, s, d), where `frozen` is of these lanes alone."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +42,36 @@ class Frozen:
     blocks: Array
     inverse: Array
 
+    def of(self, lanes: Array | slice) -> "Frozen":
+        """Return those of some lanes."""
+        return Frozen(self.blocks[lanes], self.inverse[lanes])
+
 
 def simplified_newton(
-    stages: Stages, z: Array, frozen: Frozen, patience: int, tolerance: float | None = None
+    stages: Stages,
+    z: Array,
+    frozen: Frozen,
+    patience: int,
+    tolerance: float | None = None,
+    iterations: int = MOST_ITERATIONS,
 ) -> tuple[Array, Frozen, Array]:
     """Solve from the guess z (B, s, d) and with a frozen matrix.
 
     Return the solution, the matrix last used, and which lanes failed (B,). Each lane ends, and
     renews its matrix, by itself: when at the present rate it would go on for more than `patience`
-    further iterations (a renewal costs d of them). The relative tolerance defaults to that of
-    rounding.
+    further iterations (a renewal costs d of them). The tolerance is rounding's if None.
     """
     z, given = z.copy(), frozen
     tolerance = ROUNDINGS * float(np.finfo(z.dtype).eps) if tolerance is None else tolerance
     failed = ~(_finite(frozen.inverse) & _finite(z))
-    before = np.full(len(z), np.nan)
-    active = np.flatnonzero(~failed)
-    for iteration in range(MOST_ITERATIONS):
+    before, active = np.full(len(z), np.nan), np.flatnonzero(~failed)
+    for iteration in range(iterations):
         if not len(active):
             return z, frozen, failed
         # A slice makes views, where the active lanes would be copied.
         rows = slice(None) if len(active) == len(z) else active
         residual, scale = stages.residual(active, z[rows])
-        step = _apply(frozen.inverse[rows], residual)
+        step = stages.correction(frozen.of(rows), residual)
         size, limit, last = largest(step), tolerance * scale, before[rows]
         slow = _slow(size, last, limit, patience) if iteration else np.zeros(len(size), bool)
         if slow.any():
@@ -69,7 +79,7 @@ def simplified_newton(
             frozen = _own(frozen) if frozen is given else frozen
             frozen.blocks[renewed] = stages.jacobian(renewed, z[renewed])
             frozen.inverse[renewed] = stages.inverse(frozen.blocks[renewed])
-            step[slow] = _apply(frozen.inverse[renewed], residual[slow])
+            step[slow] = stages.correction(frozen.of(renewed), residual[slow])
             size[slow] = largest(step[slow])
         z[rows] += step
         failed[rows] = ~np.isfinite(size)
@@ -100,13 +110,10 @@ def _slow(size: Array, before: Array, limit: Array, patience: int) -> Array:
         return np.asarray(large & ((rate >= 1) | (to_come > patience)))
 
 
-def _apply(inverse: Array, residual: Array) -> Array:
-    return np.asarray(inverse @ residual.reshape(len(residual), -1, 1)).reshape(residual.shape)
-
-
 def _finite(arrays: Array) -> Array:
     """Tell which arrays (R,) have finite row sums: the entries of these are finite too."""
-    return np.asarray(np.isfinite(arrays.sum(axis=2)).all(axis=1))
+    sums = arrays.sum(axis=-1).reshape(len(arrays), -1)
+    return np.asarray(np.isfinite(sums).all(axis=1))
 
 
 def largest(z: Array) -> Array:

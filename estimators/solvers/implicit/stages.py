@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from gradpareto.estimators.solvers.implicit.simplified_newton import largest
+from gradpareto.estimators.solvers.implicit.simplified_newton import Frozen, largest
 from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau
 from gradpareto.systems import Array, Factors, Problem
 
@@ -54,6 +54,9 @@ class StageEquations:
         coupling = np.einsum("ki,ripq->rkpiq", self.a, blocks).reshape(count, stages * width, -1)
         return inverses(np.eye(stages * width, dtype=blocks.dtype) - coupling)
 
+    def correction(self, frozen: Frozen, residual: Array) -> Array:
+        return product(frozen.inverse, residual)
+
     def rows(self, lanes: Array, z: Array) -> tuple[Array, Array, Array]:
         """Return an oracle's arguments lane, time and state (R s, d), for z (R, s, d)."""
         if len(lanes) == len(self.x):
@@ -88,20 +91,10 @@ class AdjointStageEquations:
         lane, t, x = step.rows(lanes, self.increments[own])
         costs = for_each(lanes, step.weights)
         gx, factors = step.problem.pullback(lane, t, x, slopes.reshape(x.shape), costs)
-        self._keep(own, tuple(part.reshape(*z.shape[:2], -1) for part in factors))
+        found = tuple(part.reshape(*z.shape[:2], -1) for part in factors)
+        self.factors = merged(self.factors, lanes, len(self.direct), found)
         gx = gx.reshape(z.shape)
         return gx - z, np.maximum(np.maximum(largest(gx), largest(z)), self._size[own])
-
-    def _keep(self, own: Array | slice, factors: Factors) -> None:
-        """Keep the factors of the lanes at `own`; those of all lanes stay as they are."""
-        if isinstance(own, slice):
-            self.factors = factors
-            return
-        if not self.factors:
-            whole = self.increments.shape[:2]
-            self.factors = tuple(np.full((*whole, f.shape[2]), np.nan, f.dtype) for f in factors)
-        for kept, found in zip(self.factors, factors, strict=True):
-            kept[own] = found
 
     @cached_property
     def _size(self) -> Array:
@@ -112,6 +105,24 @@ class AdjointStageEquations:
 
     def inverse(self, blocks: Array) -> Array:
         return self.step.inverse(blocks).transpose(0, 2, 1)
+
+    def correction(self, frozen: Frozen, residual: Array) -> Array:
+        return product(frozen.inverse, residual)
+
+
+def product(matrices: Array, z: Array) -> Array:
+    """Multiply matrices (R, s d, s d) by z (R, s, d)."""
+    return np.asarray(matrices @ z.reshape(len(z), -1, 1)).reshape(z.shape)
+
+
+def merged(kept: Factors, lanes: Array, count: int, found: Factors) -> Factors:
+    """Return the kept factors (B, s, m), with those found for some of the `count` = B lanes."""
+    if len(lanes) == count:
+        return found
+    kept = kept or tuple(np.full((count, *part.shape[1:]), np.nan, part.dtype) for part in found)
+    for whole, part in zip(kept, found, strict=True):
+        whole[lanes] = part
+    return kept
 
 
 def for_each(lanes: Array, values: Array) -> Array:

@@ -90,7 +90,8 @@ def test_the_order_declared_is_observed(name: str) -> None:
     """Truth: errors against a certified gradient, over the step or, for a tolerance, over calls.
 
     A method of high order takes only a dozen steps, and its first and last are not chosen by the
-    tolerance, so that the slope over the calls is steeper than the order.
+    tolerance, so that the slope over the calls is steeper than the order. Beyond order 10, errors
+    are at rounding before a step is so short that they fall with the order alone.
     """
     estimator = ESTIMATORS[name]
     order = estimator.declares.order
@@ -100,7 +101,9 @@ def test_the_order_declared_is_observed(name: str) -> None:
         estimator = replace(estimator, tight=1e-6)  # type: ignore[type-var]
     found = traits.observed_order(estimator)
     steeper = order / 2 if order > 5 else 1.5
-    low, high = (0.3, 0.6) if estimator.declares.knob == "step" else (0.5, steeper)
+    by_step = estimator.declares.knob == "step"
+    low = 0.3 if by_step else 0.5
+    high = 0.6 if by_step and order <= 10 else steeper
     assert order - low <= found <= order + high
 
 

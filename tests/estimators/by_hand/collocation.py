@@ -15,4 +15,6 @@ BY_HAND: dict[str, ByHand] = {
     "radau-3": collocation(3 * N),
     "spectral": collocation(N),
     "spectral-segments": collocation(4 * 2),  # N / 4 nodes a segment, rounded up
+    # Forward, 2 nodes of each window come first, and then its 6.
+    "newton_picard": lambda log: Count(2 * (2 + 6) * N, 2 * 6 * N, D),
 }

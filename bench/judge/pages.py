@@ -16,13 +16,20 @@ import pandas as pd
 
 from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.table import markdown, markdown_fewest, summarise
+from gradpareto.bench.judge.time_tables import growth_markdown, overhead_markdown, peers_sentence
 from gradpareto.bench.judge.verdict import Verdict, judge_all
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.systems import TASKS
 from gradpareto.whole_file import write_whole
 
 BLOCK = re.compile(r"(<!-- ([^:>]+): [^>]*-->\n).*?(<!-- /\2 -->)", flags=re.DOTALL)
-PAGES = ("README.md", "results/verdicts.md", "results/field.md", "results/findings.md")
+PAGES = (
+    "README.md",
+    "results/verdicts.md",
+    "results/field.md",
+    "results/findings.md",
+    "results/time.md",
+)
 FIGURES = range(2, 8)
 MATCHED = "evals_1e-06"
 """The column of evaluations that sentences compare: those for a relative error of 1e-6."""
@@ -137,7 +144,18 @@ def blocks(results: Path) -> dict[str, str]:
         path = results / f"figure{number}" / "findings.txt"
         lines = path.read_text(encoding="utf-8").splitlines()
         said[f"figure {number}"] = "\n".join(f"- {line}" for line in lines)
-    return said
+    return said | timed(results)
+
+
+def timed(results: Path) -> dict[str, str]:
+    """Return {name: text} of the blocks of results/time.md."""
+    return {
+        "fast": peers_sentence(pd.read_csv(results / "peers" / "ratios.csv")),
+        "peers": (results / "peers" / "ratios.md").read_text(encoding="utf-8"),
+        "tolerances": (results / "peers" / "tolerances.md").read_text(encoding="utf-8"),
+        "overhead": overhead_markdown(pd.read_csv(results / "overhead" / "overhead.csv")),
+        "growth": growth_markdown(pd.read_csv(results / "growth" / "exponents.csv")),
+    }
 
 
 def filled(page: str, texts: Mapping[str, str]) -> str:

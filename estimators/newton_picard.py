@@ -41,7 +41,7 @@ class NewtonPicard(Estimator):
     many windows together. The backward pass takes all windows at once, since it is linear.
 
     Picard's iteration over a window limits its length where the system is stiff. All is computed in
-    float64, because in float32 the corrections of a whole trajectory end above rounding.
+    float64: in float32 the gradient on the cart-pole was less accurate than rounding explains.
     """
 
     stages: int = 6

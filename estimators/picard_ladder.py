@@ -41,6 +41,7 @@ class PicardLadder(Estimator):
         return Declaration(
             knob="tolerance",
             tight=self.tight,
+            iterative=True,
             source="Micalizzi and Torlo 2023; Bai and Junkins 2011",
         )
 

@@ -42,14 +42,13 @@ CANDIDATES = (
     "bptt-tsit5",
     "bptt-dop853",
     "bptt-adaptive-tsit5",
-    "bptt-adaptive-dop853",
     "gauss_adjoint",
     "gauss_adjoint-dop853",
-    "ctpg",
-    "ctpg-seminorm",
+    "ctpg-sketched",
     "spectral",
-    "gauss_legendre-2",
     "gauss_legendre-4",
+    "picard_ladder",
+    "newton_picard",
 )
 """The estimators that can be the fastest at some batch and error."""
 DEFAULT = Path("results/runs/peers")

@@ -138,7 +138,7 @@ class Collocation(Estimator):
             blocks = _newton(coarse, guess, blocks, COARSE_TOLERANCE).blocks
             fine = span.step(problem, self.family(count), x)
             guess = coarse.at(fine.tableau.c)
-            values = coarse.tableau.values_at(fine.tableau.c).astype(fine.a.dtype)
+            values = coarse.tableau.values(fine.tableau.c).astype(fine.a.dtype)
             blocks, coarse = np.einsum("ki,ripq->rkpq", values, blocks), fine
         found = _newton(coarse, guess, blocks)
         return replace(found, inverse=None)  # it is as large as all else that is kept

@@ -19,6 +19,12 @@ the steps control the gradient's error, that does not show; a poor interpolant's
 share of itself off."""
 
 
+def largest_difference(estimator: Estimator, setting: float) -> float:
+    """The relative difference that rounding may make to a lane whose batch is another."""
+    exponent = estimator.declares.tolerance_exponent
+    return 1e-9 if exponent == 1 else SAME_MESH * setting**exponent
+
+
 @on_presets("name", ESTIMATORS)
 def test_a_lane_alone_is_the_lane_in_the_batch(
     estimator: Estimator, preset: tuple[str, str], short: Callable
@@ -29,8 +35,7 @@ def test_a_lane_alone_is_the_lane_in_the_batch(
     x0 = DIFFICULTY * x0
     settings = {"step": problem.horizon / 7, "tolerance": TOLERANCE, "rollouts": 4}
     setting = settings[estimator.declares.knob]
-    exponent = estimator.declares.tolerance_exponent
-    bound = 1e-9 if exponent == 1 else SAME_MESH * setting**exponent
+    bound = largest_difference(estimator, setting)
     batch = metered(problem, len(x0))
     together = estimator(batch, x0, setting)
     for k in range(len(x0)):

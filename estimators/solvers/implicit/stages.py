@@ -25,10 +25,14 @@ class StageEquations:
     ) -> None:
         self.problem, self.tableau, self.t, self.h, self.x = problem, tableau, t, h, x
         precision = np.finfo(x.dtype).dtype
-        self.a = (h * tableau.a).astype(precision)
         self.weights = (h * tableau.b).astype(precision)
         self.slopes = np.full((len(x), len(t), x.shape[1]), np.nan, x.dtype)
         self.costs = np.full((len(x), len(t)), np.nan, x.dtype)
+
+    @property
+    def a(self) -> Array:
+        """The matrix h a (s, s), which is computed when asked for: of many nodes it is large."""
+        return (self.h * self.tableau.a).astype(self.weights.dtype)
 
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
         own = slice(None) if len(lanes) == len(self.x) else lanes

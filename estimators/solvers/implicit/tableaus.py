@@ -15,8 +15,9 @@ import scipy
 
 from gradpareto.systems import Array
 
-KEPT = 64
-"""The number of matrices that are kept for points at which polynomials are evaluated again."""
+FEW, KEPT = 16, 64
+"""A tableau of few nodes evaluates its polynomials at the same points again and again: this number
+of matrices is kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,22 +65,26 @@ class CollocationTableau:
         return integrals @ self.expansion
 
     def integrals_at(self, at: Array) -> Array:
-        """Return `integrals` at points (m,) that come up again and again: they are kept."""
+        """Return `integrals` at points (m,), kept for the next time if there are few nodes."""
+        if len(self.c) > FEW:
+            return self.integrals(at)
         return _kept_integrals(self, at.tobytes())
 
     def values_at(self, at: Array) -> Array:
-        """Return `values` at points (m,) that come up again and again: they are kept."""
+        """Return `values` at points (m,), kept for the next time if there are few nodes."""
+        if len(self.c) > FEW:
+            return self.values(at)
         return _kept_values(self, at.tobytes())
-
-
-@lru_cache(maxsize=KEPT)
-def _kept_integrals(tableau: CollocationTableau, at: bytes) -> Array:
-    return tableau.integrals(np.frombuffer(at))
 
 
 @lru_cache(maxsize=KEPT)
 def _kept_values(tableau: CollocationTableau, at: bytes) -> Array:
     return tableau.values(np.frombuffer(at))
+
+
+@lru_cache(maxsize=KEPT)
+def _kept_integrals(tableau: CollocationTableau, at: bytes) -> Array:
+    return tableau.integrals(np.frombuffer(at))
 
 
 def _legendre(at: Array, count: int) -> Array:

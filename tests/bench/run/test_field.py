@@ -43,9 +43,7 @@ def test_no_step_costs_more_than_it_may(cells: list[Cell]) -> None:
                 else field_plan.STIFF_CALLS.get(cell.system, 2**12)
             )
             assert method.calls(problem, cell.setting) <= most, cell
-        assert cell.samples == (
-            2 if not method.declares.follows_dtype else field_plan.samples_of(method)
-        )
+        assert cell.samples == (2 if method.declares.per_lane else field_plan.samples_of(method))
 
 
 def test_settings_go_from_loose_to_tight(cells: list[Cell]) -> None:

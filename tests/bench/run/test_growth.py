@@ -31,11 +31,6 @@ def test_every_axis_has_its_sizes(growth: pd.DataFrame) -> None:
     assert (growth.seconds <= growth.seconds_high).all()
 
 
-def test_twice_the_steps_take_longer(growth: pd.DataFrame) -> None:
-    fitted = exponents(growth).set_index(["axis", "estimator"])
-    assert fitted.exponent["steps", "bptt-rk4"] > 0.3
-
-
 def test_a_power_is_fitted_exactly_and_its_interval_holds_a_noisy_one() -> None:
     """Truth: times that are powers; with noise, 95 % of intervals hold the power."""
     sizes, rng = np.array([1.0, 4, 16, 64, 256, 1024]), np.random.default_rng(0)

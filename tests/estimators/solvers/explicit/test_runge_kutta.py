@@ -13,6 +13,7 @@ from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import RK4, TABLEAUS, Tableau
 from gradpareto.estimators.solvers.right_hand_side import RightHandSide
 from gradpareto.systems import TASKS, Array, Factors
+from tests.estimators.test_lanes import largest_difference
 
 ADAPTIVE = [name for name, tableau in TABLEAUS.items() if tableau.error is not None]
 FREQUENCY = np.array([0.3, 1.0, 5.0])
@@ -298,8 +299,9 @@ def test_a_diverging_sample_does_not_take_the_batch_with_it(
     x0 = np.array([[0.5, -0.3], [1e200, 1e200]])
     setting = {"step": 0.5, "tolerance": 1e-3, "rollouts": 4}[estimator.declares.knob]
     both, one = estimator(problem, x0, setting), estimator(problem, x0[:1], setting)
-    np.testing.assert_allclose(both.grad_x0[0], one.grad_x0[0], rtol=1e-9)
-    np.testing.assert_allclose(both.grad_theta[0], one.grad_theta[0], rtol=1e-9)
+    bound = largest_difference(estimator, setting)
+    np.testing.assert_allclose(both.grad_x0[0], one.grad_x0[0], rtol=bound)
+    np.testing.assert_allclose(both.grad_theta[0], one.grad_theta[0], rtol=bound)
     assert 0 not in both.failed
     beyond = np.r_[both.loss[1], both.grad_theta[1]]
     assert 1 in both.failed or not np.isfinite(beyond).all()

@@ -13,7 +13,7 @@ from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.implicit.picard import Iterated, Polynomial, iterate, judge
 from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau, gauss
-from gradpareto.estimators.solvers.implicit.windows import Window, Windows
+from gradpareto.estimators.solvers.implicit.windows import Window, WindowStepper
 from gradpareto.estimators.solvers.mesh import inside
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
 from gradpareto.systems import Array, Factors, Problem
@@ -48,7 +48,7 @@ class PicardLadder(Estimator):
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
         x0 = x0.astype(np.result_type(x0, problem.theta), copy=False)
         control = Adaptive.from_tolerance(setting)
-        forward = Windows(problem, x0, control, self.ladder, self.sweeps)
+        forward = WindowStepper(problem, x0, control, self.ladder, self.sweeps)
         for ends in pairwise(problem.segments):
             forward.cross(*ends)
         steps = np.array([2 * len(windows) for windows in forward.kept])
@@ -65,7 +65,7 @@ class _Back:
     """All lanes on their way back over their windows, `adjoint` (B, d) being their cotangents."""
 
     def __init__(
-        self, problem: Problem, forward: Windows, control: Adaptive, ladder: tuple[int, ...]
+        self, problem: Problem, forward: WindowStepper, control: Adaptive, ladder: tuple[int, ...]
     ) -> None:
         self.problem, self.control, self.ladder = problem, control, ladder
         self.adjoint, self.kept = problem.terminal_gradient(forward.x), forward.kept

@@ -43,7 +43,7 @@ class Window:
     states: Array
 
 
-class Windows:
+class WindowStepper:
     """All lanes on their way forward, x (B, d) being their states.
 
     `kept` has the windows of each lane, `failed` maps a lane that was given up to the reason, and

@@ -1,5 +1,7 @@
 """The figure of how the time of a gradient grows."""
 
+from math import ceil
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -20,8 +22,10 @@ def growth_figure(growth: pd.DataFrame) -> Figure:
     Bars are quartiles.
     """
     axes_names = list(growth.axis.unique())
-    with sheet(10.5, 4.2 * -(-len(axes_names) // 2)) as figure:
-        panels = figure.subplots(-(-len(axes_names) // 2), min(2, len(axes_names)), squeeze=False)
+    columns = min(2, len(axes_names))
+    rows = ceil(len(axes_names) / columns)
+    with sheet(10.5, 4.2 * rows) as figure:
+        panels = figure.subplots(rows, columns, squeeze=False)
         for axes, axis in zip(panels.flat, axes_names, strict=False):
             for name, own in growth[growth.axis == axis].groupby("estimator", sort=False):
                 bars = own.seconds - own.seconds_low, own.seconds_high - own.seconds

@@ -29,7 +29,7 @@ class Setup:
     the system's; with `growth` it grows to that, and with `decay` the rate falls. `settings` maps
     estimators to their settings; those of others come from `setting_of`.
 
-    Raises ValueError if the horizon is not positive, or grows from beyond its whole.
+    Raises ValueError if the horizon grows from beyond its whole.
     """
 
     system: System

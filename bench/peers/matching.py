@@ -11,7 +11,7 @@ from gradpareto.bench.run.samples import Samples
 from gradpareto.estimators import Estimator
 
 STRIDE, BISECTIONS = 2, 4
-"""Of the settings from loose to tight each second is tried, and the interval between one that
+"""Each second of the settings from loose to tight is tried, and the interval between one that
 misses an error and the next is halved this often."""
 MOST_SECONDS = 6.0
 """No finer setting is tried when the samples take longer than this."""

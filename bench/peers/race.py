@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from gradpareto.bench.peers.peer import Ready
-from gradpareto.bench.run.overhead import Spread
+from gradpareto.bench.run.overhead import Spread, seconds_of
 from gradpareto.bench.run.samples import Samples
 from gradpareto.estimators import Estimator
 from gradpareto.systems import Array
@@ -16,7 +17,7 @@ SLOWER = 2.0
 """A contender that takes longer than the fastest of its side by this factor is timed no further."""
 LEAST_ROUNDS, MOST_ROUNDS = 7, 64
 FEW = 4
-"""What takes samples one by one is timed first on at most this number of them."""
+"""A contender that takes samples one by one is timed first on at most this number of them."""
 LONG = 0.5
 """Seconds beside which those that a first call takes to warm up are few."""
 
@@ -53,11 +54,11 @@ class Race:
 
     def spread(self, name: str) -> Spread:
         """Return the quartiles of a contender's seconds."""
-        return _quartiles(self._column(name))
+        return Spread.of(self._column(name))
 
     def ratio(self, name: str, other: str) -> Spread:
         """Return the quartiles of the ratio of two contenders' seconds, round by round."""
-        return _quartiles(self._column(name) / self._column(other))
+        return Spread.of(self._column(name) / self._column(other))
 
     def fastest(self, is_peer: bool) -> Contender | None:
         """Return the contender of a side with the smallest median, if the side has one."""
@@ -103,10 +104,4 @@ def first_seconds(one: Contender, samples: Samples, lanes: int) -> float:
 
 def _seconds(one: Contender, samples: Samples, lanes: int, first: int) -> float:
     problem, x0 = samples.batch(lanes, first)
-    start = time.perf_counter()
-    one.estimator(problem, x0, one.setting)
-    return time.perf_counter() - start
-
-
-def _quartiles(values: Array) -> Spread:
-    return Spread(*np.quantile(values, (0.25, 0.5, 0.75)).tolist())
+    return seconds_of(partial(one.estimator, problem, x0, one.setting))

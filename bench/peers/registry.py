@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from gradpareto.bench.peers.peer import Peer
 
 LIBRARIES = ("casadi", "diffrax", "jax")
-"""What the extra `peers` installs."""
+"""The libraries that the extra `peers` installs."""
 PREFIX = "peer:"
 PEERS = {
     f"{PREFIX}{peer.replace('_', '-')}": (f"gradpareto.bench.peers.{module}", peer)

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy.stats import linregress, t
 
 from gradpareto.bench.run.attempt import attempt
+from gradpareto.bench.run.overhead import Spread
 from gradpareto.bench.run.report import Report
-from gradpareto.bench.run.samples import Samples
+from gradpareto.bench.run.samples import drawn
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import TASKS, Policy, Problem
 from gradpareto.systems.heat import Heat
@@ -60,10 +61,6 @@ class _Point:
     steps: int = STEPS
     tolerance: float = TOLERANCE
     size: float | None = None
-
-    def samples(self) -> Samples:
-        problem, x0 = self.problem.sample(np.random.default_rng(0), SAMPLES)
-        return Samples(problem, x0, np.empty((0, 0)))
 
     def setting(self, estimator: Estimator) -> float:
         knob = estimator.declares.knob
@@ -115,12 +112,12 @@ POINTS: Mapping[str, Callable[[int], _Point]] = {
     "parameters": _by_parameters,
     "dimension": _by_dimension,
 }
-"""What is timed at a size, by axis."""
+"""The functions that make what is timed at a size, by axis."""
 
 
 def _time(axis: str, name: str, point: _Point) -> Growth | None:
     """Time gradients of a batch, each of other samples; None if the estimator fails."""
-    estimator, samples = ESTIMATORS[name], point.samples()
+    estimator, samples = ESTIMATORS[name], drawn(point.problem, SAMPLES, seed=0)
     setting = point.setting(estimator)
     times: list[float] = []
     steps: list[float] = []
@@ -134,8 +131,8 @@ def _time(axis: str, name: str, point: _Point) -> Growth | None:
         steps.append(float(np.median(outcome.estimate.steps)))
         if outcome.seconds > MOST_SECONDS:
             break
-    low, middle, high = np.quantile(times, (0.25, 0.5, 0.75)).tolist()
-    return Growth(axis, name, point.size or float(np.median(steps)), low, middle, high)
+    size, spent = point.size or float(np.median(steps)), Spread.of(times)
+    return Growth(axis, name, size, spent.low, spent.median, spent.high)
 
 
 def exponents(growth: pd.DataFrame) -> pd.DataFrame:

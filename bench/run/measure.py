@@ -20,7 +20,7 @@ from gradpareto.bench.run.meter import Meter
 from gradpareto.bench.run.pool import REPEATS
 from gradpareto.bench.run.unmeasured import blank_record, uncertified_records
 from gradpareto.bench.run.unrepeatable import agreed, mean_counts
-from gradpareto.bench.store.record import Cell, Record
+from gradpareto.bench.store.record import COUNTS, Cell, Record
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import USABLE, Reference, default_folder
 from gradpareto.systems import Array, Problem
@@ -220,10 +220,7 @@ def _record(
 ) -> Record:
     """Return the record of one sample of a cell, which the estimator saw as a lane."""
     meter, samples = outcome.meter, len(outcome.meter.f_evals)
-    counts: dict[str, Any] = {
-        name: int(getattr(meter, name)[lane])
-        for name in ("f_evals", "vjp_evals", "jvp_evals", "jac_evals", "evals")
-    }
+    counts: dict[str, Any] = {name: int(getattr(meter, name)[lane]) for name in (*COUNTS, "evals")}
     counted = replace(
         blank,
         sample=sample,

@@ -1,9 +1,10 @@
 """The time that an estimator adds to that of its oracle calls."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import numpy as np
 
@@ -26,6 +27,11 @@ class Spread:
     low: float
     median: float
     high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float] | Array) -> Self:
+        """Return the quartiles of the values (R,) of R rounds."""
+        return cls(*np.quantile(values, (0.25, 0.5, 0.75)).tolist())
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ AGAIN: dict[str, Callable[..., object]] = {
     "jacobian": Problem.jacobian,
     "linearise": pull_through,
 }
-"""What makes the calls of an oracle again, without a meter."""
+"""The functions that make a call of an oracle again, without a meter."""
 
 
 class _Recorder(Meter):
@@ -104,11 +110,10 @@ def measure_overhead(
     while len(rounds) < LEAST_ROUNDS or (len(rounds) < MOST_ROUNDS and time.perf_counter() < end):
         problem, x0 = next(batches)
         calls = oracle_calls(problem, estimator, x0, setting)
-        gradient = _seconds(partial(estimator, problem, x0, setting))
-        oracles = sum(_seconds(own.make_again) for own in calls.values())
+        gradient = seconds_of(partial(estimator, problem, x0, setting))
+        oracles = sum(seconds_of(own.make_again) for own in calls.values())
         rounds.append((gradient, oracles, gradient / oracles))
-    quartiles = np.quantile(rounds, (0.25, 0.5, 0.75), axis=0).T
-    spent, alone, factor = (Spread(*part) for part in quartiles.tolist())
+    spent, alone, factor = (Spread.of(part) for part in zip(*rounds, strict=True))
     return Overhead(len(x0), spent, alone, factor, {key: own.count for key, own in calls.items()})
 
 
@@ -121,7 +126,8 @@ def oracle_calls(
     return recorder.calls
 
 
-def _seconds(call: Call) -> float:
+def seconds_of(call: Call) -> float:
+    """Return the wall time of a call."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start

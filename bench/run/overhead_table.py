@@ -15,6 +15,7 @@ from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples, certified, drawn
 from gradpareto.bench.run.wall_model import WallModel, fit_wall_model
 from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import TASKS
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,10 @@ def overhead_table(timed: Timed, report: Report) -> pd.DataFrame:
 
 
 def _samples(timed: Timed, system: str, theta: str) -> Samples:
-    given = system, theta, timed.samples, timed.seed
-    return drawn(*given) if timed.error is None else certified(*given, timed.cache)
+    given = timed.samples, timed.seed
+    if timed.error is None:
+        return drawn(TASKS[system].problem(theta), *given)
+    return certified(system, theta, *given, timed.cache)
 
 
 def _timed(

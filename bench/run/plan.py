@@ -251,3 +251,19 @@ def problems_of(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[st
         for theta in TASKS[system].presets
         if not thetas or theta in thetas
     )
+
+
+def chosen_problems(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the problems of some systems that have a preset in `thetas`.
+
+    Raises ValueError, with the presets that they have, if there are none.
+    """
+    found = problems_of(systems, thetas)
+    if not found:
+        asked = ", ".join(thetas)
+        known = {system: ", ".join(TASKS[system].presets) for system in systems}
+        told = (
+            f"{system} has no preset {asked}: known: {names}" for system, names in known.items()
+        )
+        raise ValueError("; ".join(told))
+    return found

@@ -31,9 +31,8 @@ class Samples:
         return float(np.median(missed / np.linalg.norm(self.gradient, axis=1)))
 
 
-def drawn(system: str, theta: str, samples: int, seed: int) -> Samples:
+def drawn(problem: Problem, samples: int, seed: int) -> Samples:
     """Draw samples of a problem, whose gradients are not known."""
-    problem = TASKS[system].problem(theta)
     problem, x0 = problem.sample(np.random.default_rng(seed), samples)
     return Samples(problem, x0, np.empty((0, 0)))
 
@@ -43,7 +42,7 @@ def certified(system: str, theta: str, samples: int, seed: int, cache: Path) -> 
 
     References are kept in the folder `cache`. Raises NotSolved if no sample can judge.
     """
-    found = drawn(system, theta, samples, seed)
+    found = drawn(TASKS[system].problem(theta), samples, seed)
     reference = load_or_certify(found.problem, found.x0, cache)
     usable = np.flatnonzero(reference.usable())
     if not len(usable):

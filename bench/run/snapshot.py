@@ -15,6 +15,7 @@ import pandas as pd
 from gradpareto.array_file import opened_arrays
 from gradpareto.bench.run.attempt import attempt
 from gradpareto.bench.run.report import Report
+from gradpareto.bench.store.record import COUNTS
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import TASKS, Array, Problem
 from gradpareto.whole_file import replacing
@@ -26,7 +27,6 @@ MOST_EVALS = 2**13
 """After a setting that took a sample more evaluations, no tighter one is asked for."""
 ROUNDINGS = 1e-13
 """The relative difference up to which a gradient counts as the same."""
-COUNTS = ("f_evals", "vjp_evals", "jvp_evals", "jac_evals")
 
 Key = tuple[str, str, str, float]
 """The system, the preset, the estimator and the setting."""
@@ -48,7 +48,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Difference:
-    """How an estimator's answers differ between two snapshots, over their common cells.
+    """The differences between an estimator's answers in two snapshots, over their common cells.
 
     `moved` cells have another status, count or number of steps. Of the `lanes` that have a gradient
     in both, `beyond` differ by more than ROUNDINGS; the largest relative difference is `largest`.

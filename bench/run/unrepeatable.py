@@ -8,8 +8,7 @@ import numpy as np
 from gradpareto.bench.run.attempt import Outcome
 from gradpareto.bench.run.meter import Meter
 from gradpareto.bench.run.validation import EXPECTED
-
-COUNTS = ("f_evals", "vjp_evals", "jvp_evals", "jac_evals")
+from gradpareto.bench.store.record import COUNTS
 
 
 def agreed(first: Outcome, again: Outcome) -> Outcome:

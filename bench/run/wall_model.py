@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from scipy.optimize import nnls
 
-from gradpareto.bench.run.overhead import pull_through
+from gradpareto.bench.run.overhead import pull_through, seconds_of
 from gradpareto.systems import Array, Problem
 
 ROWS = (1, 4, 16, 64, 256, 1024)
@@ -70,9 +70,7 @@ def _fastest(call: Callable[[], object]) -> float:
     times: list[float] = []
     end = time.perf_counter() + SECONDS
     while not times or time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
+        times.append(seconds_of(call))
     return min(times)
 
 

@@ -32,6 +32,8 @@ SILENT: tuple[Status, ...] = ("zero", "uncertified")
 """The statuses of samples that decide nothing, whichever estimator it is."""
 SUCCESSES: tuple[Status, ...] = ("ok", *SILENT)
 """The statuses that are no failure."""
+COUNTS = ("f_evals", "vjp_evals", "jvp_evals", "jac_evals")
+"""The columns of a record, and the fields of a meter, that count oracle calls."""
 
 
 @dataclass(frozen=True)

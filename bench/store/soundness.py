@@ -8,12 +8,11 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.store.record import CELL_KEYS, COLUMNS, Record, Status
+from gradpareto.bench.store.record import CELL_KEYS, COLUMNS, COUNTS, Record, Status
 from gradpareto.bench.store.unusable import UnusableFolder
 from gradpareto.estimators.declaration import Knob
 from gradpareto.systems.names import fault_of, shown
 
-COUNTS = ("f_evals", "vjp_evals", "jvp_evals", "jac_evals")
 MEASURED = ("loss", "abs_error", "rel_error", "abs_error_x0", "abs_error_theta")
 """The columns that a failure does not have."""
 FINITE = (

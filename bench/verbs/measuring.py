@@ -18,9 +18,9 @@ from gradpareto.bench.verbs.options import (
     CACHE,
     DEFAULT_RUN,
     PATH,
-    PRESET,
     SEED,
-    SYSTEM,
+    SYSTEMS,
+    THETAS,
     UNCERTAINTY,
     WORKERS,
     Count,
@@ -117,22 +117,8 @@ def _as_in_folder(plan: Plan, folder: RunFolder) -> Plan:
 
 measuring = gathered(
     Measuring,
-    click.option(
-        "--system",
-        "systems",
-        type=SYSTEM,
-        multiple=True,
-        is_eager=True,
-        help="System, repeatable. Default: all.",
-    ),
-    click.option(
-        "--theta",
-        "--preset",
-        "thetas",
-        type=PRESET,
-        multiple=True,
-        help="Preset of the parameters, repeatable. Default: all.",
-    ),
+    SYSTEMS,
+    THETAS,
     click.option(
         "--samples",
         type=Count(),

@@ -196,6 +196,45 @@ PLUG_IN_SYSTEM = (
 )
 """The help's words about plug-in systems, for each verb that takes one."""
 
+SYSTEMS = click.option(
+    "--system",
+    "systems",
+    type=SYSTEM,
+    multiple=True,
+    is_eager=True,
+    help="System, repeatable. Default: all.",
+)
+THETAS = click.option(
+    "--theta",
+    "--preset",
+    "thetas",
+    type=PRESET,
+    multiple=True,
+    help="Preset of the parameters, repeatable. Default: all.",
+)
+BATCHES = click.option(
+    "--batch",
+    "batches",
+    type=Count(),
+    multiple=True,
+    default=(1, 32, 256),
+    show_default=True,
+    help="Number of lanes in a batch, repeatable.",
+)
+TILED_SAMPLES = click.option(
+    "--samples",
+    type=Count(),
+    default=16,
+    show_default=True,
+    help="Number of initial states, which a batch repeats.",
+)
+DRAWING_SEED = click.option(
+    "--seed",
+    type=SEED,
+    default=0,
+    show_default=True,
+    help="Seed that draws the initial states.",
+)
 UNCERTAINTY = click.option(
     "--uncertainty",
     "bound",

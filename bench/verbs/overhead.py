@@ -10,18 +10,19 @@ from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.overhead_table import Timed, overhead_table
-from gradpareto.bench.run.plan import problems_of
+from gradpareto.bench.run.plan import chosen_problems
 from gradpareto.bench.verbs.options import (
     AS_JSON,
+    BATCHES,
     CACHE,
+    DRAWING_SEED,
     ESTIMATOR,
     PATH,
     PLUG_IN,
     PLUG_IN_SYSTEM,
     PRESET,
-    SEED,
     SYSTEM,
-    Count,
+    TILED_SAMPLES,
     Positive,
     gathered,
 )
@@ -96,29 +97,9 @@ asking = gathered(
         type=Positive(),
         help="Take the loosest setting that reaches this relative error, in place of a setting.",
     ),
-    click.option(
-        "--batch",
-        "batches",
-        type=Count(),
-        multiple=True,
-        default=(1, 32, 256),
-        show_default=True,
-        help="Number of lanes in a batch, repeatable.",
-    ),
-    click.option(
-        "--samples",
-        type=Count(),
-        default=16,
-        show_default=True,
-        help="Number of initial states, which a batch repeats.",
-    ),
-    click.option(
-        "--seed",
-        type=SEED,
-        default=0,
-        show_default=True,
-        help="Seed that draws the initial states.",
-    ),
+    BATCHES,
+    TILED_SAMPLES,
+    DRAWING_SEED,
     CACHE,
 )
 
@@ -159,13 +140,8 @@ def verb(asked: Asked, out: Path | None, as_json: bool) -> None:
     click.echo(shown.to_string(index=False, float_format="{:.3g}".format))
 
 
-def _problems(systems: Sequence[str], thetas: Sequence[str]) -> list[tuple[str, str]]:
+def _problems(systems: Sequence[str], thetas: Sequence[str]) -> Sequence[tuple[str, str]]:
     """Return the problems of some systems: those with a preset in `thetas`, or each one's last."""
     if not thetas:
         return [(system, list(TASKS[system].presets)[-1]) for system in systems]
-    found = list(problems_of(systems, thetas))
-    if not found:
-        known = {system: ", ".join(TASKS[system].presets) for system in systems}
-        told = "; ".join(f"{system}: {names}" for system, names in known.items())
-        raise click.ClickException(f"no preset {', '.join(thetas)}: known: {told}")
-    return found
+    return chosen_problems(systems, thetas)

@@ -15,18 +15,19 @@ from gradpareto.bench.peers.registry import LIBRARIES, PEERS, check_installed
 from gradpareto.bench.peers.side_by_side import Sides, side_by_side
 from gradpareto.bench.peers.tolerances import TOLERANCES, true_errors
 from gradpareto.bench.plugins import quiet
-from gradpareto.bench.run.plan import problems_of
+from gradpareto.bench.run.plan import chosen_problems
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.options import (
     AS_JSON,
+    BATCHES,
     CACHE,
+    DRAWING_SEED,
     ESTIMATOR,
     PATH,
     PLUG_IN,
     PRESET,
-    SEED,
-    Count,
+    TILED_SAMPLES,
     Name,
     Positive,
     gathered,
@@ -79,8 +80,10 @@ class Asked:
 
     @property
     def sides(self) -> Sides:
-        """What is compared. Raises ClickException if a system has none of the presets."""
-        problems = [pair for system in self.systems for pair in _problems(system, self.thetas)]
+        """The two sides to compare. Raises ValueError if a system has none of the presets."""
+        problems = [
+            pair for system in self.systems for pair in chosen_problems([system], self.thetas)
+        ]
         given = self.estimators, self.peers, self.batches, self.errors
         return Sides(problems, *given, self.samples, self.seed, self.seconds, self.cache)
 
@@ -124,15 +127,7 @@ asking = gathered(
         show_default=True,
         help="Method of another library, repeatable.",
     ),
-    click.option(
-        "--batch",
-        "batches",
-        type=Count(),
-        multiple=True,
-        default=(1, 32, 256),
-        show_default=True,
-        help="Number of lanes in a batch, repeatable.",
-    ),
+    BATCHES,
     click.option(
         "--error",
         "errors",
@@ -151,20 +146,8 @@ asking = gathered(
         show_default="1e-2 to 1e-12",
         help="Tolerance at which the peers' true errors are measured, repeatable.",
     ),
-    click.option(
-        "--samples",
-        type=Count(),
-        default=16,
-        show_default=True,
-        help="Number of initial states, which a batch repeats.",
-    ),
-    click.option(
-        "--seed",
-        type=SEED,
-        default=0,
-        show_default=True,
-        help="Seed that draws the initial states.",
-    ),
+    TILED_SAMPLES,
+    DRAWING_SEED,
     click.option(
         "--seconds",
         type=Positive(),
@@ -202,10 +185,10 @@ def verb(asked: Asked, out: Path, as_json: bool) -> None:
             errors = true_errors(sides, asked.tolerances, report)
         pages = {"ratios.md": ratios_page(best), "tolerances.md": tolerances_page(errors)}
         tables = {"ratios.csv": best, "tolerances.csv": errors}
-        for name, content in (
-            pages | {k: v.to_csv(index=False) for k, v in tables.items()}
-        ).items():
-            write_whole(out / name, content)
+        for name, table in tables.items():
+            write_whole(out / name, table.to_csv(index=False))
+        for name, page in pages.items():
+            write_whole(out / name, page)
         folder.publish_table(rows)
     if as_json:
         print_json({"ratios": best.to_dict("records"), "tolerances": errors.to_dict("records")})
@@ -218,11 +201,3 @@ def hold_to_one_core() -> None:
     process = psutil.Process()
     if hasattr(process, "cpu_affinity"):  # macOS has none
         process.cpu_affinity(process.cpu_affinity()[-1:])
-
-
-def _problems(system: str, thetas: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    found = problems_of([system], thetas)
-    if not found:
-        known = ", ".join(TASKS[system].presets)
-        raise click.ClickException(f"{system} has no preset {', '.join(thetas)}: known: {known}")
-    return found

@@ -18,11 +18,11 @@ from gradpareto.bench.run.sending import certified, schedule
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     CACHE,
+    DRAWING_SEED,
     PATH,
     PLUG_IN_SYSTEM,
-    PRESET,
-    SEED,
     SYSTEM,
+    THETAS,
     UNCERTAINTY,
     Count,
 )
@@ -35,14 +35,7 @@ KINDS = get_args(Kind)
 
 @click.command("reference", epilog=PLUG_IN_SYSTEM)
 @click.argument("system", type=SYSTEM, is_eager=True)
-@click.option(
-    "--theta",
-    "--preset",
-    "thetas",
-    type=PRESET,
-    multiple=True,
-    help="Preset of the parameters, repeatable. Default: all.",
-)
+@THETAS
 @click.option(
     "--samples",
     type=Count(),
@@ -50,13 +43,7 @@ KINDS = get_args(Kind)
     show_default=True,
     help="Number of initial states that are drawn.",
 )
-@click.option(
-    "--seed",
-    type=SEED,
-    default=0,
-    show_default=True,
-    help="Seed that draws the initial states.",
-)
+@DRAWING_SEED
 @click.option(
     "--x0",
     type=PATH,

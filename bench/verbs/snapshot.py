@@ -15,7 +15,13 @@ from gradpareto.bench.run.snapshot import (
     take_snapshot,
     write_snapshot,
 )
-from gradpareto.bench.verbs.options import AS_JSON, ESTIMATOR, PATH, PRESET, SYSTEM
+from gradpareto.bench.verbs.options import (
+    AS_JSON,
+    ESTIMATOR,
+    PATH,
+    SYSTEMS,
+    THETAS,
+)
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.estimators import ESTIMATORS
@@ -26,22 +32,8 @@ from gradpareto.estimators import ESTIMATORS
 @click.option(
     "--against", type=PATH, help="Snapshot to compare with; FILE is then made only if it is new."
 )
-@click.option(
-    "--system",
-    "systems",
-    type=SYSTEM,
-    multiple=True,
-    is_eager=True,
-    help="System, repeatable. Default: all.",
-)
-@click.option(
-    "--theta",
-    "--preset",
-    "thetas",
-    type=PRESET,
-    multiple=True,
-    help="Preset of the parameters, repeatable. Default: all.",
-)
+@SYSTEMS
+@THETAS
 @click.option(
     "--estimator",
     "estimators",

@@ -13,6 +13,7 @@ from gradpareto.bench.peers.matching import BISECTIONS, STRIDE, matched
 from gradpareto.bench.peers.peer import Ready
 from gradpareto.bench.peers.ports import Library
 from gradpareto.bench.peers.race import LEAST_ROUNDS, Contender, race
+from gradpareto.bench.run import overhead
 from gradpareto.bench.run.loosest_setting import SETTINGS_A_FACTOR
 from gradpareto.bench.run.samples import Samples
 from gradpareto.bench.verbs.peers import hold_to_one_core
@@ -75,7 +76,8 @@ def as_peer(estimator: Known) -> Ready:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have races read CLOCK."""
-    monkeypatch.setattr(racing, "time", SimpleNamespace(perf_counter=lambda: CLOCK.now))
+    for reader in (racing, overhead):
+        monkeypatch.setattr(reader, "time", SimpleNamespace(perf_counter=lambda: CLOCK.now))
 
 
 @pytest.mark.usefixtures("clock")

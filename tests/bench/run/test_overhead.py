@@ -86,7 +86,7 @@ def test_time_that_is_spent_outside_of_the_oracles_is_overhead() -> None:
 
 
 def test_a_batch_repeats_the_samples() -> None:
-    samples = drawn("electric", "initial", 3, seed=1)
+    samples = drawn(TASKS["electric"].problem("initial"), 3, seed=1)
     problem, x0 = samples.batch(5, first=2)
     order = [2, 0, 1, 2, 0]
     np.testing.assert_array_equal(x0, samples.x0[order])

@@ -87,8 +87,8 @@ class Collocation(Estimator):
         lanes = np.arange(len(x))
         for adjoint, factors in backward(problem, steps, grad_x0):
             grad_x0 = adjoint
-            for i in range(factors[0].shape[1] if factors else 0):
-                theta.add(lanes, tuple(part[:, i] for part in factors))
+            if factors:
+                theta.add_nodes(lanes, factors)
         grad_theta = theta.flush()
         lost = np.flatnonzero(~np.isfinite(grad_x0).all(axis=1))
         for part in (loss, grad_x0, grad_theta):

@@ -13,8 +13,8 @@ from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
 from gradpareto.estimators.solvers.multistep.adams import solve
 from gradpareto.estimators.solvers.multistep.closed_loop import solve_forward
-from gradpareto.estimators.solvers.multistep.sketch import SIZE, sketch
 from gradpareto.estimators.solvers.multistep.step_point_quadrature import StepPointQuadrature
+from gradpareto.estimators.solvers.sketch import SIZE, sketch
 from gradpareto.systems import Array, Factors, Problem
 
 

@@ -175,6 +175,6 @@ class Solution:
         mu, _, failed = simplified_newton(transpose, 0 * increments, frozen, width)
         mu[failed] = np.nan
         theta = ThetaSum(self.mesh.problem, len(lanes), adjoint.dtype)
-        for i in range(increments.shape[1] if transpose.factors else 0):
-            theta.add(lanes, tuple(part[:, i] for part in transpose.factors))
+        if transpose.factors:
+            theta.add_nodes(lanes, transpose.factors)
         return adjoint + mu.sum(axis=1), theta.flush()

@@ -85,8 +85,8 @@ class _Back:
         found = self._iterate(lane, windows)
         self.adjoint[lane] = found.end
         self.past.put(lane, found.coarsened(self.ladder[0]))
-        for i, weight in enumerate(gauss(self.ladder[-1]).b.tolist()):
-            self.theta.add(lane, tuple(part[:, i] for part in found.parts), -weight * found.h)
+        weights = -gauss(self.ladder[-1]).b[:, None] * found.h
+        self.theta.add_nodes(lane, found.parts, weights)
         for k in lane[~judge(found.error)].tolist():
             self.failed[k] = "Picard's iteration for the adjoint does not converge"
 

@@ -9,7 +9,7 @@ from gradpareto.estimators.solvers.explicit.quadrature_variables import Quadratu
 from gradpareto.estimators.solvers.explicit.runge_kutta import RungeKuttaSolution, solve
 from gradpareto.estimators.solvers.explicit.step_control import Control
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
-from gradpareto.estimators.solvers.multistep.sketch import SIZE, sketch
+from gradpareto.estimators.solvers.sketch import SIZE, sketch
 from gradpareto.systems import Array, Factors, Problem
 
 

@@ -20,8 +20,8 @@ from gradpareto.estimators.solvers.multistep.divided_differences import (
 )
 from gradpareto.estimators.solvers.multistep.modified_differences import ModifiedDifferences
 from gradpareto.estimators.solvers.multistep.nodes import Nodes
-from gradpareto.estimators.solvers.multistep.sketch import sketch
 from gradpareto.estimators.solvers.multistep.step_point_quadrature import StepPointQuadrature
+from gradpareto.estimators.solvers.sketch import sketch
 from gradpareto.systems import TASKS, Array, Factors
 
 UNEVEN = np.cumsum(np.random.default_rng(3).uniform(0.5, 1.5, 30))

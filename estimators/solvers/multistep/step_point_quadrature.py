@@ -7,8 +7,8 @@ import numpy as np
 
 from gradpareto.estimators.solvers.multistep.adams import AdamsSolution
 from gradpareto.estimators.solvers.multistep.divided_differences import MOST_NODES
-from gradpareto.estimators.solvers.multistep.sketch import SIZE, sketch
 from gradpareto.estimators.solvers.right_hand_side import Path
+from gradpareto.estimators.solvers.sketch import SIZE, sketch
 from gradpareto.systems import Array, Problem
 
 MOST_ROUNDS = 12

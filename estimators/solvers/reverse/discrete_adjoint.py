@@ -55,6 +55,15 @@ class ThetaSum:
         if len(self._held) * sum(part.nbytes for part in factors) > self._most:
             self.flush()
 
+    def add_nodes(self, lane: Array, factors: Factors, weights: Array | None = None) -> None:
+        """Add cotangents of s rows of each lane in `lane` (R,), given in factors (R, s, m).
+
+        They are multiplied by weights (s, R) if these are given.
+        """
+        for node in range(factors[0].shape[1]):
+            weight = None if weights is None else weights[node]
+            self.add(lane, tuple(part[:, node] for part in factors), weight)
+
     def flush(self) -> Array:
         """Contract the cotangents that are held, and return the sum so far."""
         if self._held:

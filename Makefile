@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 RUN ?= results/runs/default
 FIRST = $(patsubst %,--system %,lqr differential_drive quadrotor) \
-	$(patsubst %,--theta %,optimal perturbed initial)
+	$(patsubst %,--theta %,optimal perturbed initial) --problem quadrotor_smooth trained
 
 .PHONY: pareto test lint
 pareto: .venv/runs

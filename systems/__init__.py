@@ -11,6 +11,7 @@ from gradpareto.systems import (
     lorenz,
     lqr,
     quadrotor,
+    quadrotor_smooth,
     stiff,
 )
 from gradpareto.systems.linearisation import Linearisation
@@ -24,6 +25,7 @@ TASKS: dict[str, Task] = {
     "lqr": lqr.TASK,
     "differential_drive": differential_drive.TASK,
     "quadrotor": quadrotor.TASK,
+    "quadrotor_smooth": quadrotor_smooth.TASK,
     "electric": electric.TASK,
     "cartpole": cartpole.TASK,
     "stiff": stiff.TASK,

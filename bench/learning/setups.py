@@ -140,6 +140,17 @@ RECIPES: Mapping[str, partial[Setup]] = {
         clip=10,
         settings={"bptt": 0.05},
     ),
+    # From the whole horizon at the start, or without clipping, it does not learn to fly.
+    "quadrotor_smooth": partial(
+        Setup,
+        optimiser=Adam(3e-3),
+        batch=32,
+        iterations=1_500,
+        clip_norm=10,
+        growth=GrowingHorizon(1.0, 0.6),
+        decay=CosineDecay(),
+        settings={"bptt": 0.05, "bptt-rk4": 0.05},
+    ),
     "electric": CHARGE,
     "taichi_electric": CHARGE,
     "cartpole": SWING_UP,

@@ -50,8 +50,9 @@ def _steps(horizon: float, counts: Sequence[int]) -> tuple[float, ...]:
 
 
 EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
-    # 2 (d + P) solves a sample: 13,088 on the quadrotor.
+    # 2 (d + P) solves a sample: 13,088 on the quadrotor, and 11,296 where its controls are fast.
     ("quadrotor", "finite_difference"): (_steps(5.0, (4, 8)), 1),
+    ("quadrotor_smooth", "finite_difference"): (_steps(5.0, (64, 128)), 1),
     ("differential_drive", "finite_difference"): (_steps(5.0, (1, 2, 4, 8)), 2),
     ("lqr", "finite_difference"): (_steps(10.0, (8, 16, 32, 64, 128, 256)), 4),
     **{
@@ -59,7 +60,8 @@ EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
         for system in ("electric", "taichi_electric")
     },
     # Lane by lane, with all P components of the gradient in SciPy's state.
-    ("quadrotor", "ctpg-scipy"): ((1e-1, 1e-3, 1e-5, 1e-7, 1e-9), 2),
+    ("quadrotor", "ctpg-scipy"): (TOLERANCES[::2], 2),
+    ("quadrotor_smooth", "ctpg-scipy"): (TOLERANCES[::2], 2),
     ("differential_drive", "ctpg-scipy"): (TOLERANCES[::2], 4),
     ("lqr", "ctpg-scipy"): (TOLERANCES[::2], 4),
     # 2 (4 + 4545) solves a sample; ELU's kinks make a tolerance expensive, a simulator more so.
@@ -111,10 +113,11 @@ EXCEPTIONS: dict[tuple[str, str], tuple[tuple[float, ...], int]] = {
         for estimator, rungs in (("bptt-rk4", 10), ("ctpg-rk4", 10), ("bptt-dop853", 8))
     },
     # Far below 1e-9 already, and seconds a setting.
-    ("quadrotor", "ctpg"): (TOLERANCES[:8], SAMPLES),
-    ("quadrotor", "ctpg-dop853"): (TOLERANCES[:8], SAMPLES),
-    ("quadrotor", "neural_ode"): (TOLERANCES[:8], SAMPLES),
-    ("quadrotor", "neural_ode-checkpointed"): (TOLERANCES[:8], SAMPLES),
+    **{
+        (system, estimator): (TOLERANCES[:8], SAMPLES)
+        for system in ("quadrotor", "quadrotor_smooth")
+        for estimator in ("ctpg", "ctpg-dop853", "neural_ode", "neural_ode-checkpointed")
+    },
 }
 """The settings and samples by (system, estimator), where the default plan departs from the rule.
 
@@ -243,14 +246,30 @@ class Plan:
         }
 
 
-def problems_of(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return the pairs (system, preset) of some systems, with all presets or those in `thetas`."""
-    return tuple(
+def problems_of(
+    systems: Sequence[str], thetas: Sequence[str], named: Sequence[tuple[str, str]] = ()
+) -> tuple[tuple[str, str], ...]:
+    """Return the pairs (system, preset) of some systems, with all presets or those in `thetas`.
+
+    The pairs that are `named` come behind them; alone, they are all. No systems stand for every
+    one. Raises ValueError, with the presets that there are, if a named one is not among them.
+    """
+    for system, theta in named:
+        if theta not in TASKS[system].presets:
+            raise ValueError(_without(system, theta))
+    if named and not systems and not thetas:
+        return tuple(dict.fromkeys(named))
+    crossed = [
         (system, theta)
         for system in systems or TASKS
         for theta in TASKS[system].presets
         if not thetas or theta in thetas
-    )
+    ]
+    return tuple(dict.fromkeys([*crossed, *named]))
+
+
+def _without(system: str, thetas: str) -> str:
+    return f"{system} has no preset {thetas}: known: {', '.join(TASKS[system].presets)}"
 
 
 def chosen_problems(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -260,10 +279,5 @@ def chosen_problems(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tupl
     """
     found = problems_of(systems, thetas)
     if not found:
-        asked = ", ".join(thetas)
-        known = {system: ", ".join(TASKS[system].presets) for system in systems}
-        told = (
-            f"{system} has no preset {asked}: known: {names}" for system, names in known.items()
-        )
-        raise ValueError("; ".join(told))
+        raise ValueError("; ".join(_without(system, ", ".join(thetas)) for system in systems))
     return found

@@ -59,7 +59,7 @@ class Training:
     iterations: int | None
     budget: Budget
     adam: float | None
-    decay: bool
+    decay: bool | None
     clip_norm: float | None
     horizon: float | None
     growth: tuple[float, float] | None
@@ -104,8 +104,8 @@ class Training:
             changes["growth"] = GrowingHorizon(*self.growth)
         if self.adam:
             changes["optimiser"] = Adam(self.adam)
-        if self.decay:
-            changes["decay"] = CosineDecay()
+        if self.decay is not None:
+            changes["decay"] = CosineDecay() if self.decay else None
         if self.clip_norm:
             changes["clip_norm"] = self.clip_norm
         return replace(setup, **changes)
@@ -113,11 +113,12 @@ class Training:
     def command(self, comparison: Comparison) -> str:
         """The command that makes the stored policy of a comparison again."""
         parts = [f"--estimator {name}={value:g}" for name, value in comparison.settings.items()]
-        parts += [f"--adam {self.adam:g}"] * bool(self.adam)
-        parts += ["--decay"] * self.decay
-        parts += [f"--clip-norm {self.clip_norm:g}"] * bool(self.clip_norm)
-        parts += [f"--horizon {self.horizon:g}"] * bool(self.horizon)
+        given = {"adam": self.adam, "clip-norm": self.clip_norm, "horizon": self.horizon}
+        parts += [f"--{option} {value:g}" for option, value in given.items() if value]
+        parts += {None: [], True: ["--decay"], False: ["--no-decay"]}[self.decay]
         parts += ["--growth {:g} {:g}".format(*self.growth)] if self.growth else []
+        parts += [f"--budget {comparison.budget}"] * (len(comparison.settings) > 1)
+        parts += [f"--on-divergence {self.on_divergence}"] * (self.on_divergence != "skip")
         parts += [f"--trials {comparison.trials}", f"--iterations {comparison.iterations}"]
         parts += [f"--seed {comparison.seed}", "--store-trained"]
         return f"gradpareto learn {comparison.name} {' '.join(parts)}"
@@ -155,8 +156,8 @@ class Training:
         "--adam", type=Positive(), help="Rate of Adam. Default: the set-up's own optimiser."
     ),
     click.option(
-        "--decay",
-        is_flag=True,
+        "--decay/--no-decay",
+        default=None,
         help="Let the rate fall to 0 along half a cosine. Default: as the set-up has it.",
     ),
     click.option(
@@ -171,7 +172,8 @@ class Training:
         "--growth",
         type=(Positive(), Positive()),
         metavar="START SHARE",
-        help="Let the horizon grow from START to the whole over this SHARE of the training.",
+        help="Let the horizon grow from START to the whole over this SHARE of the training. "
+        "A START as long as the whole keeps it there. Default: as the set-up has it.",
     ),
     click.option(
         "--seed",

@@ -18,7 +18,9 @@ from gradpareto.bench.verbs.options import (
     CACHE,
     DEFAULT_RUN,
     PATH,
+    PRESET,
     SEED,
+    SYSTEM,
     SYSTEMS,
     THETAS,
     UNCERTAINTY,
@@ -40,6 +42,7 @@ class Measuring:
 
     systems: tuple[str, ...]
     thetas: tuple[str, ...]
+    problems: tuple[tuple[str, str], ...]
     samples: int | None
     seed: int | None
     x0: Path | None
@@ -67,12 +70,13 @@ class Measuring:
         A folder that holds a run lends its samples and its seed. Raises ValueError on options that
         contradict each other or an unreadable x0, and UnusableFolder.
         """
-        if self.x0 is not None and len(self.systems) != 1:
+        problems = problems_of(self.systems, self.thetas, self.problems)
+        if self.x0 is not None and len({system for system, _ in problems}) != 1:
             raise ValueError("--x0 holds the states of one system: name it with --system")
         x0 = None if self.x0 is None else load_x0(self.x0)
         whole_field = self.plan == "field"
         plan = Plan(
-            problems_of(self.systems, self.thetas),
+            problems,
             tuple(estimators or (ESTIMATORS if whole_field else DEFAULT_ESTIMATORS)),
             samples=self.samples,
             all_samples=self.samples is not None or x0 is not None,
@@ -83,7 +87,7 @@ class Measuring:
             whole_field=whole_field,
             bound=self.bound,
         )
-        if not plan.problems:
+        if not problems:
             raise ValueError(f"{', '.join(self.systems)}: no preset {', '.join(self.thetas)}")
         return _as_in_folder(plan, self.folder)
 
@@ -119,6 +123,14 @@ measuring = gathered(
     Measuring,
     SYSTEMS,
     THETAS,
+    click.option(
+        "--problem",
+        "problems",
+        type=(SYSTEM, PRESET),
+        multiple=True,
+        metavar="SYSTEM PRESET",
+        help="System and preset, repeatable, besides those of --system and --theta.",
+    ),
     click.option(
         "--samples",
         type=Count(),

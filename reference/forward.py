@@ -12,13 +12,16 @@ from gradpareto.reference.ivp import StepControl, solve_to
 from gradpareto.systems import Array, Problem
 
 
-def solve_loss(problem: Problem, x0: Array, tolerance: float) -> Array:
+def solve_loss(
+    problem: Problem, x0: Array, tolerance: float, attempts: int = StepControl.attempts
+) -> Array:
     """Solve for the loss (B,) of initial states x0 (B, state_dim) to a relative tolerance.
 
-    A lane that cannot be solved has a loss of NaN. A system that is not its own `truth` is judged
-    by its truth. Raises ValueError on an x0 of the wrong shape or not finite.
+    A lane that cannot be solved in `attempts` steps a segment has a loss of NaN. A system that is
+    not its own `truth` is judged by its truth. Raises ValueError on an x0 of the wrong shape or not
+    finite.
     """
-    return solve_loss_by(problem, x0, StepControl(tolerance))
+    return solve_loss_by(problem, x0, StepControl(tolerance, attempts=attempts))
 
 
 def solve_loss_by(problem: Problem, x0: Array, control: StepControl) -> Array:
@@ -28,16 +31,23 @@ def solve_loss_by(problem: Problem, x0: Array, control: StepControl) -> Array:
     return np.asarray(end[:, -1] + problem.terminal(end[:, :-1]))
 
 
-def solve_states(problem: Problem, x0: Array, times: Array, tolerance: float) -> Array:
+def solve_states(
+    problem: Problem,
+    x0: Array,
+    times: Array,
+    tolerance: float,
+    attempts: int = StepControl.attempts,
+) -> Array:
     """Solve for the states (K, B, state_dim) at ascending times (K,) from 0 to T.
 
     The tolerance, the truth and the errors raised are those of `solve_loss`. A lane is NaN
-    from the time on beyond which it cannot be solved.
+    from the time on beyond which it cannot be solved, in `attempts` steps from one time to the
+    next.
     """
     problem = problem.exact
     stops = np.union1d(times, problem.segments)
     # From one stop to the next it is often a single step.
-    found = _solve(problem, x0, stops, StepControl(tolerance, first=1.0))
+    found = _solve(problem, x0, stops, StepControl(tolerance, first=1.0, attempts=attempts))
     return found[np.searchsorted(stops, times), :, :-1]
 
 

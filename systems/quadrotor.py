@@ -39,14 +39,16 @@ class Quadrotor(System):
 
     The angles are psi, theta and phi, the rates p, q and r; the controls are the thrust u1 and the
     torques u2, u3 and u4. Units are SI. The policy observes the sine, cosine and tangent of angles
-    and rates, the squared norms of position and of velocity, and the raw state. The paper's code
-    wraps angles and rates to [0, 2 pi), a jump that no adjoint sees.
+    and rates, the squared norms of position and of velocity, and the raw state. If `wrapped`, as in
+    the paper's code, the policy sees the angles and rates of that state modulo 2 pi, in [0, 2 pi):
+    they jump where no adjoint sees it.
     """
 
     gravity: float = 9.8
     mass: float = 1.0
     inertia: tuple[float, float, float] = (1.0, 1.0, 1.0)
     horizon: float = 5.0
+    wrapped: bool = False
     state_dim = 12
     control_dim = 4
     observation_dim = 32
@@ -109,6 +111,9 @@ class Quadrotor(System):
         np.divide(sin, cos, out=tan)
         o[:, 18:20] = (moving * moving).sum(axis=2)
         o[:, 20:] = x
+        if self.wrapped:
+            seen, _ = _halves(o[:, 20:])
+            seen -= 2 * np.pi * np.floor(turning.real / (2 * np.pi))
         return o
 
     def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:

@@ -10,17 +10,23 @@ from gradpareto.systems import Array, Problem
 
 TOLERANCE = 1e-6
 POINTS = 200
+ATTEMPTS = 20_000
 
 
 def paths(
-    problem: Problem, x0: Array, points: int = POINTS, tolerance: float = TOLERANCE
+    problem: Problem,
+    x0: Array,
+    points: int = POINTS,
+    tolerance: float = TOLERANCE,
+    attempts: int = ATTEMPTS,
 ) -> tuple[Array, Array]:
     """Return times (points,) and states (points, B, state_dim) of the closed loop from x0.
 
-    They are solved by the reference's method; a lane is NaN from where it cannot be solved.
+    They are solved by the reference's method; a lane is NaN from where it cannot be solved in
+    `attempts` steps from one point to the next.
     """
     times = np.linspace(0, problem.horizon, points)
-    return times, solve_states(problem, x0, times, tolerance)
+    return times, solve_states(problem, x0, times, tolerance, attempts)
 
 
 class _Visited(Meter):

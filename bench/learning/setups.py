@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +17,7 @@ HELDOUT = 32
 """The number of initial states on which every estimator's policies are judged."""
 _HELDOUT_SEED = 20213
 PAPER_RTOL = 1e-3
+Precision = Literal["float32", "float64"]
 TINY = np.finfo(float).tiny
 
 
@@ -26,8 +28,11 @@ class Setup:
     Each trial starts from a Glorot-uniform draw times `scale`, with a seed of its own. A step
     follows the mean gradient of `batch` initial states, each entry clipped to +-`clip`, and then
     the whole scaled down to a 2-norm of `clip_norm`. `horizon` is the training's, where it is not
-    the system's; with `growth` it grows to that, and with `decay` the rate falls. `settings` maps
-    estimators to their settings; those of others come from `setting_of`.
+    the system's; with `growth` it grows to that, and with `decay` the rate falls. Gradients are
+    estimated in `precision`, and each sample of a gradient may take `sample_evals` evaluations: one
+    that takes more is lost. Held-out losses are solved to `heldout_tolerance`, in at most
+    `heldout_attempts` steps. `settings` maps estimators to their settings; those of others come
+    from `setting_of`.
 
     Raises ValueError if the horizon grows from beyond its whole.
     """
@@ -43,6 +48,10 @@ class Setup:
     horizon: float | None = None
     growth: GrowingHorizon | None = None
     decay: CosineDecay | None = None
+    precision: Precision = "float64"
+    sample_evals: float = np.inf
+    heldout_tolerance: float = 1e-6
+    heldout_attempts: int = 20_000
     settings: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,9 +85,11 @@ class Setup:
         """
         keys = [(seed, int(trial), iteration) for trial in trials]
         problem, x0 = self._joined(theta, [self._draw(key, self.batch) for key in keys])
-        if self.growth is None:
-            return problem, x0
-        return replace(problem, horizon=self.growth.at(progress, self.whole)), x0
+        if self.growth is not None:
+            problem = replace(problem, horizon=self.growth.at(progress, self.whole))
+        if self.precision == "float32":
+            problem = problem.with_theta(problem.theta.astype(np.float32))
+        return problem, x0.astype(self.precision, copy=False)
 
     def clipped(self, gradient: Array) -> Array:
         """Clip the entries and the 2-norms of gradients (N, P)."""

@@ -24,7 +24,6 @@ or that was skipped over and over (MOST_SKIPPED).
 """
 
 CHECKPOINT_SECONDS = 20.0
-HELDOUT_TOLERANCE = 1e-6
 MOST_SKIPPED = 100
 """A trial of which this many iterations in a row were skipped has diverged."""
 FARTHEST = 1e3
@@ -63,6 +62,10 @@ class Run:
         optimiser = f"{setup.optimiser} clip {setup.clip:g} batch {setup.batch}"
         if np.isfinite(setup.clip_norm):
             optimiser += f" norm {setup.clip_norm:g}"
+        if setup.precision != "float64":
+            optimiser += f" {setup.precision}"
+        if np.isfinite(setup.sample_evals):
+            optimiser += f" {setup.sample_evals:g} evals a sample"
         schedules = "".join(f" {part}" for part in (setup.growth, setup.decay) if part)
         every = f"{self.heldout_every} {self.reference_every} {self.snapshot_every}"
         spend = "" if self.allowance is None else f" {self.unit} {self.allowance.sum():.9g}"
@@ -104,7 +107,8 @@ def heldout_loss(setup: Setup, theta: Array) -> Array:
     It is NaN where the loss of one of the states cannot be solved.
     """
     problem, x0 = setup.heldout(theta)
-    losses = solve_loss(problem, x0, HELDOUT_TOLERANCE).reshape(len(theta), -1)
+    losses = solve_loss(problem, x0, setup.heldout_tolerance, setup.heldout_attempts)
+    losses = losses.reshape(len(theta), -1)
     return np.asarray(losses.mean(axis=1))
 
 
@@ -119,15 +123,17 @@ def _start(run: Run) -> History:
 
 def _iterate(run: Run, history: History) -> State:
     """Make one iteration of every trial that has not ended, and append its row to the history."""
-    state, iteration = history.state, int(history.state.iteration)
+    state, iteration, setup = history.state, int(history.state.iteration), run.setup
     trials = np.flatnonzero(state.status == _OK)
     given = state.theta[trials], trials, run.seed, iteration
-    problem, x0 = run.setup.batch_of(*given, progress=_progress_of(run, state))
+    problem, x0 = setup.batch_of(*given, progress=_progress_of(run, state))
     with np.errstate(all="ignore"):
-        outcome = attempt(ESTIMATORS[run.estimator], problem, x0, run.setting)
+        outcome = attempt(
+            ESTIMATORS[run.estimator], problem, x0, run.setting, allowance=setup.sample_evals
+        )
         active, gradient = _row(run, outcome, x0, len(trials))
         if run.heldout_every and iteration % run.heldout_every == 0:
-            active.heldout_loss[:] = heldout_loss(run.setup, state.theta[trials])
+            active.heldout_loss[:] = heldout_loss(setup, state.theta[trials])
     if run.reference_every and iteration % run.reference_every == 0 and trials[0] == 0:
         active.rel_error[0] = _first_error(problem, x0, outcome)
     row = Row(**{name: _spread(getattr(active, name), trials, run.trials) for name in COLUMNS})

@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 
 from gradpareto.bench.reasons import message_of, reason_of
+from gradpareto.bench.run.allowance import limited
 from gradpareto.bench.run.meter import Meter, with_meter
 from gradpareto.bench.run.validation import taken
 from gradpareto.bench.store.record import Status
@@ -57,17 +58,26 @@ class Outcome:
 
 
 def attempt(
-    estimator: Estimator, problem: Problem, x0: Array, setting: float, replicate: int = 0
+    estimator: Estimator,
+    problem: Problem,
+    x0: Array,
+    setting: float,
+    replicate: int = 0,
+    allowance: float = np.inf,
 ) -> Outcome:
     """Call the estimator once, counted and timed; an exception becomes an outcome.
 
     Counting takes a few per cent of the time, of the baseline too. Replicates after the first have
-    seeds of their own.
+    seeds of their own. A sample that takes more evaluations than `allowance` is given up.
     """
     meter = Meter(len(x0))
-    found = called(
-        estimator, problem, x0, setting, replicate, lambda given: with_meter(given, meter)
-    )
+
+    def watched(given: Problem) -> Problem:
+        if allowance < np.inf:
+            return limited(given, meter, allowance)
+        return with_meter(given, meter)
+
+    found = called(estimator, problem, x0, setting, replicate, watched)
     return Outcome(
         found.estimate, found.status, found.reason, meter, found.seconds, found.peak_bytes
     )

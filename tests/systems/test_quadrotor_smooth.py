@@ -5,6 +5,7 @@ import numpy as np
 from gradpareto.bench.learning.setups import setup_of
 from gradpareto.reference import solve_states
 from gradpareto.systems import TASKS
+from gradpareto.systems.quadrotor import Quadrotor
 
 SMOOTH, PAPER = TASKS["quadrotor_smooth"].system, TASKS["quadrotor"].system
 
@@ -44,3 +45,16 @@ def test_the_trained_policy_flies_to_the_origin() -> None:
     distance = np.linalg.norm(ends[1][:, :3], axis=1)
     assert len(distance) == 32
     assert distance.max() < 0.2
+
+
+def test_the_paper_s_wrapped_angles_are_modulo_2_pi() -> None:
+    """Truth: the remainder. All else stays as it is, and so does the derivative."""
+    wrapped, rng = Quadrotor(wrapped=True), np.random.default_rng(2)
+    t, x = np.zeros(6), 9 * rng.standard_normal((6, 12))
+    seen, raw = wrapped.observe(t, x)[:, 20:], x.copy()
+    for turning in (slice(3, 6), slice(9, 12)):
+        raw[:, turning] %= 2 * np.pi
+    np.testing.assert_allclose(seen, raw, rtol=0, atol=1e-13)
+    np.testing.assert_array_equal(wrapped.observe(t, x)[:, :20], Quadrotor().observe(t, x)[:, :20])
+    moved = wrapped.observe(t, x + 1e-30j * np.ones_like(x))[:, 20:].imag / 1e-30
+    np.testing.assert_allclose(moved, 1)

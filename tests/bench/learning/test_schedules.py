@@ -123,3 +123,30 @@ def test_the_options_are_those_of_the_set_up(call: Any, tmp_path: Path) -> None:
         key = str(file["key"])
     assert "norm 3, " in key
     assert "GrowingHorizon(start=2.0, until=0.5) CosineDecay(end=0.0)" in key
+
+
+def test_a_training_in_float32_gives_estimators_nothing_else(tmp_path: Path) -> None:
+    """Truth: in float64 the gradient differs, by no more than float32 rounds over some steps."""
+    single = replace(SCHEDULED, precision="float32")
+    problem, x0 = single.batch_of(single.initial_theta(2), np.arange(2), 0, 0)
+    assert {problem.theta.dtype, x0.dtype} == {np.dtype(np.float32)}
+    found = [
+        train(replace(RUN, setup=setup), tmp_path / f"{setup.precision}.npz", silent)
+        for setup in (single, SCHEDULED)
+    ]
+    one, two = (history.column("grad_norm")[0] for history in found)
+    assert (one != two).all()
+    np.testing.assert_allclose(one, two, rtol=1e-4)
+
+
+def test_a_sample_over_its_allowance_is_counted_and_left_out(tmp_path: Path) -> None:
+    """Truth: the counts of the run without one; an allowance below each loses every sample."""
+    free = train(RUN, tmp_path / "free.npz", silent)
+    least = free.column("f_evals")[0].min() / SCHEDULED.batch
+    held = replace(RUN, setup=replace(SCHEDULED, sample_evals=0.5 * least))
+    lost = train(held, tmp_path / "held.npz", silent)
+    assert (lost.column("failures") == SCHEDULED.batch).all()
+    assert (free.column("failures") == 0).all()
+    np.testing.assert_array_equal(
+        lost.state.theta, free.snapshots[0][None] * 0 + SCHEDULED.initial_theta(2)
+    )

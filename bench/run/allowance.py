@@ -1,0 +1,50 @@
+"""A problem that gives up each sample which takes more evaluations than it is allowed."""
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from gradpareto.bench.run.meter import Meter, MeteredProblem
+from gradpareto.systems import Array, Factors, Problem, ThetaJacobian
+
+
+@dataclass(frozen=True)
+class LimitedProblem(MeteredProblem):
+    """A metered problem in which each sample may take `allowance` evaluations.
+
+    Once a sample has taken more, its dynamics, its cost and their cotangents are NaN, so that an
+    estimator loses this sample and goes on with the others.
+    """
+
+    allowance: float = field(kw_only=True, compare=False, repr=False)
+
+    def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
+        slope, cost = super().flow(lane, t, x)
+        return self._kept(lane, slope), self._kept(lane, cost)
+
+    def pullback(
+        self, lane: Array, t: Array, x: Array, a: Array, c: Array
+    ) -> tuple[Array, Factors]:
+        gx, factors = super().pullback(lane, t, x, a, c)
+        return self._kept(lane, gx), factors
+
+    def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, ThetaJacobian]:
+        matrix, by_theta = super().jacobian(lane, t, x)
+        return self._kept(lane, matrix), by_theta
+
+    def stages_at_once(self, rows: int) -> int:
+        """Return 0: a sweep pulls back stage by stage, where a sample can be given up."""
+        return 0
+
+    def _kept(self, lane: Array, rows: Array) -> Array:
+        """Return rows (R, ...), NaN for the samples that are beyond their allowance."""
+        over = self.meter.evals[lane] > self.allowance
+        if over.any():
+            rows[over] = np.nan
+        return rows
+
+
+def limited(problem: Problem, meter: Meter, allowance: float) -> LimitedProblem:
+    """Return the problem with a meter, each sample of which may take `allowance` evaluations."""
+    given = {part.name: getattr(problem, part.name) for part in fields(Problem) if part.init}
+    return LimitedProblem(**given, meter=meter, allowance=allowance)

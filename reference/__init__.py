@@ -3,6 +3,7 @@
 from gradpareto.reference.cache import TamperedCache, cache_key, default_folder, load_or_certify
 from gradpareto.reference.certificate import USABLE, Reference, Verdict
 from gradpareto.reference.certification import certify, refuse
+from gradpareto.reference.continuous import solve_gradient
 from gradpareto.reference.forward import solve_loss, solve_states
 from gradpareto.reference.gradient import NotSolved
 from gradpareto.reference.limit import QuadratureLimit
@@ -19,6 +20,7 @@ __all__ = [
     "default_folder",
     "load_or_certify",
     "refuse",
+    "solve_gradient",
     "solve_loss",
     "solve_states",
 ]

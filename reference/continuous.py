@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from gradpareto.reference.gradient import LossAndGradient
-from gradpareto.reference.ivp import DenseOutput, solve_tight
+from gradpareto.reference.ivp import TIGHT, DenseOutput, StepControl, solve_dense
 from gradpareto.reference.quadrature import gauss
 from gradpareto.systems import Array, Factors, Problem
 
@@ -56,7 +56,7 @@ class Trajectory:
         return result
 
 
-def trajectories(problem: Problem, x0: Array) -> list[Trajectory]:
+def trajectories(problem: Problem, x0: Array, control: StepControl = TIGHT) -> list[Trajectory]:
     """Solve forward from x0 (B, state_dim), then backward for the costate along the dense solution.
 
     Each smooth segment is solved by itself. Raises NotSolved if DOP853 gives up.
@@ -70,7 +70,7 @@ def trajectories(problem: Problem, x0: Array) -> list[Trajectory]:
 
     x = x0
     for a, b in segments:
-        x, dense = solve_tight(forward, a, b, x)
+        x, dense = solve_dense(forward, a, b, x, control)
         states.append(dense)
     alpha = problem.terminal_gradient(x)
     for (a, b), state in zip(reversed(segments), reversed(states), strict=True):
@@ -78,19 +78,21 @@ def trajectories(problem: Problem, x0: Array) -> list[Trajectory]:
         def backward(lane: Array, t: Array, alpha: Array, state: DenseOutput = state) -> Array:
             return -problem.pullback(lane, t, state(lane, t), alpha, np.ones(len(t)))[0]
 
-        alpha, dense = solve_tight(backward, b, a, alpha)
+        alpha, dense = solve_dense(backward, b, a, alpha, control)
         costates.append(dense)
     dense_outputs = tuple(states), tuple(reversed(costates))
     return [Trajectory(problem, lane, *dense_outputs) for lane in range(len(x0))]
 
 
-def continuous(problem: Problem, x0: Array) -> tuple[LossAndGradient, list[Trajectory]]:
+def continuous(
+    problem: Problem, x0: Array, control: StepControl = TIGHT
+) -> tuple[LossAndGradient, list[Trajectory]]:
     """Compute the loss and gradient of x0 (B, state_dim), and the trajectories.
 
     The integrals over time are Gauss quadratures along the dense solutions, on the solver's own
     steps. Raises NotSolved if DOP853 gives up on a sample.
     """
-    paths = trajectories(problem, x0)
+    paths = trajectories(problem, x0, control)
     losses, gradients = np.empty(len(x0)), np.empty((len(x0), problem.policy.size))
     for lane, path in enumerate(paths):
         t, weights = _mesh(path)
@@ -103,6 +105,18 @@ def continuous(problem: Problem, x0: Array) -> tuple[LossAndGradient, list[Traje
     return LossAndGradient(
         losses, np.concatenate([p.alpha(start) for p in paths]), gradients
     ), paths
+
+
+def solve_gradient(problem: Problem, x0: Array, tolerance: float) -> LossAndGradient:
+    """Solve for the loss and gradient of x0 (B, state_dim) to a relative tolerance, by this alone.
+
+    No second method confirms it, as one confirms a certified reference. A system that is not its
+    own `truth` is judged by its truth. Raises NotSolved if DOP853 gives up on a sample, and
+    ValueError on an x0 of the wrong shape or not finite.
+    """
+    problem = problem.exact
+    control = StepControl(tolerance, longest=TIGHT.longest, attempts=TIGHT.attempts)
+    return continuous(problem, problem.check_x0(x0).astype(float), control)[0]
 
 
 def _mesh(path: Trajectory) -> tuple[Array, Array]:

@@ -195,13 +195,15 @@ class _Solve:
             self.going = self.going[:0]
 
 
-def solve_tight(slope: Slope, start: float, end: float, y: Array) -> tuple[Array, DenseOutput]:
+def solve_dense(
+    slope: Slope, start: float, end: float, y: Array, control: StepControl = TIGHT
+) -> tuple[Array, DenseOutput]:
     """Solve from y (B, n) at `start` to `end`, with dense output, over one smooth segment.
 
     `start` may be the later of the two times. Raises NotSolved if steps fall to rounding, and not
     only to step across a jump, or never arrive.
     """
-    solve = _Solve(slope, start, end, y, TIGHT, np.arange(len(y)))
+    solve = _Solve(slope, start, end, y, control, np.arange(len(y)))
     taken: list[tuple[Array, ...]] = []
     while len(solve.going):
         steps = solve.attempt()

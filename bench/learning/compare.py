@@ -178,7 +178,7 @@ def summary(comparison: Comparison, histories: Mapping[str, History]) -> list[Su
             evals=float(np.median(state.evals)),
             seconds=float(np.median(state.seconds)),
             heldout_before=float(np.median(start)),
-            heldout_after=float(np.median(_loss_after(comparison.setup, state))),
+            heldout_after=float(np.median(loss_after(comparison.setup, state))),
             rel_error=float(np.median(errors)) if len(errors) else np.nan,
             checks=len(errors),
             skipped=int((status == STATUS.index("skipped")).sum()),
@@ -189,7 +189,7 @@ def summary(comparison: Comparison, histories: Mapping[str, History]) -> list[Su
     return rows
 
 
-def _loss_after(setup: Setup, state: State) -> Array:
+def loss_after(setup: Setup, state: State) -> Array:
     """Return the held-out loss (N,) of each trial's policy; NaN if the trial has diverged."""
     losses, whole = np.full(len(state.theta), np.nan), state.status != STATUS.index("diverged")
     if whole.any():

@@ -30,18 +30,21 @@ VERBS = {
     "dimension": "Measure the cost of a given accuracy as the heat equation's grid is refined.",
     "learn": "Train a policy with each of several estimators, and compare them.",
     "reproduce": "Make a figure of the paper again.",
+    "budget": "Learn at many prices of a gradient, and tell how accurate a gradient has to be.",
 }
 """The verbs, with the first sentence of each one's help; `verbs/NAME.py` holds the rest as `verb`.
 The sentences stand here so that the help of the whole imports no verb."""
 
 
 CELLS = "finished cells are kept, and the same command continues"
+LEARNED = "what it had learned at its last checkpoint is kept, and the same command continues"
 KEPT = {
     "sweep": CELLS,
     "pareto": CELLS,
     "compare": CELLS,
     "reference": "references that were certified are kept, and the same command continues",
-    "learn": "what it had learned at its last checkpoint is kept, and the same command continues",
+    "learn": LEARNED,
+    "budget": LEARNED,
     "reproduce": "what had been learned at the last checkpoint is kept, and the same command "
     "continues; figure 2 starts anew",
 }

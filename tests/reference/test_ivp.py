@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from gradpareto.reference import NotSolved
-from gradpareto.reference.ivp import TIGHT, solve_along, solve_tight
+from gradpareto.reference.ivp import TIGHT, solve_along, solve_dense
 from gradpareto.systems import Array
 
 RATES = np.array([1.0, 30.0, 2.0])
@@ -30,7 +30,7 @@ START = np.tile([1.0, 0.0], (3, 1))
 def test_ends_and_dense_output(start: float, end: float) -> None:
     """Truth: the exponential, forward and backward."""
     begin = exact(RATES, np.full(3, start))
-    found, dense = solve_tight(spiral, start, end, begin)
+    found, dense = solve_dense(spiral, start, end, begin)
     scale = np.exp(0.2 * RATES.max()) if end < start else 1.0
     assert np.abs(found - exact(RATES, np.full(3, end))).max() < 1e-13 * scale
     lane = np.repeat([2, 0, 1], 50)
@@ -45,16 +45,16 @@ def test_ends_and_dense_output(start: float, end: float) -> None:
 
 def test_lanes_step_alone() -> None:
     """Truth: the fast lane's number of steps leaves the slow lanes' as they are."""
-    _, dense = solve_tight(spiral, 0.0, 2.0, START)
+    _, dense = solve_dense(spiral, 0.0, 2.0, START)
     slow, fast, _ = (len(dense.mesh(lane)) for lane in range(3))
     assert fast > 2 * slow
-    _, alone = solve_tight(spiral, 0.0, 2.0, START[:1])
+    _, alone = solve_dense(spiral, 0.0, 2.0, START[:1])
     assert np.array_equal(alone.mesh(0), dense.mesh(0))
 
 
 def test_step_control_against_scipy() -> None:
     """Truth: SciPy's own DOP853 at the same tolerance takes about as many steps."""
-    _, dense = solve_tight(spiral, 0.0, 20.0, START)
+    _, dense = solve_dense(spiral, 0.0, 20.0, START)
     theirs = solve_ivp(
         lambda t, y: spiral(np.ones(1, dtype=int), np.array([t]), y[None])[0],
         (0, 20),
@@ -80,7 +80,7 @@ def test_fixed_steps_have_order_eight() -> None:
 
 def test_a_jump_is_stepped_across() -> None:
     """Truth: y = t up to 1/3, then 1/3 - 5 (t - 1/3), a slope that nobody declared."""
-    found, dense = solve_tight(
+    found, dense = solve_dense(
         lambda lane, t, y: np.where(t < 1 / 3, 1.0, -5.0)[:, None], 0.0, 1.0, np.zeros((1, 1))
     )
     assert found[0, 0] == pytest.approx(1 / 3 - 10 / 3, abs=1e-13)
@@ -90,4 +90,4 @@ def test_a_jump_is_stepped_across() -> None:
 def test_a_finite_time_blow_up_is_refused() -> None:
     """y' = y^2 from 1 is infinite at t = 1."""
     with pytest.raises(NotSolved, match="t = 1"):
-        solve_tight(lambda lane, t, y: y * y, 0.0, 2.0, np.ones((1, 1)))
+        solve_dense(lambda lane, t, y: y * y, 0.0, 2.0, np.ones((1, 1)))

@@ -108,15 +108,9 @@ def trainings(
     """Return the trainings of some tasks with some estimators, all unless they are named.
 
     The quick form has one setting of each estimator and two iterations, and shows nothing but that
-    it runs. Raises ValueError for a system or an estimator that the study does not have.
+    it runs. Raises KeyError for a system or an estimator that the study does not have.
     """
     known = tasks()
-    for kind, asked, has in (
-        ("system", systems, tuple(known)),
-        ("estimator", estimators, ESTIMATORS),
-    ):
-        if missing := [name for name in asked if name not in has]:
-            raise ValueError(f"the study has no {kind} {missing[0]}: it has {', '.join(has)}")
     return [
         Training(
             system,

@@ -190,3 +190,20 @@ def setting_of(setup: Setup, estimator: str) -> float:
     """Return the set-up's setting, or the paper's tolerance, a hundredth of T, or 64 rollouts."""
     usual = {"tolerance": PAPER_RTOL, "step": setup.whole / 100, "rollouts": 64.0}
     return setup.settings.get(estimator, usual[ESTIMATORS[estimator].declares.knob])
+
+
+def check_allowance(setup: Setup, settings: Mapping[str, float]) -> None:
+    """Raise ValueError if no sample of an estimator at its setting can keep to `sample_evals`.
+
+    Fixed steps tell beforehand what they take over the whole horizon; others take a step at least.
+    """
+    problem, most = setup.problem(np.zeros(setup.policy.size)), setup.sample_evals
+    for name, setting in settings.items():
+        estimator = ESTIMATORS[name]
+        calls = estimator.calls(problem, setting)
+        least = calls if np.isfinite(calls) else estimator.declares.calls_per_step
+        if least > most:
+            raise ValueError(
+                f"{name} at {setting:g} takes at least {least:,.0f} evaluations a sample, and "
+                f"{most:,.0f} are allowed"
+            )

@@ -3,7 +3,7 @@
 import io
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import numpy as np
@@ -23,7 +23,13 @@ from gradpareto.bench.learning.compare import (
 from gradpareto.bench.learning.curves import learning_curves
 from gradpareto.bench.learning.optimiser import Adam
 from gradpareto.bench.learning.schedules import CosineDecay, GrowingHorizon
-from gradpareto.bench.learning.setups import Setup, setting_of, setup_of
+from gradpareto.bench.learning.setups import (
+    Precision,
+    Setup,
+    check_allowance,
+    setting_of,
+    setup_of,
+)
 from gradpareto.bench.learning.train import OnDivergence
 from gradpareto.bench.plugins import quiet
 from gradpareto.bench.verbs.options import (
@@ -63,6 +69,8 @@ class Training:
     clip_norm: float | None
     horizon: float | None
     growth: tuple[float, float] | None
+    precision: Precision | None
+    sample_evals: int | None
     seed: int
     out: Path | None
     on_divergence: OnDivergence
@@ -74,14 +82,17 @@ class Training:
     def comparison(self, system: str) -> Comparison:
         """The comparison of learners that is asked for, on a registered system.
 
-        Raises ValueError for a horizon that is too long, or grows from beyond its whole.
+        Raises ValueError for a horizon that is too long, or grows from beyond its whole, and for
+        an allowance that no sample can keep to.
         """
-        setup, settings = self._setup(system), dict(self.estimators)
+        setup = self._setup(system)
+        settings = {name: given or setting_of(setup, name) for name, given in self.estimators}
+        check_allowance(setup, settings)
         iterations = self.iterations or setup.iterations
         return Comparison(
             name=system,
             setup=setup,
-            settings={name: given or setting_of(setup, name) for name, given in settings.items()},
+            settings=settings,
             trials=self.trials,
             seed=self.seed,
             iterations=iterations,
@@ -106,8 +117,11 @@ class Training:
             changes["optimiser"] = Adam(self.adam)
         if self.decay is not None:
             changes["decay"] = CosineDecay() if self.decay else None
-        if self.clip_norm:
-            changes["clip_norm"] = self.clip_norm
+        changes |= {
+            name: value
+            for name in ("clip_norm", "precision", "sample_evals")
+            if (value := getattr(self, name))
+        }
         return replace(setup, **changes)
 
     def command(self, comparison: Comparison) -> str:
@@ -117,6 +131,8 @@ class Training:
         parts += [f"--{option} {value:g}" for option, value in given.items() if value]
         parts += {None: [], True: ["--decay"], False: ["--no-decay"]}[self.decay]
         parts += ["--growth {:g} {:g}".format(*self.growth)] if self.growth else []
+        parts += [f"--precision {self.precision}"] * bool(self.precision)
+        parts += [f"--sample-evals {self.sample_evals}"] * bool(self.sample_evals)
         parts += [f"--budget {comparison.budget}"] * (len(comparison.settings) > 1)
         parts += [f"--on-divergence {self.on_divergence}"] * (self.on_divergence != "skip")
         parts += [f"--trials {comparison.trials}", f"--iterations {comparison.iterations}"]
@@ -174,6 +190,17 @@ class Training:
         metavar="START SHARE",
         help="Let the horizon grow from START to the whole over this SHARE of the training. "
         "A START as long as the whole keeps it there. Default: as the set-up has it.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(get_args(Precision)),
+        help="Floating-point numbers of a gradient. Default: the set-up's.",
+    ),
+    click.option(
+        "--sample-evals",
+        type=Count(),
+        help="Evaluations that a sample of a gradient may take; one that takes more is left out. "
+        "Default: the set-up's.",
     ),
     click.option(
         "--seed",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from gradpareto.reference import certify, solve_loss, solve_states
+from gradpareto.reference import certify, solve_gradient, solve_loss, solve_states
 from gradpareto.reference.closed_form import closed_form
 from gradpareto.systems import TASKS, Array, Policy, Problem, System
 
@@ -83,3 +83,14 @@ def test_a_lane_that_cannot_be_solved_is_nan_and_the_others_are_solved() -> None
     truth = x0[:, 0] / (1 - np.multiply.outer(times, x0[:, 0]))
     truth[2:, 0] = np.nan
     np.testing.assert_allclose(solve_states(problem, x0, times, 1e-6)[..., 0], truth, rtol=1e-4)
+
+
+@pytest.mark.parametrize("tolerance", [1e-5, 1e-8])
+@pytest.mark.parametrize("name", ["electric", "differential_drive", "quadrotor_smooth"])
+def test_a_gradient_to_a_tolerance_is_the_certified_one(name: str, tolerance: float) -> None:
+    """Truth: the certificate, by two methods."""
+    problem, x0 = TASKS[name].problem("initial").sample(np.random.default_rng(1), 2)
+    truth = certify(problem, x0)
+    found = solve_gradient(problem, x0, tolerance)
+    error = np.linalg.norm(found.gradient - truth.gradient, axis=1)
+    assert (error <= 10 * tolerance * np.linalg.norm(truth.gradient, axis=1)).all()

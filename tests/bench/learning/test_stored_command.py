@@ -19,7 +19,7 @@ def asked(*arguments: str) -> Training:
         "--estimator ctpg",
         "--estimator ctpg=1e-4 --estimator bptt=0.1 --budget seconds",
         "--estimator bptt-rk4 --adam 0.01 --clip-norm 3 --horizon 4 --growth 1 0.5 --decay",
-        "--no-decay",
+        "--no-decay --precision float32 --sample-evals 5000",
         "--trials 3 --iterations 7 --seed 5 --on-divergence stop",
     ],
 )

@@ -16,7 +16,7 @@ import pandas as pd
 
 from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.table import markdown, markdown_fewest, summarise
-from gradpareto.bench.judge.time_tables import overhead_markdown
+from gradpareto.bench.judge.time_tables import growth_markdown, overhead_markdown, peers_sentence
 from gradpareto.bench.judge.verdict import Verdict, judge_all
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.systems import TASKS
@@ -144,8 +144,18 @@ def blocks(results: Path) -> dict[str, str]:
         path = results / f"figure{number}" / "findings.txt"
         lines = path.read_text(encoding="utf-8").splitlines()
         said[f"figure {number}"] = "\n".join(f"- {line}" for line in lines)
-    overhead = pd.read_csv(results / "overhead" / "overhead.csv")
-    return said | {"overhead": overhead_markdown(overhead)}
+    return said | timed(results)
+
+
+def timed(results: Path) -> dict[str, str]:
+    """Return {name: text} of the blocks of results/time.md, and of what the README says of it."""
+    return {
+        "fast": peers_sentence(pd.read_csv(results / "peers" / "ratios.csv")),
+        "peers": (results / "peers" / "ratios.md").read_text(encoding="utf-8"),
+        "tolerances": (results / "peers" / "tolerances.md").read_text(encoding="utf-8"),
+        "overhead": overhead_markdown(pd.read_csv(results / "overhead" / "overhead.csv")),
+        "growth": growth_markdown(pd.read_csv(results / "growth" / "exponents.csv")),
+    }
 
 
 def filled(page: str, texts: Mapping[str, str]) -> str:

@@ -1,7 +1,8 @@
-"""The table of results/time.md: the overhead of estimators."""
+"""The tables of results/time.md: the overhead of estimators, and how their time grows."""
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 
@@ -21,10 +22,52 @@ def overhead_markdown(table: pd.DataFrame) -> str:
         }
         for row in shown.itertuples()
     ]
-    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+    return _markdown(pd.DataFrame(rows))
+
+
+def growth_markdown(exponents: pd.DataFrame) -> str:
+    """Return the exponents of `gradpareto growth` as Markdown, a column for each axis.
+
+    A cell has the exponent with its 95 % interval, and behind it the slope at the end.
+    """
+    cells = exponents.assign(
+        cell=[
+            f"{row.exponent:.2f}{_interval(row)}; {row.at_the_end:.2f}"
+            for row in exponents.itertuples()
+        ]
+    )
+    wide = cells.pivot_table(
+        index="estimator", columns="axis", values="cell", aggfunc="first", sort=False
+    )
+    return _markdown(wide.fillna("").reset_index())
+
+
+def _interval(row: Any) -> str:
+    return f" ({row.low:.2f} to {row.high:.2f})" if np.isfinite(row.low) else ""
+
+
+def peers_sentence(ratios: pd.DataFrame, error: float = 1e-6) -> str:
+    """Say how long the fastest estimator takes beside the fastest peer, at one error.
+
+    `ratios` is the table of `gradpareto peers`.
+    """
+    parts, shown = [], ratios[ratios.error == error].sort_values("batch")
+    for (system, theta), own in shown.groupby(["system", "theta"]):
+        told = " / ".join(f"{ratio:.2f}" for ratio in own.ratio)
+        parts.append(f"{told} on {system} ({theta})")
+    batches = " / ".join(map(str, sorted(ratios.batch.unique())))
+    return (
+        f"For a relative error of {error:.0e}, the fastest estimator takes this multiple of the "
+        f"time of the fastest method of diffrax and CasADi, in a batch of {batches}: "
+        f"{', '.join(parts)}."
+    )
 
 
 def _spread(row: Any, column: str) -> str:
     """Return a column's median, with its quartiles."""
     middle, low, high = (getattr(row, column + end) for end in ("", "_low", "_high"))
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    return table.to_markdown(index=False, disable_numparse=True)

@@ -1,9 +1,13 @@
-"""The table of times, cell by cell."""
+"""The tables of times, cell by cell."""
 
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.judge.time_tables import overhead_markdown
+from gradpareto.bench.judge.time_tables import (
+    growth_markdown,
+    overhead_markdown,
+    peers_sentence,
+)
 
 
 def cells(page: str) -> list[list[str]]:
@@ -37,3 +41,36 @@ def test_overhead_has_medians_with_quartiles_and_leaves_out_what_is_not_reached(
             "1.23 (1.2 to 1.3)",
         ]
     ]
+
+
+def test_growth_has_an_exponent_for_each_axis_in_its_order() -> None:
+    """Truth: by hand; nothing was fitted to the steps of the second."""
+    columns = ["axis", "estimator", "exponent", "low", "high", "at_the_end"]
+    table = pd.DataFrame(
+        [
+            ("steps", "bptt", 1.0, 0.9, 1.1, 1.01),
+            ("batch", "bptt", 0.5, 0.25, 0.75, 0.99),
+            ("batch", "ctpg", 0.6, np.nan, np.nan, 0.6),
+        ],
+        columns=columns,
+    )
+    assert cells(growth_markdown(table)) == [
+        ["estimator", "steps", "batch"],
+        ["bptt", "1.00 (0.90 to 1.10); 1.01", "0.50 (0.25 to 0.75); 0.99"],
+        ["ctpg", "", "0.60; 0.60"],
+    ]
+
+
+def test_the_sentence_has_each_problem_s_ratios_in_the_order_of_batches() -> None:
+    """Truth: by hand; another error's ratio is not told."""
+    rows = [
+        ("lqr", "perturbed", 256, 1e-6, 0.5),
+        ("lqr", "perturbed", 1, 1e-6, 2.0),
+        ("lqr", "perturbed", 1, 1e-9, 9.0),
+        ("quadrotor", "initial", 1, 1e-6, 5.25),
+        ("quadrotor", "initial", 256, 1e-6, 0.4),
+    ]
+    table = pd.DataFrame(rows, columns=["system", "theta", "batch", "error", "ratio"])
+    told = peers_sentence(table)
+    assert "in a batch of 1 / 256: " in told
+    assert "2.00 / 0.50 on lqr (perturbed), 5.25 / 0.40 on quadrotor (initial)." in told

@@ -104,7 +104,10 @@ def test_killed_and_restarted_it_ends_with_the_same_numbers(
         (("--horizon", "0"), "--horizon must be a positive number"),
         (("--horizon", "1e9"), "more than 100 times lqr's own, 10"),
         (("--sample-evals", "0"), "--sample-evals must be a positive number"),
-        (("--sample-evals", "1"), "ctpg at 0.001 takes at least 12 evaluations a sample, and 1 are"),
+        (
+            ("--sample-evals", "1"),
+            "ctpg at 0.001 takes at least 12 evaluations a sample, and 1 are",
+        ),
         (("--estimator", "bptt=0.1", "--sample-evals", "199"), "takes at least 200 evaluations"),
         (("--precision", "float16"), "float16"),
     ],

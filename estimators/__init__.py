@@ -18,6 +18,7 @@ from gradpareto.estimators.differences import (
 from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.forward_backward_sweep import ForwardBackwardSweep
 from gradpareto.estimators.gauss_adjoint import GaussAdjoint, QuadratureAdjoint
+from gradpareto.estimators.lanes_or_time import LanesOrTime
 from gradpareto.estimators.mali import Mali
 from gradpareto.estimators.mccallum_foster import McCallumFoster
 from gradpareto.estimators.multistep import Multistep
@@ -126,6 +127,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "spectral-segments": Collocation(gauss, pieces=4, tight=0.01, source=SNODE),
     "picard_ladder": PicardLadder(),
     "newton_picard": NewtonPicard(),
+    "lanes_or_time": LanesOrTime(),
     "solve_bvp": SolveBvp(),
     "forward_backward_sweep": ForwardBackwardSweep(),
 }

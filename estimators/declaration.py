@@ -30,6 +30,10 @@ class Declaration:
     per_lane: bool = False
     """Whether it solves the samples of a batch one after the other, so that a batch saves no
     time."""
+    batch_decides: bool = False
+    """Whether the number of samples in a batch decides how they are solved: a sample's gradient is
+    then the same only within the tolerance in batches of two sizes, and its counts differ. It never
+    depends on which the other samples are."""
     calls_per_step: int = 2
     """The oracle calls that a fixed step costs a sample, if the knob is the step."""
     order: int | None = None

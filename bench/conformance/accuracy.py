@@ -138,15 +138,20 @@ def breakpoints(estimator: Estimator) -> Finding:
 
 
 def lanes(estimator: Estimator) -> Finding:
-    """Each sample has the same gradient and the same number of calls alone and in a batch."""
+    """Each sample has the same gradient and the same number of calls alone and in a batch.
+
+    Where the size of the batch decides the method, copies of a sample stand in for it alone.
+    """
     problem, x0 = moved(*rotorcraft().sample(np.random.default_rng(8), len(DIFFICULTY)))
     x0, setting = DIFFICULTY * x0, coarse(estimator, rotorcraft())
     batch = metered(problem, len(x0))
     together = call(estimator, batch, x0, setting)
     differences, counts = [], []
+    copies = len(x0) if estimator.declares.batch_decides else 1
     for lane in range(len(x0)):
-        single = metered(problem.take(np.array([lane])), 1)
-        alone = call(estimator, single, x0[lane : lane + 1], setting)
+        own = np.full(copies, lane)
+        single = metered(problem.take(own), copies)
+        alone = call(estimator, single, x0[own], setting)
         differences.append(_difference(alone, together, lane))
         counts.append((int(single.meter.evals[0]), int(batch.meter.evals[lane])))
     same = all(one == other for one, other in counts)

@@ -29,7 +29,10 @@ def largest_difference(estimator: Estimator, setting: float) -> float:
 def test_a_lane_alone_is_the_lane_in_the_batch(
     estimator: Estimator, preset: tuple[str, str], short: Callable
 ) -> None:
-    """Truth: the estimator itself on one sample at a time; counts and steps to the last one."""
+    """Truth: the estimator itself on one sample at a time; counts and steps to the last one.
+
+    Where the size of the batch decides the method, it is a batch of copies of the sample.
+    """
     problem = short(preset, 0.6, estimator)
     problem, x0 = problem.sample(np.random.default_rng(8), len(DIFFICULTY))
     x0 = DIFFICULTY * x0
@@ -38,9 +41,11 @@ def test_a_lane_alone_is_the_lane_in_the_batch(
     bound = largest_difference(estimator, setting)
     batch = metered(problem, len(x0))
     together = estimator(batch, x0, setting)
+    copies = len(x0) if estimator.declares.batch_decides else 1
     for k in range(len(x0)):
-        single = metered(problem.take(np.array([k])), 1)
-        alone = estimator(single, x0[k : k + 1], setting)
+        own = np.full(copies, k)
+        single = metered(problem.take(own), copies)
+        alone = estimator(single, x0[own], setting)
         assert alone.steps[0] == together.steps[k]
         assert single.meter.f_evals[0] == batch.meter.f_evals[k]
         assert single.meter.vjp_evals[0] == batch.meter.vjp_evals[k]

@@ -30,10 +30,12 @@ class Faulty(Estimator):
 
     how: str
     memory: float = 1.0
+    batch_decides: bool = False
 
     @property
     def declares(self) -> Declaration:
-        return Declaration(knob="step", tight=0.01, order=4, memory=self.memory)
+        declared = Declaration(knob="step", tight=0.01, order=4, memory=self.memory)
+        return replace(declared, batch_decides=self.batch_decides)
 
     def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:  # noqa: PLR0911, PLR0912
         own = ESTIMATORS["bptt-rk4"]
@@ -47,6 +49,8 @@ class Faulty(Estimator):
             case "batch mean":
                 good = own(problem, x0, setting)
                 return replace(good, grad_theta=good.grad_theta * (1 + x0.mean() - x0[:, :1]))
+            case "finer in a batch":
+                return own(problem, x0, setting / len(x0))
             case "crosses jumps":
                 smooth = object.__new__(type(problem.system))
                 smooth.__dict__.update(vars(problem.system))
@@ -131,6 +135,20 @@ def test_more_memory_than_is_declared_is_found() -> None:
     modest = replace(Faulty("hoards"), memory=0.0)
     assert run_check("memory", Faulty("hoards")).status == "passed"
     assert run_check("memory", modest).status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("how", "declared", "status"),
+    [
+        ("finer in a batch", False, "failed"),
+        ("finer in a batch", True, "passed"),
+        ("batch mean", True, "failed"),
+    ],
+)
+def test_the_batch_may_decide_by_its_size_if_that_is_declared_and_by_nothing_else(
+    how: str, declared: bool, status: str
+) -> None:
+    assert run_check("lanes", Faulty(how, batch_decides=declared)).status == status
 
 
 def test_the_faultless_one_passes_all() -> None:

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from gradpareto.bench.draw.figures import sheet
 from gradpareto.bench.draw.styles import style_of
+from gradpareto.bench.draw.ticks import plain_log
 from gradpareto.bench.learning.budget import tasks
 from gradpareto.bench.learning.budget_tables import AS_GOOD, accuracy_needed, envelope
 
@@ -85,4 +85,4 @@ def _scale(axes: Axes, system: str) -> None:
     """Draw losses on a logarithmic axis, unless they may be negative."""
     if not tasks()[system].linear:
         axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        plain_log(axes.yaxis)

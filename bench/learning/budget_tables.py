@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
+from gradpareto.bench.learning.budget import ESTIMATORS as ESTIMATORS_OF_STUDY
 from gradpareto.bench.learning.budget import Training
 from gradpareto.bench.learning.compare import learn, loss_after
 from gradpareto.bench.learning.history import STATUS, History
@@ -49,20 +51,11 @@ def joined(parts: list[Tables]) -> Tables:
 
 def trained(training: Training, folder: Path) -> Tables:
     """Train, or go on where the folder's training was stopped, and return its tables."""
-    comparison = training.comparison
-    history = learn(comparison, folder / training.name, silent)[training.estimator]
-    return Tables(
-        *(
-            pd.DataFrame(rows).assign(
-                system=training.system, estimator=training.estimator, setting=training.setting
-            )
-            for rows in (
-                _records(training, history),
-                _curve(history),
-                _gradients(training, history),
-            )
-        )
-    )
+    with threadpool_limits(1), np.errstate(all="ignore"):
+        history = learn(training.comparison, folder / training.name, silent)[training.estimator]
+        made = _records(training, history), _curve(history), _gradients(training, history)
+    names = {"system": training.system, "estimator": training.estimator}
+    return Tables(*(pd.DataFrame(rows).assign(**names, setting=training.setting) for rows in made))
 
 
 def _records(training: Training, history: History) -> dict[str, object]:
@@ -112,16 +105,13 @@ def _compared(training: Training, theta: Array, iteration: int) -> tuple[float, 
     lanes = np.arange(min(JUDGED, len(x0)))
     problem, x0 = problem.take(lanes), x0[lanes]
     estimator, allowance = ESTIMATORS[training.estimator], training.setup.sample_evals
-    with np.errstate(all="ignore"):
-        found = attempt(estimator, problem, x0, training.setting, allowance=allowance).estimate
-        if found is None:
-            return np.nan, np.nan
-        used = np.isfinite(found.grad_theta).all(axis=1)
-        try:
-            truth = solve_gradient(problem, x0, TRUTH_TOLERANCE).grad_theta
-        except NotSolved:
-            return np.nan, np.nan
-    if not used.any():
+    found = attempt(estimator, problem, x0, training.setting, allowance=allowance).estimate
+    used = found is not None and np.isfinite(found.grad_theta).all(axis=1)
+    if found is None or not np.any(used):
+        return np.nan, np.nan
+    try:
+        truth = solve_gradient(problem, x0, TRUTH_TOLERANCE).grad_theta
+    except NotSolved:
         return np.nan, np.nan
     own, true = found.grad_theta[used].mean(axis=0), truth[used].mean(axis=0)
     size = float(np.linalg.norm(true))
@@ -202,3 +192,34 @@ def _held(evals: Array, losses: Array, totals: Array) -> Array:
     """Return the last loss at or before each total: infinity before the first."""
     place = np.searchsorted(evals, totals, side="right")
     return np.concatenate([[np.inf], losses])[place]
+
+
+def needed_page(needed: pd.DataFrame) -> str:
+    """Write the table of `accuracy_needed` as Markdown."""
+    rows = [
+        {
+            "task": row.system,
+            "best final loss": f"{row.best_loss:.4g}",
+            "largest error that suffices": f"{row.rel_error:.2g}",
+            "its cosine": f"{row.cosine:.4f}",
+            "with": f"{row.estimator} at {row.setting:.3g}",
+            "trainings": str(row.trainings),
+            "as good with a larger error": str(row.exceptions),
+        }
+        for row in needed.itertuples()
+    ]
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def cheapest_page(cheapest: pd.DataFrame) -> str:
+    """Write the table of `cheapest_as_good` as Markdown: a row for each task, a column for each.
+
+    A cell has the evaluations of a sample's gradient and, in brackets, its relative error.
+    """
+    cells = cheapest.assign(
+        cell=[f"{row.evals_a_gradient:,.0f} ({row.rel_error:.1g})" for row in cheapest.itertuples()]
+    ).pivot(index="system", columns="estimator", values="cell")
+    order = [name for name in ESTIMATORS_OF_STUDY if name in cells.columns]
+    cells = cells[order].reindex(cheapest.system.unique()).fillna("-")
+    cells = cells.rename_axis(index="task", columns=None).reset_index()
+    return cells.to_markdown(index=False, disable_numparse=True) + "\n"

@@ -9,9 +9,12 @@ from matplotlib.figure import Figure
 
 from gradpareto.bench.draw.figures import sheet
 from gradpareto.bench.draw.styles import style_of
+from gradpareto.bench.draw.ticks import short_counts
 from gradpareto.bench.learning.history import History
 from gradpareto.systems import Array
 
+HALF = "line: median of the trials; band: the middle half of them"
+"""What lines and bands of `draw_curves` are by default, for those who read the figure."""
 POINTS = 400
 """The number of points of a drawn curve."""
 LABELS = {
@@ -36,6 +39,8 @@ def learning_curves(
             )
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(histories))
+        if next(iter(histories.values())).state.status.size > 1:
+            figure.supxlabel(HALF, size="small")
     return figure
 
 
@@ -56,6 +61,8 @@ def draw_curves(
             low, high = np.nanquantile(y, band, axis=1)
             axes.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
     axes.set_xlabel(LABELS[cost])
+    if cost != "seconds":
+        short_counts(axes.xaxis)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -54,6 +54,7 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
             else:
                 axes.plot([], [], color=RED, label="|x(0) - reconstruction|²: 0, x is stored")
             axes.set(yscale="log", ylim=(1e-6, 1e7), xlabel="iterations", title=name)
+            axes.set_ylabel("" if index else "loss; squared distance")
             axes.legend()
     missed = histories["neural_ode"].column("reconstruction")[:, 0] ** 2
     sentences.append(

@@ -6,6 +6,7 @@ import numpy as np
 
 from gradpareto.bench.draw.figures import sheet
 from gradpareto.bench.draw.styles import style_of
+from gradpareto.bench.draw.ticks import plain_log
 from gradpareto.bench.learning.curves import draw_curves
 from gradpareto.bench.learning.paths import POINTS, paths
 from gradpareto.bench.paper.reproduction import Experiment, Found, Scale
@@ -38,9 +39,12 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
                 axes.plot(x0[:SHOWN, 0], x0[:SHOWN, 1], ".", color="0.5", ms=4)
                 axes.plot(0, 0, "+", color="black", ms=9, mew=1.6, zorder=5)
                 axes.set(xlim=(-8, 8), ylim=(-8, 8), aspect="equal")
+                axes.set_xlabel("x (m)" if row else "")
+                axes.set_ylabel("" if column else "y (m)")
                 axes.set_title(f"{name}, {number:,} iterations", size="medium")
         axes = figure.add_subplot(grid[:, len(STAGES) :])
         draw_curves(axes, histories, "evals")
         axes.set(ylabel="held-out loss", yscale="log")
+        plain_log(axes.yaxis)
         axes.legend()
     return Found(figure, experiment.sentences(histories))

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 
 from gradpareto.bench.draw.figures import sheet
 from gradpareto.bench.draw.styles import style_of
-from gradpareto.bench.learning.curves import draw_curves
+from gradpareto.bench.learning.curves import HALF, draw_curves
 from gradpareto.bench.learning.history import History
 from gradpareto.bench.learning.paths import visited
-from gradpareto.bench.learning.setups import Setup, setting_of
+from gradpareto.bench.learning.setups import setting_of
 from gradpareto.bench.paper.reproduction import Experiment, Found, Scale
 from gradpareto.bench.run.report import Report
 from gradpareto.systems import NEEDS
@@ -35,16 +35,18 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
             sentences += experiment.sentences(histories)
             for column, estimator in enumerate(reversed(ESTIMATORS)):
                 axes = figure.add_subplot(len(here), 3, 3 * row + column + 1)
-                _draw_visited(axes, experiment.setup, estimator, histories[estimator])
+                _draw_visited(axes, experiment, estimator, histories[estimator])
             axes = figure.add_subplot(len(here), 3, 3 * row + 3)
             draw_curves(axes, histories, "evals")
             axes.set(ylabel="held-out loss", title=f"{name}, {experiment.trials} trials")
             axes.legend()
+        figure.supxlabel(f"losses: {HALF}", size="small")
     return Found(figure, sentences)
 
 
-def _draw_visited(axes: Axes, setup: Setup, estimator: str, history: History) -> None:
+def _draw_visited(axes: Axes, experiment: Experiment, estimator: str, history: History) -> None:
     """Draw the states at which the snapshots' iterations asked for dynamics."""
+    setup = experiment.setup
     setting = setting_of(setup, estimator)
     seen = [
         visited(setup, estimator, setting, theta, 0, iteration)
@@ -54,4 +56,7 @@ def _draw_visited(axes: Axes, setup: Setup, estimator: str, history: History) ->
     color = style_of(estimator).color
     axes.plot(states[:, 1], states[:, 3], ",", color=color, alpha=0.5)
     axes.set(xlabel="pole angle (rad, 0 upright)", ylabel="angular velocity (rad/s)")
-    axes.set_title(f"{estimator}: {len(states):,} states in {len(seen)} iterations", size="medium")
+    axes.set_title(
+        f"{experiment.name}, {estimator}: {len(states):,} states in {len(seen)} iterations",
+        size="medium",
+    )

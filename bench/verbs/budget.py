@@ -13,7 +13,9 @@ from gradpareto.bench.learning.budget_tables import (
     Tables,
     accuracy_needed,
     cheapest_as_good,
+    cheapest_page,
     joined,
+    needed_page,
     settings_table,
     trained,
 )
@@ -100,18 +102,20 @@ def verb(asked: Asked) -> None:
         write_whole(out / "curves.csv", tables.curves.to_csv(index=False))
         write_whole(out / "gradients.csv", tables.gradients.to_csv(index=False))
         write_whole(out / "settings.csv", table.to_csv(index=False))
+        needed, cheapest = accuracy_needed(table), cheapest_as_good(table)
+        write_whole(out / "needed.md", needed_page(needed))
+        write_whole(out / "cheapest.md", cheapest_page(cheapest))
         write_png(budget_figure(table), out / "budget.png")
         write_png(totals_figure(tables.curves), out / "totals.png")
         folder.publish_table(tables.records)
-    needed, cheapest = accuracy_needed(table), cheapest_as_good(table)
     if asked.as_json:
         print_json({"needed": needed.to_dict("records"), "cheapest": cheapest.to_dict("records")})
         return
-    shown = ["system", "estimator", "setting", "evals_a_gradient", "rel_error", "heldout_loss"]
-    click.echo("The error below which the final loss no longer improves:\n")
-    click.echo(needed.to_string(index=False, float_format="{:.3g}".format))
-    click.echo("\nEach estimator's cheapest setting that ends as good as the best:\n")
-    click.echo(cheapest[shown].to_string(index=False, float_format="{:.4g}".format))
+    click.echo("The error of a gradient below which the final loss no longer improves:\n")
+    click.echo(needed_page(needed))
+    click.echo("The cheapest setting of each estimator that ends as good as the best:\n")
+    click.echo(cheapest_page(cheapest))
+    click.echo(f"records.csv, settings.csv, budget.png and totals.png in {out}")
 
 
 def _all_trained(chosen: list[Training], folder: Path, workers: int, report: Report) -> Tables:

@@ -12,7 +12,9 @@ from gradpareto.bench.learning.budget_tables import (
     Tables,
     accuracy_needed,
     cheapest_as_good,
+    cheapest_page,
     envelope,
+    needed_page,
     settings_table,
     trained,
 )
@@ -60,6 +62,15 @@ def test_the_cheapest_settings_that_end_as_good_as_the_best() -> None:
     table = cheapest_as_good(settings([9, 8, 1.02, 7, 1.0], [0.1] * 5))
     assert table.estimator.tolist() == ["a"]
     assert table.evals_a_gradient.tolist() == [4.0]
+
+
+def test_the_pages_have_a_row_for_each_task() -> None:
+    """Truth: by hand."""
+    table = settings([9, 1.0, 1.02, 8], [0.5, 0.25, 0.1, 0.01])
+    assert "| task   | 1 " in needed_page(accuracy_needed(table.drop(index=3)))
+    assert "| task   | 4 (0.1) | 2 (0.2) |" in cheapest_page(
+        cheapest_as_good(table).replace({"a": "bptt", "b": "ctpg"})
+    )
 
 
 def test_the_envelope_takes_the_best_setting_within_each_total() -> None:

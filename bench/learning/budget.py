@@ -10,9 +10,9 @@ from gradpareto.bench.learning.schedules import CosineDecay
 from gradpareto.bench.learning.setups import Setup, setup_of
 
 TRIALS = 3
-TOLERANCES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
+TOLERANCES = (1.0, 1e-1, 1e-2, 1e-3)
 ROLLOUTS = (2.0, 4.0, 8.0)
-EULER, RK4 = (8, 16, 32, 64, 128, 256), (2, 4, 8, 16, 32, 64)
+EULER, RK4 = (8, 16, 32, 64, 128), (2, 4, 8, 16, 32)
 """The numbers of steps over the horizon."""
 BY_TOLERANCE = ("ctpg", "multistep_adjoint", "neural_ode")
 STOCHASTIC = "spsa"
@@ -48,10 +48,10 @@ class Task:
 def tasks() -> dict[str, Task]:
     """Return the tasks by their systems. All learn with Adam, a falling rate and clipped norms."""
     return {
-        "quadrotor_smooth": Task(_setup("quadrotor_smooth", 3e-3, 16), 500),
-        "differential_drive": Task(_setup("differential_drive", 2e-2, 8), 800),
-        "cartpole": Task(_setup("cartpole", 5e-3, 4), 300, linear=True),
-        "electric": Task(_setup("electric", 3e-2, 8), 600),
+        "differential_drive": Task(_setup("differential_drive", 2e-2, 8), 400),
+        "cartpole": Task(_setup("cartpole", 5e-3, 4), 200, linear=True),
+        "electric": Task(_setup("electric", 3e-2, 8), 400),
+        "quadrotor_smooth": Task(_setup("quadrotor_smooth", 3e-3, 16), 300),
     }
 
 

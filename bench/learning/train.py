@@ -24,7 +24,7 @@ or that was skipped over and over (MOST_SKIPPED).
 """
 
 CHECKPOINT_SECONDS = 20.0
-MOST_SKIPPED = 100
+MOST_SKIPPED = 30
 """A trial of which this many iterations in a row were skipped has diverged."""
 FARTHEST = 1e3
 """A trial has diverged when its parameters' norm is this many times what it was, or at least 1."""

@@ -26,16 +26,26 @@ class Reached:
     evals: float
 
 
-def loosest_setting(estimator: Estimator, samples: Samples, error: float) -> Reached | None:
+def loosest_setting(
+    estimator: Estimator, samples: Samples, error: float, lanes: int | None = None
+) -> Reached | None:
     """Return the loosest setting with a median relative error of at most `error`, if there is one.
 
-    Settings on which the estimator fails for a sample do not count.
+    The samples are taken in batches of `lanes`, or all at once. Settings on which the estimator
+    fails for a sample do not count.
     """
+    count = len(samples.x0)
+    lanes = lanes or count
     for setting in from_loose_to_tight(estimator, samples.problem):
-        outcome = attempt(estimator, samples.problem, samples.x0, setting)
-        evals = float(np.median(outcome.meter.evals))
-        if outcome.status == "ok" and outcome.estimate is not None and not outcome.estimate.failed:
-            found = samples.rel_error(outcome.estimate.gradient)
+        outcomes = [
+            attempt(estimator, *samples.batch(lanes, first), setting)
+            for first in range(0, count, lanes)
+        ]
+        evals = float(np.median(np.concatenate([one.meter.evals for one in outcomes])[:count]))
+        estimates = [one.estimate for one in outcomes if one.status == "ok" and one.estimate]
+        if len(estimates) == len(outcomes) and not any(one.failed for one in estimates):
+            gradient = np.concatenate([one.gradient for one in estimates])[:count]
+            found = samples.rel_error(gradient)
             if found <= error:
                 return Reached(setting, found, evals)
         if evals > MOST_EVALS:

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.run.attempt import attempt
-from gradpareto.bench.run.loosest_setting import Reached, loosest_setting
+from gradpareto.bench.run.loosest_setting import loosest_setting
 from gradpareto.bench.run.overhead import Overhead, measure_overhead
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples, certified, drawn
 from gradpareto.bench.run.wall_model import WallModel, fit_wall_model
-from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import TASKS
 
 
@@ -86,30 +86,45 @@ def _timed(
     timed: Timed, names: tuple[str, str, str], samples: Samples, model: WallModel
 ) -> list[Row]:
     """Return the rows of an estimator on a problem."""
-    estimator = ESTIMATORS[names[2]]
-    reached = (
-        Reached(timed.setting, np.nan, np.nan)
-        if timed.error is None
-        else loosest_setting(estimator, samples, timed.error)
-    )
-    if reached is None:
-        reason = f"no setting reaches {timed.error:g}"
-        return [Row(*names, batch, reason=reason) for batch in timed.batches]
-    outcome = attempt(estimator, samples.problem, samples.x0, reached.setting)
-    if outcome.status != "ok":
-        return [
-            Row(*names, batch, reached.setting, reason=outcome.reason) for batch in timed.batches
-        ]
+    estimator, all_at_once = ESTIMATORS[names[2]], len(samples.x0)
+    decides = estimator.declares.batch_decides
+    lanes = {batch: batch if decides else all_at_once for batch in timed.batches}
+    settings = {own: _setting(timed, estimator, samples, own) for own in set(lanes.values())}
     rows = []
     for batch in timed.batches:
+        reached = settings[lanes[batch]]
+        if reached.reason:
+            rows.append(Row(*names, batch, reached.setting, reason=reached.reason))
+            continue
         batches = (samples.batch(batch, round_) for round_ in count())
         found = measure_overhead(batches, estimator, reached.setting)
         rows.append(_row(names, batch, reached, found, model))
     return rows
 
 
+@dataclass(frozen=True)
+class _Usable:
+    """A setting to time, with its median relative error; or the reason why there is none."""
+
+    setting: float = np.nan
+    rel_error: float = np.nan
+    reason: str = ""
+
+
+def _setting(timed: Timed, estimator: Estimator, samples: Samples, lanes: int) -> _Usable:
+    """Return the setting that is asked for, or that reaches the error in batches of `lanes`."""
+    found = _Usable(timed.setting)
+    if timed.error is not None:
+        reached = loosest_setting(estimator, samples, timed.error, lanes)
+        if reached is None:
+            return _Usable(reason=f"no setting reaches {timed.error:g}")
+        found = _Usable(reached.setting, reached.rel_error)
+    outcome = attempt(estimator, *samples.batch(lanes), found.setting)
+    return found if outcome.status == "ok" else _Usable(found.setting, reason=outcome.reason)
+
+
 def _row(
-    names: tuple[str, str, str], batch: int, reached: Reached, found: Overhead, model: WallModel
+    names: tuple[str, str, str], batch: int, reached: _Usable, found: Overhead, model: WallModel
 ) -> Row:
     spent, factor = found.gradient_s, found.factor
     return Row(

@@ -1,6 +1,7 @@
 """The overhead of an estimator is measured on every kind of system and of oracle."""
 
 import time
+from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from gradpareto.bench.run.overhead import measure_overhead, oracle_calls
 from gradpareto.bench.run.overhead_table import Timed, overhead_table
 from gradpareto.bench.run.report import silent
 from gradpareto.bench.run.samples import certified, drawn
-from gradpareto.estimators import ESTIMATORS, Estimate
+from gradpareto.estimators import ESTIMATORS, Declaration, Estimate
 from gradpareto.estimators.bptt import Bptt
-from gradpareto.estimators.solvers.explicit.tableaus import EULER
+from gradpareto.estimators.solvers.explicit.tableaus import EULER, RK4
 from gradpareto.systems import TASKS, Array, Problem
 
 
@@ -105,6 +106,33 @@ def test_the_loosest_setting_reaches_the_error_and_the_one_before_does_not(tmp_p
     assert samples.rel_error(method(problem, x0, looser).gradient) > 1e-4
     assert found.evals == 8 * steps
     assert loosest_setting(ESTIMATORS["bptt"], samples, 1e-9) is None
+
+
+@dataclass(frozen=True)
+class CoarserInBatches(Bptt):
+    """Kutta's method whose step is the setting times the number of lanes."""
+
+    @property
+    def declares(self) -> Declaration:
+        return replace(super().declares, batch_decides=True)
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        return super().__call__(problem, x0, len(x0) * setting)
+
+
+def test_a_setting_is_found_for_each_batch_that_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Truth: Kutta's method with the step that a batch of 2 or 3 lanes makes of the setting."""
+    monkeypatch.setitem(ESTIMATORS, "coarser", CoarserInBatches(RK4))
+    asked = Timed([("lqr", "optimal")], ["coarser"], [1, 2, 3], 3, 0, 1.0, 1e-4, tmp_path)
+    samples = certified("lqr", "optimal", 3, 0, tmp_path)
+    assert len(samples.x0) == 3
+    for row in overhead_table(asked, silent).itertuples():
+        step = row.batch * row.setting
+        found = Bptt(RK4)(samples.problem, samples.x0, step).gradient
+        assert samples.rel_error(found) == pytest.approx(row.rel_error, rel=1e-6)
+        assert row.rel_error <= 1e-4
 
 
 def test_the_wall_model_recovers_prices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,8 @@ BY_HAND: dict[str, ByHand] = {
     "ctpg-hermite": reading_last(6),
     "ctpg-checkpointed": checkpointed,
     "gauss_adjoint": gauss(3),
+    # At this tolerance, calls with few parameters are so cheap that one lane is many.
+    "lanes_or_time": gauss(3),
     "gauss_adjoint-5": gauss(5),
     "gauss_adjoint-uneven": gauss(5),
     "gauss_adjoint-dop853": gauss_dop853,

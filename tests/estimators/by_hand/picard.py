@@ -16,5 +16,4 @@ def picard_ladder(log: Log) -> Count:
     return Count(2 + f, vjp)
 
 
-# The batches here are small, so that the ladder is chosen for them.
-BY_HAND: dict[str, ByHand] = {"picard_ladder": picard_ladder, "lanes_or_time": picard_ladder}
+BY_HAND: dict[str, ByHand] = {"picard_ladder": picard_ladder}

@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -121,14 +122,18 @@ def main() -> None:
         INTERRUPTS.end()
 
 
-def _end_interrupted() -> None:
+def _end_interrupted() -> NoReturn:
     """Say what is kept, or that nobody interrupted, and that something from outside raised this."""
     number = INTERRUPTS.number or signal.SIGINT
     if INTERRUPTS.watching and not INTERRUPTS.number:
         _complain("a plug-in raised KeyboardInterrupt, and nobody had interrupted")
     INTERRUPTS.end()
     click.echo(f"gradpareto: {SIGNALS[number]}; {INTERRUPTS.kept or ANEW}", err=True)
-    sys.exit(128 + number)
+    with suppress(OSError):  # nobody may be there to read it
+        sys.stdout.flush()
+    # CPython remembers an interrupt of a text that it was running, as where a dataclass is made,
+    # and would end by the signal, whatever the status here.
+    os._exit(128 + number)
 
 
 def _is_of_the_input(error: Exception) -> bool:

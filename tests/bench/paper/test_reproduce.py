@@ -1,15 +1,18 @@
 """The verbs `learn` and `reproduce`, and every figure in its quick form."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
+from gradpareto.bench.draw.ticks import plain_log
 from gradpareto.bench.learning.curves import curve
 from gradpareto.bench.learning.paths import paths
-from gradpareto.bench.paper import figure3
+from gradpareto.bench.paper import figure3, figure7
 from gradpareto.bench.paper.figures import FIGURES
 from gradpareto.bench.paper.reproduction import Scale
 from gradpareto.systems import TASKS
@@ -103,3 +106,30 @@ def test_another_comparison_s_folder_is_refused(call, tmp_path: Path) -> None:  
     assert_refused(call(*LEARN, "--estimator", "bptt=2", "--out", folder), "bptt.npz", "another")
     assert_refused(call(*LEARN, "--trials", "2", "--out", folder), "trials")
     assert (folder / "bptt.npz").read_bytes() == before
+
+
+def test_the_set_ups_of_figure_7_differ_in_one_thing_after_the_other() -> None:
+    """All fly one quadrotor from one set of starts; of the last two, only one horizon grows."""
+    paper, whole, growing = (row.setup for row in figure7.rows())
+    assert replace(whole, growth=growing.growth) == growing
+    assert growing.growth is not None
+    np.testing.assert_array_equal(
+        paper.heldout(paper.initial_theta(1))[1], whole.heldout(whole.initial_theta(1))[1]
+    )
+    assert paper.precision == "float32"
+    assert paper.system.wrapped  # type: ignore[attr-defined]
+
+
+def test_labels_of_a_short_logarithmic_axis_are_plain_numbers() -> None:
+    """Truth: from 28 to 75 there is no power of ten, and matplotlib's own says 3 x 10^1."""
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0, 1], [28, 75])
+    axes.set_yscale("log")
+    plain_log(axes.yaxis)
+    figure.draw_without_rendering()
+    low, high = axes.get_ylim()
+    shown = [label.get_text() for label in axes.get_yticklabels(which="both")]
+    places = axes.get_yticks(minor=False).tolist() + axes.get_yticks(minor=True).tolist()
+    inside = {text for text, at in zip(shown, places, strict=True) if low < at < high and text}
+    assert inside == {"30", "40", "50", "60", "70"}

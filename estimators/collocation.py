@@ -25,6 +25,8 @@ COARSE_PATIENCE = 2
 """Iterations for which they let Jacobians be: on few nodes these are cheap, and serve the next."""
 COARSE_TOLERANCE = 1e-3
 """The tolerance of a solve that is only a guess for the next."""
+SMALL_INVERSE = 2**14
+"""Bytes a lane up to which a spectral solve keeps its inverse, which soon outgrows all else."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,8 @@ class Collocation(Estimator):
             values = coarse.tableau.values(fine.tableau.c).astype(fine.a.dtype)
             blocks, coarse = np.einsum("ki,ripq->rkpq", values, blocks), fine
         found = _newton(coarse, guess, blocks)
-        return replace(found, inverse=None)  # it is as large as all else that is kept
+        small = found.inverse is not None and found.inverse.nbytes <= SMALL_INVERSE * len(x)
+        return found if small else replace(found, inverse=None)
 
 
 @dataclass(frozen=True)

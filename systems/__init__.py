@@ -14,12 +14,15 @@ from gradpareto.systems import (
     quadrotor_smooth,
     stiff,
 )
+from gradpareto.systems.freed_memory import keep_freed_memory
 from gradpareto.systems.linearisation import Linearisation
 from gradpareto.systems.lqr import LQR
 from gradpareto.systems.policy import Factors, Policy, ThetaJacobian
 from gradpareto.systems.problem import Problem
 from gradpareto.systems.system import Array, System
 from gradpareto.systems.task import Task
+
+keep_freed_memory()
 
 TASKS: dict[str, Task] = {
     "lqr": lqr.TASK,

@@ -1,16 +1,28 @@
 """The labels at ticks, where matplotlib's own are hard to read."""
 
-from matplotlib.axis import Axis
-from matplotlib.ticker import EngFormatter, LogFormatter
+from math import log10
 
-FEW_DECADES = (2.0, 0.6)
-"""An axis of fewer decades has labels between the powers of ten, and one of far fewer has all."""
+from matplotlib.axis import Axis
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
+
+PLAIN = StrMethodFormatter("{x:g}")
+BETWEEN = ((0.8, (2, 3, 4, 5, 6, 8)), (2.0, (2, 5)))
+"""The multiples of powers of ten that are labelled besides, on an axis of up to so many decades."""
 
 
 def plain_log(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers, and between its powers if it has few."""
-    axis.set_major_formatter(LogFormatter(labelOnlyBase=True))
-    axis.set_minor_formatter(LogFormatter(minor_thresholds=FEW_DECADES))
+    """Label a logarithmic axis, of which the limits are set, with plain numbers.
+
+    An axis of few decades has labels between the powers of ten as well.
+    """
+    low, high = sorted(axis.get_view_interval().tolist())
+    axis.set_major_formatter(PLAIN)
+    axis.set_minor_formatter(NullFormatter())
+    for decades, multiples in BETWEEN:
+        if log10(high / low) <= decades:
+            axis.set_minor_locator(LogLocator(subs=multiples))
+            axis.set_minor_formatter(PLAIN)
+            break
 
 
 def short_counts(axis: Axis) -> None:

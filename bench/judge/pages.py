@@ -126,6 +126,13 @@ FIELD = (
     Comparison("Stochastic estimators lose everywhere.", *("lqr", "optimal", "spsa", "bptt-rk4")),
 )
 """The findings of the whole field."""
+TABLES = {
+    "peers": "peers/ratios.md",
+    "tolerances": "peers/tolerances.md",
+    "needed": "budget/needed.md",
+    "cheapest": "budget/cheapest.md",
+}
+"""The blocks that are tables as the run wrote them."""
 
 
 def blocks(results: Path) -> dict[str, str]:
@@ -144,15 +151,9 @@ def blocks(results: Path) -> dict[str, str]:
         path = results / f"figure{number}" / "findings.txt"
         lines = path.read_text(encoding="utf-8").splitlines()
         said[f"figure {number}"] = "\n".join(f"- {line}" for line in lines)
-    return said | timed(results)
-
-
-def timed(results: Path) -> dict[str, str]:
-    """Return {name: text} of the blocks of results/time.md, and of what the README says of it."""
-    return {
+    said |= {name: (results / path).read_text(encoding="utf-8") for name, path in TABLES.items()}
+    return said | {
         "fast": peers_sentence(pd.read_csv(results / "peers" / "ratios.csv")),
-        "peers": (results / "peers" / "ratios.md").read_text(encoding="utf-8"),
-        "tolerances": (results / "peers" / "tolerances.md").read_text(encoding="utf-8"),
         "overhead": overhead_markdown(pd.read_csv(results / "overhead" / "overhead.csv")),
         "growth": growth_markdown(pd.read_csv(results / "growth" / "exponents.csv")),
     }

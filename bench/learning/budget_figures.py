@@ -38,7 +38,7 @@ def budget_figure(table: pd.DataFrame) -> Figure:
         for row in panels:
             row[0].set_ylabel("final held-out loss")
         handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
 
 
@@ -58,7 +58,7 @@ def totals_figure(curves: pd.DataFrame) -> Figure:
             axes.set(xscale="log", title=system, xlabel="evaluations a trial, in all")
         panels[0].set_ylabel("held-out loss")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
 
 

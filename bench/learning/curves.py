@@ -38,7 +38,7 @@ def learning_curves(
                 "" if index else column.replace("_", " ").replace("heldout", "held-out")
             )
         handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(histories))
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(histories))
         if next(iter(histories.values())).state.status.size > 1:
             figure.supxlabel(HALF, size="small")
     return figure

@@ -26,7 +26,7 @@ from the whole horizon it takes thousands of evaluations a sample, and hours."""
 STEPS = {"bptt": 5 / 220, "bptt-rk4": 5 / 100}
 """Euler's steps take 440 evaluations over the horizon, as many as CTPG where the policy flies."""
 TRIALS = 5
-LOSSES = {"heldout_loss": "held-out loss", "loss": "loss of the batch, the estimator's own"}
+LOSSES = {"heldout_loss": "held-out loss", "loss": "loss of the batch"}
 ARRIVED = 0.2
 """The distance from the origin, in metres, within which a flight has arrived."""
 UNCHECKED = (
@@ -98,7 +98,7 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
                 _arrivals(row, name, flown[name], histories[name]) for name in row.estimators
             ]
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
         figure.supxlabel(f"losses: {HALF}; distances: {NINE_TENTHS}", size="small")
     return Found(figure, sentences)
 

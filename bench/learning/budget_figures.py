@@ -9,7 +9,7 @@ from gradpareto.bench.draw.figures import sheet
 from gradpareto.bench.draw.styles import style_of
 from gradpareto.bench.draw.ticks import plain_log
 from gradpareto.bench.learning.budget import tasks
-from gradpareto.bench.learning.budget_tables import AS_GOOD, accuracy_needed, envelope
+from gradpareto.bench.learning.budget_tables import accuracy_needed, bound_of, envelope
 
 TOTALS = 200
 """The number of totals at which the second figure is drawn."""
@@ -70,7 +70,7 @@ def _draw_losses(axes: Axes, own: pd.DataFrame, cost: str) -> None:
         return
     best, worst = finite.min(), finite.max()
     top = worst + (FAR - 1) * (worst - best) if tasks()[system].linear else worst * FAR
-    axes.axhspan(best, best + AS_GOOD * abs(best), color="0.85", lw=0)
+    axes.axhspan(best, bound_of(own), color="0.85", lw=0)
     for name, group in own.groupby("estimator", sort=False):
         line = group.dropna(subset=[cost]).sort_values(cost)
         middle = line.heldout_loss.clip(upper=top)

@@ -21,7 +21,7 @@ JUDGED = 8
 """The samples of a batch whose mean gradient is compared with the true one."""
 TRUTH_TOLERANCE = 1e-8
 AS_GOOD = 0.05
-"""A loss is as good as the best if it is at most this share of the best one's size above it."""
+"""A median loss is as good as the best at least up to this share of it above."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,14 @@ def settings_table(tables: Tables) -> pd.DataFrame:
     return table.join(tables.gradients.groupby(KEY)[columns].median()).reset_index()
 
 
-def as_good(losses: pd.Series) -> pd.Series:
-    """Tell which losses are as good as the best of them, to AS_GOOD."""
-    best = float(losses.min())
-    return losses.le(best + AS_GOOD * abs(best))
+def bound_of(own: pd.DataFrame) -> float:
+    """Return the loss up to which a training of one task ends as good as the best.
+
+    It is that of the worst trial of the best training, or AS_GOOD above its median.
+    """
+    best = own.loc[own.heldout_loss.idxmin()]
+    bound = float(best.heldout_loss + AS_GOOD * abs(best.heldout_loss))
+    return max(bound, float(best.worst)) if np.isfinite(best.worst) else bound
 
 
 def accuracy_needed(table: pd.DataFrame) -> pd.DataFrame:
@@ -154,7 +158,7 @@ def accuracy_needed(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for system, own in table.dropna(subset=["rel_error"]).groupby("system", sort=False):
         by_error = own.sort_values("rel_error", ignore_index=True)
-        good = as_good(by_error.heldout_loss)
+        good = by_error.heldout_loss <= bound_of(own)
         kept = int(good.cummin().sum())
         row = {"system": system, "best_loss": by_error.heldout_loss.min()}
         row |= dict.fromkeys(("rel_error", "cosine"), np.nan) | {"estimator": "", "setting": np.nan}
@@ -167,7 +171,8 @@ def accuracy_needed(table: pd.DataFrame) -> pd.DataFrame:
 
 def cheapest_as_good(table: pd.DataFrame) -> pd.DataFrame:
     """Return, for each task, each estimator's cheapest setting that ends as good as the best."""
-    good = table[table.groupby("system").heldout_loss.transform(as_good)]
+    tasks = [own for _, own in table.groupby("system", sort=False)]
+    good = pd.concat([own[own.heldout_loss <= bound_of(own)] for own in tasks])
     cheapest = good.groupby(["system", "estimator"], sort=False).evals_a_gradient.idxmin()
     return good.loc[cheapest].reset_index(drop=True)
 

@@ -32,6 +32,7 @@ def settings(losses: list[float], errors: list[float]) -> pd.DataFrame:
             "setting": 2.0 ** -np.arange(count),
             "evals_a_gradient": 2.0 ** np.arange(count),
             "heldout_loss": losses,
+            "worst": losses,
             "rel_error": errors,
             "cosine": 1.0,
         }
@@ -55,6 +56,13 @@ def test_the_error_below_which_the_loss_no_longer_improves(
     (row,) = accuracy_needed(settings(losses, errors)).to_dict("records")
     assert row["rel_error"] == pytest.approx(needed, nan_ok=True)
     assert row["exceptions"] == exceptions
+
+
+def test_what_the_best_training_s_own_trials_do_not_tell_apart_is_as_good() -> None:
+    """Truth: by hand; one trial of the best ended at 2, and another training's median is 1.9."""
+    table = settings([9, 1.9, 1.0, 1.02], [0.5, 0.3, 0.1, 0.01])
+    table.loc[2, "worst"] = 2.0
+    assert accuracy_needed(table).rel_error.tolist() == [0.3]
 
 
 def test_the_cheapest_settings_that_end_as_good_as_the_best() -> None:

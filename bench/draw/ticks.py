@@ -15,7 +15,7 @@ def plain_log(axis: Axis) -> None:
 
     An axis of few decades has labels between the powers of ten as well.
     """
-    low, high = sorted(axis.get_view_interval().tolist())
+    low, high = sorted(map(float, axis.get_view_interval()))
     axis.set_major_formatter(PLAIN)
     axis.set_minor_formatter(NullFormatter())
     for decades, multiples in BETWEEN:

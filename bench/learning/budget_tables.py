@@ -142,7 +142,7 @@ def bound_of(own: pd.DataFrame) -> float:
 
     It is that of the worst trial of the best training, or AS_GOOD above its median.
     """
-    best = own.loc[own.heldout_loss.idxmin()]
+    best = own.iloc[int(own.heldout_loss.argmin())]
     bound = float(best.heldout_loss + AS_GOOD * abs(best.heldout_loss))
     return max(bound, float(best.worst)) if np.isfinite(best.worst) else bound
 

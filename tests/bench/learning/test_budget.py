@@ -127,7 +127,7 @@ def test_a_finer_setting_has_a_smaller_error_and_a_larger_price(tmp_path: Path) 
 
 def test_every_task_goes_from_cheap_to_expensive_with_registered_estimators() -> None:
     for task in tasks().values():
-        assert tuple(task.settings) == ESTIMATORS
+        assert tuple(task.settings) == ESTIMATORS[: len(task.settings)]
         for name, own in task.settings.items():
             rollouts = REGISTERED[name].declares.knob == "rollouts"
             assert (np.diff(own) > 0).all() if rollouts else (np.diff(own) < 0).all()

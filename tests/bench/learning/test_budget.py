@@ -151,6 +151,10 @@ def test_the_quick_form_writes_tables_and_figures(call, tmp_path: Path) -> None:
         (("budget", "--system", "lorenz"), ("lorenz", "study")),
         (("budget", "--estimator", "bptt-heun"), ("bptt-heun", "study")),
         (("budget", "--trials", "0"), ("--trials",)),
+        (
+            ("budget", "--system", "quadrotor_smooth", "--estimator", "spsa"),
+            ("no trainings with spsa on quadrotor_smooth",),
+        ),
         ((*QUICK, "--out", "pyproject.toml"), ("pyproject.toml",)),
     ],
 )

@@ -13,6 +13,8 @@ from gradpareto.bench.learning.budget_tables import accuracy_needed, bound_of, e
 
 TOTALS = 200
 """The number of totals at which the second figure is drawn."""
+WORST = 100.0
+"""Relative errors above this are not told apart."""
 FAR = 1.25
 """Losses beyond the worst finite one, of trainings that failed, are drawn this factor above."""
 
@@ -29,10 +31,11 @@ def budget_figure(table: pd.DataFrame) -> Figure:
         needed = accuracy_needed(table).set_index("system")
         for column, system in zip(panels.T, systems, strict=True):
             own = table[table.system == system]
+            own = own.assign(rel_error=own.rel_error.clip(upper=WORST))
             for axes, cost in zip(column, ("evals_a_gradient", "rel_error"), strict=True):
                 _draw_losses(axes, own, cost)
             column[0].set(title=system, xlabel="evaluations a gradient of one sample")
-            column[1].set_xlabel("relative error of the gradient")
+            column[1].set_xlabel(f"relative error of the gradient, up to {WORST:g}")
             if system in needed.index and np.isfinite(needed.rel_error[system]):
                 column[1].axvline(needed.rel_error[system], color="0.3", ls=":", lw=1.2)
         for row in panels:

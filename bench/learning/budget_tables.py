@@ -200,14 +200,17 @@ def _held(evals: Array, losses: Array, totals: Array) -> Array:
 
 
 def needed_page(needed: pd.DataFrame) -> str:
-    """Write the table of `accuracy_needed` as Markdown."""
+    """Write the table of `accuracy_needed` as Markdown.
+
+    A task has "-" where the most accurate gradients do not end as good as the best.
+    """
     rows = [
         {
             "task": row.system,
             "best final loss": f"{row.best_loss:.4g}",
-            "largest error that suffices": f"{row.rel_error:.2g}",
-            "its cosine": f"{row.cosine:.4f}",
-            "with": f"{row.estimator} at {row.setting:.3g}",
+            "largest error that suffices": f"{row.rel_error:.2g}" if row.estimator else "-",
+            "its cosine": f"{row.cosine:.4f}" if row.estimator else "-",
+            "with": f"{row.estimator!s} at {row.setting:.3g}" if row.estimator else "-",
             "trainings": str(row.trainings),
             "as good with a larger error": str(row.exceptions),
         }

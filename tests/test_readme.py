@@ -89,7 +89,7 @@ def test_what_the_readme_says_of_the_result_is_so() -> None:
     assert set(answers["ctpg", "bptt"]) == {"dominates"}
     assert set(answers["neural_ode", "ctpg"]) == {"is dominated"}
     order_8 = answers["bptt-dop853", "ctpg"]
-    assert order_8.count("dominates") > order_8.count("is dominated") > 0
+    assert order_8.count("dominates") >= order_8.count("is dominated") > 0
 
 
 def test_what_the_readme_advises_needs_fewer_evaluations(tables: dict[str, pd.DataFrame]) -> None:

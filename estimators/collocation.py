@@ -26,7 +26,7 @@ COARSE_PATIENCE = 2
 COARSE_TOLERANCE = 1e-3
 """The tolerance of a solve that is only a guess for the next."""
 SMALL_INVERSE = 2**14
-"""Bytes a lane up to which a spectral solve keeps its inverse, which soon outgrows all else."""
+"""Bytes a lane up to which a single polynomial keeps its inverse, which soon outgrows all else."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,8 @@ class Collocation(Estimator):
             values = coarse.tableau.values(fine.tableau.c).astype(fine.a.dtype)
             blocks, coarse = np.einsum("ki,ripq->rkpq", values, blocks), fine
         found = _newton(coarse, guess, blocks)
-        small = found.inverse is not None and found.inverse.nbytes <= SMALL_INVERSE * len(x)
+        kept = found.inverse if self.pieces == 1 else None
+        small = kept is not None and kept.nbytes <= SMALL_INVERSE * len(x)
         return found if small else replace(found, inverse=None)
 
 

@@ -75,7 +75,7 @@ class LanesOrTime(Estimator):
         )
 
     def chosen(self, problem: Problem, lanes: int, tolerance: float) -> Estimator:
-        """Return the method for a batch of so many lanes. Raises ValueError on a bad tolerance."""
+        """Return the method for a batch of `lanes`. Raises ValueError on a bad tolerance."""
         given = lanes, problem.policy.size, Adaptive.from_tolerance(tolerance).rtol
         return self.few if FEW.time(*given) <= MANY.time(*given) else self.many
 

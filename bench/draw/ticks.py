@@ -7,7 +7,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethod
 
 PLAIN = StrMethodFormatter("{x:g}")
 BETWEEN = ((0.8, (2, 3, 4, 5, 6, 8)), (2.0, (2, 5)))
-"""The multiples of powers of ten that are labelled besides, on an axis of up to so many decades."""
+"""Pairs: an axis of at most this many decades also labels these multiples of powers of ten."""
 
 
 def plain_log(axis: Axis) -> None:

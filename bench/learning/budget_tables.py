@@ -1,4 +1,4 @@
-"""What the trainings of the budget study have come to, as tables; and what follows from them."""
+"""The tables of the budget study: its trainings, and the accuracy that a gradient needs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,13 +73,12 @@ def _records(training: Training, history: History) -> dict[str, object]:
 
 
 def _curve(history: History) -> dict[str, object]:
-    losses, evals = history.column("heldout_loss"), history.evals
+    losses = history.column("heldout_loss")
     iteration, trial = np.nonzero(np.isfinite(losses))
-    spent = np.vstack([np.zeros_like(evals[:1]), evals[:-1]])
     return {
         "iteration": iteration,
         "trial": trial,
-        "evals": spent[iteration, trial],
+        "evals": history.spent("evals")[iteration, trial],
         "heldout_loss": losses[iteration, trial],
     }
 
@@ -106,8 +105,7 @@ def _compared(training: Training, theta: Array, iteration: int) -> tuple[float, 
     problem, x0 = problem.take(lanes), x0[lanes]
     estimator, allowance = ESTIMATORS[training.estimator], training.setup.sample_evals
     found = attempt(estimator, problem, x0, training.setting, allowance=allowance).estimate
-    used = found is not None and np.isfinite(found.grad_theta).all(axis=1)
-    if found is None or not np.any(used):
+    if found is None or not (used := np.isfinite(found.grad_theta).all(axis=1)).any():
         return np.nan, np.nan
     try:
         truth = solve_gradient(problem, x0, TRUTH_TOLERANCE).grad_theta

@@ -14,7 +14,7 @@ from gradpareto.bench.learning.history import History
 from gradpareto.systems import Array
 
 HALF = "line: median of the trials; band: the middle half of them"
-"""What lines and bands of `draw_curves` are by default, for those who read the figure."""
+"""The words that explain the lines and the bands of `draw_curves` to those who read a figure."""
 POINTS = 400
 """The number of points of a drawn curve."""
 LABELS = {
@@ -71,7 +71,7 @@ def curve(history: History, cost: str, column: str, window: int = 1) -> tuple[Ar
 
     Each trial's values are averaged over `window` of those that were taken, and interpolated.
     """
-    spent = _spent(history, cost)
+    spent = history.spent(cost)
     values = history.column(column)
     columns, ends = [], []
     for trial in range(values.shape[1]):
@@ -86,13 +86,3 @@ def curve(history: History, cost: str, column: str, window: int = 1) -> tuple[Ar
         np.interp(grid, at, own) if len(at) else np.full(POINTS, np.nan) for at, own in columns
     ]
     return grid, np.array(drawn).T
-
-
-def _spent(history: History, cost: str) -> Array:
-    """Return what each trial had spent before each iteration (iterations, N)."""
-    after = {
-        "iterations": np.cumsum(history.column("status") > 0, axis=0),
-        "evals": history.evals,
-        "seconds": history.seconds,
-    }[cost]
-    return np.vstack([np.zeros((1, after.shape[1])), after[:-1]])

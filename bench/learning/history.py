@@ -99,6 +99,18 @@ class History:
         """The seconds that each trial has spent after each iteration (iterations, N)."""
         return np.cumsum(np.nan_to_num(self.column("wall_s")), axis=0)
 
+    def spent(self, cost: str) -> Array:
+        """Return what each trial had spent before each iteration (iterations, N).
+
+        `cost` is `iterations`, `evals` or `seconds`.
+        """
+        after = {
+            "iterations": np.cumsum(self.column("status") > 0, axis=0),
+            "evals": self.evals,
+            "seconds": self.seconds,
+        }[cost]
+        return np.vstack([np.zeros_like(after[:1]), after[:-1]])
+
     def table(self) -> pd.DataFrame:
         """Make one row for each iteration and trial, without those of trials that had ended.
 

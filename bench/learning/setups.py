@@ -151,7 +151,7 @@ RECIPES: Mapping[str, partial[Setup]] = {
         clip=10,
         settings={"bptt": 0.05},
     ),
-    # From the whole horizon at the start, or without clipping, it does not learn to fly.
+    # From the whole horizon at the start it learns later, or with RK4 at this step not at all.
     "quadrotor_smooth": partial(
         Setup,
         optimiser=Adam(3e-3),

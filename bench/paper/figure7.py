@@ -35,8 +35,8 @@ UNCHECKED = (
 )
 NINE_TENTHS = "median of all flights, and nine tenths of them"
 POINTS, TOLERANCE, ATTEMPTS = 51, 1e-5, 200
-"""A flight is solved to this tolerance, with so many steps from one of its points to the next; one
-that needs more is lost. A spinning quadrotor would take minutes."""
+"""A flight is solved to TOLERANCE at POINTS times. It is lost if it needs more than ATTEMPTS steps
+from one time to the next, since a spinning quadrotor would take minutes."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """A problem that gives up each sample which takes more evaluations than it is allowed."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradpareto.bench.run.meter import Meter, MeteredProblem
+from gradpareto.bench.run.meter import Meter, MeteredProblem, parts_of
 from gradpareto.systems import Array, Factors, Problem, ThetaJacobian
 
 
@@ -20,31 +20,31 @@ class LimitedProblem(MeteredProblem):
 
     def flow(self, lane: Array, t: Array, x: Array) -> tuple[Array, Array]:
         slope, cost = super().flow(lane, t, x)
-        return self._kept(lane, slope), self._kept(lane, cost)
+        over = self._over(lane)
+        slope[over], cost[over] = np.nan, np.nan
+        return slope, cost
 
     def pullback(
         self, lane: Array, t: Array, x: Array, a: Array, c: Array
     ) -> tuple[Array, Factors]:
         gx, factors = super().pullback(lane, t, x, a, c)
-        return self._kept(lane, gx), factors
+        gx[self._over(lane)] = np.nan
+        return gx, factors
 
     def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, ThetaJacobian]:
         matrix, by_theta = super().jacobian(lane, t, x)
-        return self._kept(lane, matrix), by_theta
+        matrix[self._over(lane)] = np.nan
+        return matrix, by_theta
 
     def stages_at_once(self, rows: int) -> int:
         """Return 0: a sweep pulls back stage by stage, where a sample can be given up."""
         return 0
 
-    def _kept(self, lane: Array, rows: Array) -> Array:
-        """Return rows (R, ...), NaN for the samples that are beyond their allowance."""
-        over = self.meter.evals[lane] > self.allowance
-        if over.any():
-            rows[over] = np.nan
-        return rows
+    def _over(self, lane: Array) -> Array:
+        """Tell which rows (R,) are of samples that are beyond their allowance."""
+        return np.asarray(self.meter.evals[lane] > self.allowance)
 
 
 def limited(problem: Problem, meter: Meter, allowance: float) -> LimitedProblem:
     """Return the problem with a meter, each sample of which may take `allowance` evaluations."""
-    given = {part.name: getattr(problem, part.name) for part in fields(Problem) if part.init}
-    return LimitedProblem(**given, meter=meter, allowance=allowance)
+    return LimitedProblem(**parts_of(problem), meter=meter, allowance=allowance)

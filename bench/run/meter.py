@@ -3,6 +3,7 @@
 import tracemalloc
 from collections import Counter
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
@@ -105,5 +106,9 @@ def metered(problem: Problem, lanes: int) -> MeteredProblem:
 
 def with_meter(problem: Problem, meter: Meter) -> MeteredProblem:
     """Return the problem with a meter that sees its calls."""
-    given = {part.name: getattr(problem, part.name) for part in fields(Problem) if part.init}
-    return MeteredProblem(**given, meter=meter)
+    return MeteredProblem(**parts_of(problem), meter=meter)
+
+
+def parts_of(problem: Problem) -> dict[str, Any]:
+    """Return the arguments that make a problem, by their names."""
+    return {part.name: getattr(problem, part.name) for part in fields(Problem) if part.init}

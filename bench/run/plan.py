@@ -272,12 +272,14 @@ def _without(system: str, thetas: str) -> str:
     return f"{system} has no preset {thetas}: known: {', '.join(TASKS[system].presets)}"
 
 
-def chosen_problems(systems: Sequence[str], thetas: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return the problems of some systems that have a preset in `thetas`.
+def chosen_problems(
+    systems: Sequence[str], thetas: Sequence[str], named: Sequence[tuple[str, str]] = ()
+) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of `problems_of`.
 
-    Raises ValueError, with the presets that they have, if there are none.
+    Raises ValueError, with the presets that the systems have, if there are none.
     """
-    found = problems_of(systems, thetas)
+    found = problems_of(systems, thetas, named)
     if not found:
         raise ValueError("; ".join(_without(system, ", ".join(thetas)) for system in systems))
     return found

@@ -10,7 +10,7 @@ import pandas as pd
 from gradpareto.bench.run import field_plan
 from gradpareto.bench.run.certificates import left_out
 from gradpareto.bench.run.initial_states import load_x0
-from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan, problems_of
+from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan, chosen_problems
 from gradpareto.bench.run.sweep import Budget, fill
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.options import (
@@ -70,7 +70,7 @@ class Measuring:
         A folder that holds a run lends its samples and its seed. Raises ValueError on options that
         contradict each other or an unreadable x0, and UnusableFolder.
         """
-        problems = problems_of(self.systems, self.thetas, self.problems)
+        problems = chosen_problems(self.systems, self.thetas, self.problems)
         if self.x0 is not None and len({system for system, _ in problems}) != 1:
             raise ValueError("--x0 holds the states of one system: name it with --system")
         x0 = None if self.x0 is None else load_x0(self.x0)
@@ -87,8 +87,6 @@ class Measuring:
             whole_field=whole_field,
             bound=self.bound,
         )
-        if not problems:
-            raise ValueError(f"{', '.join(self.systems)}: no preset {', '.join(self.thetas)}")
         return _as_in_folder(plan, self.folder)
 
     def measured(self, plan: Plan) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from gradpareto.bench.plugins import SYSTEM_PLUGINS, quiet
 from gradpareto.bench.run.certificates import certificate_table, left_out
 from gradpareto.bench.run.initial_states import load_x0
-from gradpareto.bench.run.plan import Plan, problems_of
+from gradpareto.bench.run.plan import Plan, chosen_problems
 from gradpareto.bench.run.pool import worker_pool
 from gradpareto.bench.run.sending import certified, schedule
 from gradpareto.bench.verbs.options import (
@@ -71,9 +71,7 @@ def verb(
     Example: gradpareto reference lqr --theta optimal
     """
     states = None if x0 is None else load_x0(x0)
-    plan = Plan(problems_of((system,), thetas), (), samples=samples, seed=seed, x0=states)
-    if not plan.problems:
-        raise ValueError(f"{system}: no preset {', '.join(thetas)}")
+    plan = Plan(chosen_problems((system,), thetas), (), samples=samples, seed=seed, x0=states)
     # All keys before the first solve: the code may be edited while it runs.
     keys = {problem: cache_key(*plan.sampled(*problem)) for problem in plan.problems}
     references = _references(system, plan, cache, keys)

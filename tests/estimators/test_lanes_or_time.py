@@ -36,7 +36,7 @@ def crossing(problem: Problem, tolerance: float) -> int:
 
 
 def modelled(method: Estimator, problem: Problem, x0: Array, tolerance: float) -> float:
-    """Seconds by the wall model, for the calls that are counted; a call as dear as stated."""
+    """Seconds by the wall model, for the calls that are counted; a call costs what is stated."""
     counted = metered(problem, len(x0))
     method(counted, x0, tolerance)
     parameters = problem.policy.size

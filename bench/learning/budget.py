@@ -28,19 +28,17 @@ class Task:
     """A task of the study, with the settings of each estimator from cheap to expensive.
 
     `linear` is set where losses are negative, and cannot be drawn on a logarithmic axis.
-    `estimators` are those that can afford the task.
     """
 
     setup: Setup
     iterations: int
     linear: bool = False
-    estimators: tuple[str, ...] = ESTIMATORS
 
     @property
     def settings(self) -> dict[str, tuple[float, ...]]:
         """The settings of each estimator."""
         whole = self.setup.whole
-        settings = {
+        return {
             "bptt": tuple(whole / count for count in EULER),
             "bptt-rk4": tuple(whole / count for count in RK4),
             "ctpg": TOLERANCES,
@@ -48,22 +46,15 @@ class Task:
             "neural_ode": TOLERANCES,
             "spsa": ROLLOUTS,
         }
-        return {name: settings[name] for name in self.estimators}
 
 
 def tasks() -> dict[str, Task]:
-    """Return the tasks by their systems. All learn with Adam, a falling rate and clipped norms.
-
-    On the quadrotor, whose batches are large and whose trained policies spend much, Adams' methods,
-    the Neural ODE and rollouts would take hours more.
-    """
+    """Return the tasks by their systems. All learn with Adam, a falling rate and clipped norms."""
     return {
         "differential_drive": Task(_setup("differential_drive", 2e-2, 8), 400),
         "cartpole": Task(_setup("cartpole", 5e-3, 4), 150, linear=True),
         "electric": Task(_setup("electric", 3e-2, 8), 300),
-        "quadrotor_smooth": Task(
-            _setup("quadrotor_smooth", 3e-3, 32), 600, estimators=ESTIMATORS[:3]
-        ),
+        "quadrotor_smooth": Task(_setup("quadrotor_smooth", 3e-3, 32), 600),
     }
 
 
@@ -133,8 +124,7 @@ def trainings(
             known[system].setup,
         )
         for system in systems or known
-        for estimator in known[system].estimators
-        if estimator in (estimators or ESTIMATORS)
+        for estimator in estimators or ESTIMATORS
         for setting in _shown(known[system].settings[estimator], quick)
     ]
 

@@ -46,6 +46,9 @@ class Comparison:
     heldout_every: int = 1
     reference_every: int = 0
     snapshot_every: int = 0
+    thinned: bool = False
+    """Publish the iterations at which a held-out loss was taken, with eight digits: a training of
+    tens of thousands of iterations fills megabytes otherwise. The histories keep everything."""
 
     def run(self, estimator: str, first: History | None) -> Run:
         """Make an estimator's run, given the first estimator's history (None for the first)."""
@@ -110,7 +113,7 @@ def learn(comparison: Comparison, folder: Path, report: Report) -> dict[str, His
             first = next(iter(histories.values()), None)
             run = comparison.run(estimator, first)
             histories[estimator] = train(run, history_path(folder, estimator), report)
-        held.publish_table(records(comparison, histories))
+        held.publish_table(records(comparison, histories), "%.8g" if comparison.thinned else None)
     return histories
 
 
@@ -128,14 +131,17 @@ def _check_memory(comparison: Comparison) -> None:
 
 
 def records(comparison: Comparison, histories: Mapping[str, History]) -> pd.DataFrame:
-    """Make one row for each iteration, trial and estimator, with the columns of `Row`."""
+    """Make one row for each iteration, trial and estimator, with the columns of `Row`.
+
+    A thinned comparison has the iterations alone at which a held-out loss was taken.
+    """
     tables = []
     for estimator, history in histories.items():
         table = history.table()
         table.insert(0, "setting", comparison.settings[estimator])
         table.insert(0, "estimator", estimator)
         table.insert(0, "system", comparison.name)
-        tables.append(table)
+        tables.append(table[table.heldout_loss.notna()] if comparison.thinned else table)
     return pd.concat(tables, ignore_index=True)
 
 

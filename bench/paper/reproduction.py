@@ -90,6 +90,7 @@ class Experiment:
             heldout_every=max(1, self.iterations // self.heldouts) if self.heldouts else 0,
             reference_every=-(-self.iterations // self.references) if self.references else 0,
             snapshot_every=max(1, self.iterations // self.snapshots),
+            thinned=bool(self.heldouts),
         )
 
     def learn(self, folder: Path, report: Report) -> dict[str, History]:

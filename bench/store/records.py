@@ -199,9 +199,12 @@ class RunFolder:
                 store.set_published((cells, held))
         self.write_checksums(held)
 
-    def publish_table(self, table: pd.DataFrame) -> None:
-        """Write records.csv, of any columns, and the checksums of a folder that has no store."""
-        write_whole(self.records_path, table.to_csv(index=False))
+    def publish_table(self, table: pd.DataFrame, numbers: str | None = None) -> None:
+        """Write records.csv, of any columns, and the checksums of a folder that has no store.
+
+        `numbers` is the format of floats, as in "%.8g". Default: all their digits.
+        """
+        write_whole(self.records_path, table.to_csv(index=False, float_format=numbers))
         self.write_checksums()
 
     def write_checksums(self, of_records: str = "") -> None:

@@ -92,9 +92,6 @@ def verb(asked: Asked) -> None:
     """
     out = asked.out or Path(f"{DEFAULT}{'-quick' * asked.quick}")
     chosen = trainings(asked.systems, asked.estimators, asked.trials, asked.iterations, asked.quick)
-    if not chosen:
-        told = f"{', '.join(asked.estimators)} on {', '.join(asked.systems)}"
-        raise ValueError(f"the study has no trainings with {told}")
     folder = RunFolder(out)
     shared = {"budget": [training.name for training in chosen], "trials": chosen[0].trials}
     with folder.opened(shared):

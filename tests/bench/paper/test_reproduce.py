@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from gradpareto.bench.draw.ticks import plain_log
 from gradpareto.bench.learning.curves import curve
 from gradpareto.bench.learning.paths import paths
+from gradpareto.bench.learning.setups import setup_of
 from gradpareto.bench.paper import figure3, figure7
 from gradpareto.bench.paper.figures import FIGURES
-from gradpareto.bench.paper.reproduction import Scale
+from gradpareto.bench.paper.reproduction import Experiment, Scale
 from gradpareto.systems import TASKS
 from tests.bench.conftest import assert_refused
 from tests.bench.learning.test_learning import RUN, silent, train
@@ -32,6 +33,18 @@ def test_every_figure_has_a_quick_form(number: int, tmp_path: Path) -> None:
     records = [pd.read_csv(path) for path in (tmp_path / "run").rglob("records.csv")]
     assert all(len(table) for table in records)
     assert len(records) == {6: 2, 7: 3}.get(number, 1)
+
+
+def test_a_figure_publishes_the_iterations_with_a_held_out_loss(tmp_path: Path) -> None:
+    setup = setup_of("lqr")
+    row = Experiment("lqr", setup, ("bptt",), iterations=9, trials=2, heldouts=3, references=0)
+    history = row.learn(tmp_path, silent)["bptt"]
+    table = pd.read_csv(tmp_path / "records.csv")
+    assert table.iteration.tolist() == [0, 0, 3, 3, 6, 6]
+    taken = history.column("heldout_loss")[::3].ravel()
+    np.testing.assert_allclose(table.heldout_loss, taken, rtol=1e-7)
+    assert table.evals.iloc[-1] == history.evals[6, 1]
+    assert max(len(repr(loss)) for loss in table.loss) <= 10
 
 
 def test_the_optimal_loss_of_figure_3_is_the_riccati_equation_s() -> None:

@@ -21,3 +21,4 @@ from .systems import Policy as Policy
 from .systems import Problem as Problem
 from .systems import System as System
 from .systems import Task as Task
+from .systems.derive import derived as derived

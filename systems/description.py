@@ -14,6 +14,9 @@ import numpy as np
 from gradpareto.systems.system import Array
 from gradpareto.systems.value_sources import KEPT
 
+_HEAP = 1 << 9
+"""CPython's flag of a class that a class statement made."""
+
 
 def describe(value: object) -> str:
     """Return a text that differs whenever the value does.
@@ -25,10 +28,23 @@ def describe(value: object) -> str:
     for kinds, text in _TEXTS:
         if isinstance(value, kinds):
             return text(value)
-    if is_dataclass(value):
-        inside = (f"{f.name}={describe(getattr(value, f.name))}" for f in fields(value))
+    if (held := _held(value)) is not None:
+        inside = (f"{name}={describe(one)}" for name, one in held.items())
         return f"{_name(type(value))}({', '.join(inside)})"
     raise TypeError(f"cannot tell one {type(value).__name__} from another: make it a dataclass")
+
+
+def _held(value: object) -> dict[str, object] | None:
+    """Return what tells an object from another of its class, or None if that is not known.
+
+    It is in the fields of a dataclass, and in the attributes of an object of a class in Python that
+    keeps nothing elsewhere.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    kinds = type(value).__mro__[:-1]
+    in_python = all(kind.__flags__ & _HEAP and not vars(kind).get("__slots__") for kind in kinds)
+    return dict(vars(value)) if in_python and hasattr(value, "__dict__") else None
 
 
 def _array(value: Array) -> str:

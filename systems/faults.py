@@ -4,23 +4,26 @@ import inspect
 import traceback
 from pathlib import Path
 
-from gradpareto.systems.system import System
-
 
 class Unsound(ValueError):  # noqa: N818
     """A system's method breaks its contract; the message names the method and says how."""
 
 
-def method_of(system: System, method: str) -> str:
+def written(system: object) -> object:
+    """Return the object whose methods a person wrote: the system, unless it is made of another."""
+    return getattr(system, "written", system)
+
+
+def method_of(system: object, method: str) -> str:
     """Name a method with its class and the file that defines it: `flow of Pendulum (swing.py)`."""
-    kind = type(system)
+    kind = type(written(system))
     owner = next((base for base in kind.__mro__ if method in vars(base)), kind)
     return f"{method} of {kind.__name__} ({_file_of(owner)})"
 
 
-def raised(system: System, method: str, error: Exception) -> Unsound:
+def raised(system: object, method: str, error: Exception) -> Unsound:
     """Return the fault of a method that raised: the line of the system's own file where it did."""
-    kind = type(system)
+    kind = type(written(system))
     files = {_file_of(base) for base in kind.__mro__[:-1]} - {"system.py"}
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).name in files]

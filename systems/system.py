@@ -54,13 +54,13 @@ class System(ABC):
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
         """Return x' (R, state_dim) and the running cost w (R,)."""
 
-    @abstractmethod
     def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
         """Multiply cotangents a (R, state_dim) of x' and c (R,) of w by the Jacobian of `flow`.
 
         This vector-Jacobian product returns the cotangents of x (R, state_dim) and of u
-        (R, control_dim).
+        (R, control_dim). Where a system does not define it, `gradpareto.derived` makes it.
         """
+        raise NotImplementedError(f"{type(self).__name__} has no pullback: gradpareto.derived")
 
     @abstractmethod
     def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:

@@ -31,9 +31,14 @@ def trained_path(name: str) -> Path:
 
 def trained(name: str) -> Preset:
     """Make the preset that this project's own learning run of a system produced."""
+    return stored(trained_path(name))
+
+
+def stored(path: Path) -> Preset:
+    """Make the preset that `gradpareto learn --store-trained` wrote to a file."""
 
     def load(policy: Policy) -> Array:
-        with np.load(trained_path(name), allow_pickle=False) as file:
+        with np.load(path, allow_pickle=False) as file:
             return np.asarray(file["theta"], dtype=float)
 
     return load

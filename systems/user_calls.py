@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
-from gradpareto.systems.faults import Unsound, method_of, raised
+from gradpareto.systems.faults import Unsound, method_of, raised, written
 from gradpareto.systems.system import Array, System
 
 METHODS = tuple(name for name, value in vars(System).items() if callable(value))
@@ -53,7 +53,8 @@ def blame(system: System, error: Exception) -> None:
     """
     if isinstance(error, UNTOUCHED):
         return
-    found = {getattr(getattr(type(system), name, None), "__code__", None): name for name in METHODS}
+    kind = type(written(system))
+    found = {getattr(getattr(kind, name, None), "__code__", None): name for name in METHODS}
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if name := found.get(frame.f_code):
             raise raised(system, name, error) from error

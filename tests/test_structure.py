@@ -61,6 +61,8 @@ def test_third_parties_are_declared(path: Path) -> None:
     extra = {simulator} if simulator else set()
     if path.is_relative_to(ROOT / "bench" / "peers"):
         extra = names_of(PROJECT["optional-dependencies"]["peers"])
+    if path.is_relative_to(ROOT / "systems" / "derive"):
+        extra = names_of(PROJECT["optional-dependencies"]["derive"])
     assert others <= declared() | extra
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradpareto.bench.conformance.finding import Finding, judged
+from gradpareto.bench.plugins.brought import derivatives_of
 from gradpareto.bench.run.certificates import certificate_table, left_out
 from gradpareto.reference import USABLE, Reference, certify
 from gradpareto.reference.oracles import check_oracles, near, takes_complex
@@ -32,6 +33,7 @@ def check_system(name: str, bound: float = USABLE) -> Iterator[Finding]:
         yield finding
         if finding.status == "failed":
             return
+    yield from _derivatives(task)
     yield _breakpoints(task)
     for preset in task.presets:
         problem, x0 = _sampled(task, preset)
@@ -81,6 +83,13 @@ def _methods(task: Task) -> Iterator[Finding]:
         else "a method takes no complex numbers, or drops their imaginary part: differences of the "
         "loss are taken instead, which see errors above 1e-6 only",
     )
+
+
+def _derivatives(task: Task) -> Iterator[Finding]:
+    """How each derivative that the system does not bring was made."""
+    for method, made in derivatives_of(task).items():
+        expected = "a derivative that agrees with another maker's"
+        yield Finding(f"derivative of {method}", "noted", expected, f"by {made}")
 
 
 def _breakpoints(task: Task) -> Finding:

@@ -173,7 +173,9 @@ RECIPES: Mapping[str, partial[Setup]] = {
     ),
 }
 """The set-ups of systems that are learned in a way of their own, but for system and policy."""
-USUAL_RECIPE = partial(Setup, optimiser=Adam(1e-2), batch=8, iterations=300, scale=1.0)
+USUAL_RECIPE = partial(
+    Setup, optimiser=Adam(1e-2), batch=16, iterations=300, scale=1.0, clip_norm=10.0
+)
 """The set-up of every other system, a plug-in too."""
 
 

@@ -10,6 +10,7 @@ from gradpareto.bench.plugins.registry import (
     load_entry_points,
     resolve,
     resolve_system,
+    stored_policy,
 )
 from gradpareto.bench.plugins.source import Unusable, quiet
 
@@ -25,4 +26,5 @@ __all__ = [
     "quiet",
     "resolve",
     "resolve_system",
+    "stored_policy",
 ]

@@ -11,12 +11,12 @@ from typing import Any
 
 import gradpareto.systems
 from gradpareto.bench.own_process import own_process
+from gradpareto.bench.plugins.brought import brings_a_system
 from gradpareto.bench.plugins.plugin_estimator import are_unchanged, digests_of, made_of
 from gradpareto.bench.plugins.sealed import Seal
 from gradpareto.bench.plugins.source import Source, Unusable, digest, load, module_of
 from gradpareto.bench.reasons import in_a_line, reason_of
 from gradpareto.estimators import Declaration, Estimator
-from gradpareto.systems import System, Task
 from gradpareto.systems.code_digest import code_digest, code_files
 from gradpareto.systems.source_file import KNOWN, Facts, read_facts
 
@@ -135,8 +135,7 @@ def _described(source: Source, name: str) -> dict[str, Any]:
     given, module = load(source), module_of(source)
     own, others = code_files([module])
     told: dict[str, Any] = {
-        "is_system": isinstance(given, (Task, System))
-        or (isinstance(given, type) and issubclass(given, System)),
+        "is_system": brings_a_system(given),
         "refused": "",
         "forms": {},
         "code": digest(source),

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterable
 
+from gradpareto.bench.plugins.brought import compares_in_time, derivatives_of
 from gradpareto.bench.plugins.registry import PLUGINS, SYSTEM_PLUGINS, Plugin
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.unusable import UnusableFolder
+from gradpareto.systems import TASKS
 
 Present = Callable[[], Collection[str]]
 """A function that returns the names under which a folder has results."""
@@ -58,6 +60,9 @@ def _note(folder: RunFolder, part: str, plugins: dict[str, Plugin], present: Pre
             )
         gone |= set(held.get(key, {}).get("names", ())) - set(names)
         held[key] = {"source": str(plugin.source), "digest": plugin.code, "names": names}
+        if part == "system_plugins" and (made := derivatives_of(TASKS[key])):
+            times = {"times_comparable": compares_in_time(TASKS[key])}
+            held[key] |= {"derivatives": dict(made), **times}
     if held != provenance.get(part, {}):
         folder.write_provenance(provenance | {part: held})
     return gone

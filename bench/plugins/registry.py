@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradpareto.bench.nearest import nearest
+from gradpareto.bench.plugins.brought import as_task, brings_a_system, stored_policy_path
 from gradpareto.bench.plugins.described import describe
 from gradpareto.bench.plugins.plugin_estimator import PluginEstimator
 from gradpareto.bench.plugins.source import Source, Unusable, code_of, load, parse
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.systems import TASKS, System, Task
+from gradpareto.systems import TASKS, Task
 from gradpareto.systems.names import fault_of_word, shown
 
 ESTIMATOR_GROUP, SYSTEM_GROUP = "gradpareto.estimators", "gradpareto.systems"
@@ -87,8 +88,9 @@ def register(name: str, source: Source) -> Plugin:
 def resolve_system(text: str) -> str:
     """Register a plug-in system if it is new, and return its name in TASKS.
 
-    `text` is PATH.py:NAME or MODULE:NAME. The name is that of the file or the module, and what is
-    not called TASK there has its own name behind it, as in `tank-SMALL`. Raises Unusable.
+    `text` is PATH.py:NAME or MODULE:NAME, a task, a system, or anything else with a flow and draws.
+    The name is that of the file or the module, and what is not called TASK there has its own name
+    behind it, as in `tank-SMALL`. Raises Unusable.
     """
     source, form = parse(text)
     if form:
@@ -97,7 +99,7 @@ def resolve_system(text: str) -> str:
 
 
 def holds_a_system(text: str) -> bool:
-    """Tell whether PATH.py:NAME or MODULE:NAME is a system, or a task, and no estimator.
+    """Tell whether PATH.py:NAME or MODULE:NAME brings a system, and is no estimator.
 
     Raises Unusable if there is no such object.
     """
@@ -112,7 +114,7 @@ def system_name(source: Source) -> str:
 
 
 def register_system(name: str, source: Source) -> Plugin:
-    """Put the source's `Task` into TASKS. Raises Unusable."""
+    """Put the task that the source's object makes into TASKS. Raises Unusable."""
     held = SYSTEM_PLUGINS.get(name)
     if held is not None and held.source == source:
         return held
@@ -123,7 +125,7 @@ def register_system(name: str, source: Source) -> Plugin:
     if name in TASKS:
         raise Unusable(f"{source}: {name!r} is the name of a registered system: rename yours")
     check_name(name)
-    task = _task(source)
+    task = _task(source, name)
     try:
         pickle.dumps((task.system, task.policy))
     except Exception as error:
@@ -133,22 +135,27 @@ def register_system(name: str, source: Source) -> Plugin:
     return SYSTEM_PLUGINS[name]
 
 
+def stored_policy(name: str) -> Path:
+    """Return the file in which `learn` stores the preset `trained` of a registered system."""
+    return stored_policy_path(name, SYSTEM_PLUGINS[name].source if name in SYSTEM_PLUGINS else None)
+
+
 def check_name(name: str) -> None:
     """Raise Unusable if a plug-in cannot be called this."""
     if fault := fault_of_word(name):
         raise Unusable(f"{shown(name)} is not a usable name: it {fault}")
 
 
-def _task(source: Source) -> Task:
-    """Load a plug-in's task. Raises Unusable if it is something else, or has no preset."""
-    task = load(source)
-    if isinstance(task, System) or (isinstance(task, type) and issubclass(task, System)):
+def _task(source: Source, name: str) -> Task:
+    """Load a plug-in's task. Raises Unusable if it brings no system, or has no preset."""
+    given = load(source)
+    if not brings_a_system(given):
+        kind = given.__name__ if isinstance(given, type) else type(given).__name__
         raise Unusable(
-            f"{source} is a System: wrap it in gradpareto.Task(system, policy, presets), and name "
-            "that instead"
+            f"{source} brings no system: {kind} is neither a gradpareto.Task nor a System, and has "
+            "no flow(t, x, u)"
         )
-    if not isinstance(task, Task):
-        raise Unusable(f"{source} is of type {type(task).__name__}, not gradpareto.Task")
+    task = as_task(given, source, name)
     try:
         task.check_names()
     except ValueError as error:

@@ -31,7 +31,7 @@ from gradpareto.bench.learning.setups import (
     setup_of,
 )
 from gradpareto.bench.learning.train import OnDivergence
-from gradpareto.bench.plugins import quiet
+from gradpareto.bench.plugins import quiet, stored_policy
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     ESTIMATOR,
@@ -44,11 +44,11 @@ from gradpareto.bench.verbs.options import (
     Positive,
     SettingOf,
     gathered,
+    tell_derivatives,
 )
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json, wide_console
 from gradpareto.systems import Array
-from gradpareto.systems.task import trained_path
 from gradpareto.whole_file import write_whole
 
 DEFAULT = Path("results/runs/learn")
@@ -248,9 +248,10 @@ def verb(asked: Training, system: str) -> None:
 
     Example: gradpareto learn differential_drive --estimator ctpg --estimator bptt=0.15 --trials 4
     """
-    comparison, store = asked.comparison(system), trained_path(system)
+    comparison, store = asked.comparison(system), stored_policy(system)
     if asked.store_trained and store.exists():
         raise ValueError(f"{store.name} is there already: delete {store} to store another")
+    tell_derivatives(system)
     folder = asked.out or DEFAULT / system
     with quiet(), threadpool_limits(1), np.errstate(all="ignore"):
         comparison, unchecked = checked(comparison)

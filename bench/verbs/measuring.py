@@ -29,6 +29,7 @@ from gradpareto.bench.verbs.options import (
     Name,
     Positive,
     gathered,
+    tell_derivatives,
 )
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.estimators import ESTIMATORS
@@ -99,6 +100,8 @@ class Measuring:
 
         Samples and problems that cannot judge are named on standard error.
         """
+        for system in dict.fromkeys(system for system, _ in plan.problems):
+            tell_derivatives(system)
         with progress() as report:
             fill(plan, self.folder, self.cache, self.budget, report)
         for problem in plan.problems:

@@ -12,6 +12,7 @@ import click
 
 from gradpareto.bench.nearest import SEE_LIST, nearest
 from gradpareto.bench.plugins import BROKEN, PLUGINS, holds_a_system, resolve, resolve_system
+from gradpareto.bench.plugins.brought import compares_in_time, derivatives_of
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import USABLE, default_folder
 from gradpareto.systems import NEEDS, TASKS
@@ -63,6 +64,15 @@ class System(Name):
 
     def convert(self, value: str, param: Parameter, ctx: Context) -> Any:
         return resolve_system(value) if ":" in value else super().convert(value, param, ctx)
+
+
+def tell_derivatives(name: str) -> None:
+    """Say on standard error how a system's derivatives were made, and what its times are worth."""
+    task = TASKS[name]
+    for method, made in derivatives_of(task).items():
+        click.echo(f"{name}: the derivative of {method} is made by {made}", err=True)
+    if not compares_in_time(task):
+        click.echo(f"{name}: its times are not comparable with those of other systems", err=True)
 
 
 class Estimators(Name):
@@ -191,8 +201,9 @@ PLUG_IN = (
 )
 """The help's words about plug-in estimators, for each verb that takes one."""
 PLUG_IN_SYSTEM = (
-    "A system may be a plug-in: PATH.py:NAME or MODULE:NAME, a gradpareto.Task. It is called by "
-    "the name of its file, with -NAME behind it if NAME is not TASK."
+    "A system may be a plug-in: PATH.py:NAME or MODULE:NAME, a class with flow(t, x, u) and "
+    "sample_x0(rng, samples), a System or a Task. It is called by the name of its file, with -NAME "
+    "behind it if NAME is not TASK."
 )
 """The help's words about plug-in systems, for each verb that takes one."""
 

@@ -10,6 +10,7 @@ import pytest
 
 from gradpareto.bench.plugins import SYSTEM_PLUGINS, Unusable, load_again, resolve_system
 from gradpareto.systems import TASKS
+from tests.bench.conftest import assert_refused
 from tests.bench.plugins.test_entry_points import OFFER
 
 MORE = """
@@ -78,9 +79,7 @@ def test_a_system_of_a_module_is_called_by_the_last_part_of_its_name(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        (":KEEPS", "wrap it in gradpareto.Task(system, policy, presets)"),
-        (":Tank", "wrap it in gradpareto.Task(system, policy, presets)"),
-        (":solver", "is of type function, not gradpareto.Task"),
+        (":solver", "brings no system: function is neither a gradpareto.Task nor a System"),
         (":TASKS", "has no 'TASKS': did you mean 'TASK'?"),
         (":TASK-ctpg", "no form 'ctpg'"),
         (":EMPTY", "has no presets"),
@@ -133,3 +132,106 @@ def test_code_that_was_changed_is_not_measured_as_what_was_registered(tank: Path
     load_again(plugin)
     with pytest.raises(Unusable, match="was changed while it was being measured"):
         load_again(replace(plugin, code="of something else"))
+
+
+BROUGHT = """
+import numpy as np
+from gradpareto import Policy, System
+
+class Good:
+    def flow(self, t, x, u):
+        return u - x, (x**2).sum(axis=1)
+    def sample_x0(self, rng, samples):
+        return rng.uniform(-1, 1, (samples, 1))
+
+class OfSystem(System):
+    flow, sample_x0 = Good.flow, Good.sample_x0
+
+class NoDraws:
+    flow = Good.flow
+
+class NoDrawsOfSystem(System):
+    flow = Good.flow
+
+class Needs(Good):
+    def __init__(self, gain):
+        self.gain = gain
+
+needed = Needs(2.0)
+
+class Horizon(Good):
+    horizon = -1.0
+
+class States(Good):
+    state_dim = 2
+
+class Linear(Good):
+    policy = Policy((2, 1), ("identity",))
+
+class Untyped(Good):
+    policy = "linear"
+
+class Flat(Good):
+    def sample_x0(self, rng, samples):
+        return rng.uniform(-1, 1, samples)
+
+class Seen(Good):
+    def observe(self, t, x):
+        return np.concatenate([x, np.sin(x), t[:, None]], axis=1)
+    def terminal(self, x):
+        return np.exp(x[:, 0])
+"""
+
+
+@pytest.fixture
+def brought(tmp_path: Path) -> Path:
+    path = tmp_path / "brought.py"
+    path.write_text(BROUGHT, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["Good", "OfSystem", "needed", "Seen"])
+def test_an_object_with_a_flow_and_draws_is_a_system(
+    brought: Path, call: Callable, name: str
+) -> None:
+    result = call("check", f"{brought}:{name}", "--json")
+    assert result.returncode == 0, result.stderr
+    (checked,) = json.loads(result.stdout)
+    seen = {finding["check"]: finding["seen"] for finding in checked["findings"]}
+    assert seen["derivative of flow"].startswith("by SymPy")
+    assert (
+        ("derivative of observe" in seen) is ("derivative of terminal" in seen) is (name == "Seen")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NoDraws", "NoDraws has no sample_x0"),
+        ("NoDrawsOfSystem", "has no sample_x0"),
+        ("Needs", "cannot be made without arguments"),
+        ("Horizon", "a horizon of -1.0"),
+        ("States", "array of shape (8, 1), not (8, 2)"),
+        ("Linear", "its policy goes from 2 to 1 numbers"),
+        ("Untyped", "its policy is of type str"),
+        ("Flat", "returned an array of shape (1,)"),
+    ],
+)
+def test_what_a_system_lacks_is_one_line(
+    brought: Path, refused: Callable, name: str, words: str
+) -> None:
+    assert words in refused("check", f"{brought}:{name}")
+
+
+def test_a_policy_that_was_learned_is_a_preset(
+    brought: Path, run: Callable, tmp_path: Path
+) -> None:
+    words = ("learn", f"{brought}:Good", "--estimator", "bptt", "--iterations", "2")
+    out = ("--store-trained", "--out", tmp_path / "run")
+    result = run(*words, *out)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "trained" / "brought-Good.npz").is_file()
+    assert_refused(run(*words, *out), "is there already")
+    shown = run("reference", f"{brought}:Good", "--theta", "trained", "--samples", "2", "--json")
+    assert shown.returncode == 0, shown.stderr
+    assert [one["theta"] for one in json.loads(shown.stdout)] == ["trained"] * 2

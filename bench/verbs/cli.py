@@ -19,6 +19,7 @@ VERBS = {
     "sweep": "Measure estimators on systems, and keep the records in a run folder.",
     "pareto": "Sweep, then draw the figures and print the table of the run.",
     "compare": "Judge whether the estimator NEW dominates BASELINE.",
+    "choose": "Choose an estimator for a system: race all of them to an error.",
     "matrix": "Judge every estimator of a run against every other.",
     "gate": "Say whether an estimator's frontier has receded since a run was published.",
     "verify": "Measure random cells of a run again, and compare them with its records.",

@@ -1,0 +1,95 @@
+"""What the racers that reached an error take: evaluations, time and memory, from best to worst."""
+
+import tracemalloc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from gradpareto.bench.run.attempt import attempt
+from gradpareto.bench.run.field_race import BEHIND, Racer
+from gradpareto.bench.run.overhead import seconds_of
+from gradpareto.bench.run.samples import Samples
+from gradpareto.bench.run.wall_model import WallModel
+from gradpareto.estimators import ESTIMATORS
+
+By = Literal["evals", "time", "memory"]
+TIMED = 12
+"""The racers whose time and memory are measured: those with the fewest evaluations."""
+LEAST_ROUNDS, MOST_ROUNDS, SECONDS = 3, 15, 0.3
+"""A gradient is repeated for this time, within the two bounds; the median counts."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A racer at the setting with which it reached the error.
+
+    `evals` are the median sample's, `gradient_ms` the milliseconds of a gradient of a whole batch
+    on this machine, of which `calls_ms` is what the wall model predicts for the oracle calls, and
+    `stored_bytes` what the batch has stored when its backward pass begins. `failures` are samples.
+    """
+
+    estimator: str
+    setting: float
+    rel_error: float
+    evals: float
+    gradient_ms: float
+    calls_ms: float
+    stored_bytes: float
+    failures: int
+
+
+def choices(
+    racers: Sequence[Racer], samples: Samples, batch: int, by: By, model: WallModel
+) -> list[Choice]:
+    """Measure the TIMED racers with the fewest evaluations, and order them by a cost.
+
+    Those that need more than BEHIND times the fewest evaluations are left out, unless it is time
+    or memory that decides.
+    """
+    there = sorted((one for one in racers if one.reached), key=_evals)
+    if by == "evals":
+        there = [one for one in there if _evals(one) <= BEHIND * _evals(there[0])]
+    found = [_measured(one, samples, batch, model) for one in there[:TIMED]]
+    costs = {
+        "evals": lambda one: one.evals,
+        "time": lambda one: one.gradient_ms,
+        "memory": lambda one: one.stored_bytes,
+    }
+    return sorted(found, key=costs[by])
+
+
+def _evals(racer: Racer) -> float:
+    assert racer.reached is not None
+    return racer.reached.evals
+
+
+def _measured(racer: Racer, samples: Samples, batch: int, model: WallModel) -> Choice:
+    assert racer.reached is not None
+    estimator, setting = ESTIMATORS[racer.name], racer.reached.setting
+    problem, x0 = samples.batch(batch)
+    with np.errstate(all="ignore"):
+        calls = attempt(estimator, problem, x0, setting).meter.batches
+        gradient = partial(estimator, problem, x0, setting)
+        seconds = [seconds_of(gradient)]
+        while len(seconds) < LEAST_ROUNDS or (
+            len(seconds) < MOST_ROUNDS and sum(seconds) < SECONDS
+        ):
+            seconds.append(seconds_of(gradient))
+        tracemalloc.start()
+        try:
+            stored = attempt(estimator, *samples.batch(1), setting).meter.stored_bytes
+        finally:
+            tracemalloc.stop()
+    return Choice(
+        racer.name,
+        setting,
+        racer.reached.rel_error,
+        racer.reached.evals,
+        1e3 * float(np.median(seconds)),
+        1e3 * model.seconds(calls),
+        batch * (stored or 0.0),
+        racer.reached.failures,
+    )

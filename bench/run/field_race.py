@@ -1,0 +1,192 @@
+"""A race of estimators to a relative error on one problem: who needs the fewest evaluations?"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradpareto.bench.run.attempt import attempt
+from gradpareto.bench.run.pool import Died, TimedOut, worker_pool
+from gradpareto.bench.run.report import Report
+from gradpareto.bench.run.samples import Samples
+from gradpareto.bench.run.sending import schedule
+from gradpareto.bench.run.worker import TaskFault
+from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.systems import Problem
+
+FIRST_LEVEL = 32
+"""The evaluations of a sample up to which the first round goes; each later one doubles them."""
+BEHIND = 3.0
+"""An estimator is given up when it takes this many times the evaluations of one that is there."""
+REFINEMENTS = 2
+"""The settings that are tried between the last one that misses the error and the first that does
+not."""
+TIGHTEST = 1e-13
+RUNG_SECONDS = 60.0
+"""A worker that takes longer over a round's settings of an estimator ends that estimator's race."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A setting that was tried: the median error and evaluations of a sample, and its failures.
+
+    The error is inf where at least half of the samples failed.
+    """
+
+    setting: float
+    rel_error: float
+    evals: float
+    failures: int
+
+
+@dataclass(frozen=True)
+class Racer:
+    """An estimator in the race: what it has tried, in order, and where it reached the error."""
+
+    name: str
+    tried: tuple[Tried, ...] = ()
+    reached: Tried | None = None
+    out: bool = False
+    """Whether it was given up, or has no finer setting."""
+
+    @property
+    def spent(self) -> float:
+        """The evaluations at the latest setting."""
+        return self.tried[-1].evals if self.tried else 0.0
+
+    @property
+    def closest(self) -> float:
+        return min((one.rel_error for one in self.tried), default=np.inf)
+
+
+def race(
+    system: str,
+    samples: Samples,
+    error: float,
+    most_evals: float,
+    workers: int,
+    report: Report,
+    estimators: Sequence[str] = (),
+) -> list[Racer]:
+    """Race estimators, all that are registered by default, to a median relative error.
+
+    Each goes from loose to tight. The rounds are bounded by evaluations alone, and a round ends
+    before anybody is given up, so that the result is the same for any number of workers. A sample
+    may take `most_evals` evaluations.
+    """
+    racers = {name: Racer(name) for name in estimators or ESTIMATORS}
+    level = float(FIRST_LEVEL)
+    with worker_pool(workers) as pool:
+        while going := [one for one in racers.values() if not one.reached and not one.out]:
+            sent = {
+                one.name: schedule(
+                    pool,
+                    [system],
+                    advanced,
+                    (one, ESTIMATORS[one.name], samples, error, min(level, most_evals), most_evals),
+                    RUNG_SECONDS,
+                )
+                for one in going
+            }
+            for done, (name, future) in enumerate(sent.items(), 1):
+                racers[name] = _outcome(future, racers[name])
+                report(f"{system} {error:g}, {level:,.0f} evaluations: {name}", done, len(sent))
+            racers = _without_the_last(racers)
+            level *= 2
+    return list(racers.values())
+
+
+def _outcome(future: "Future[Racer]", before: Racer) -> Racer:
+    try:
+        return future.result()
+    except (Died, TimedOut, TaskFault):
+        return replace(before, out=True)
+
+
+def _without_the_last(racers: Mapping[str, Racer]) -> dict[str, Racer]:
+    """Give those up who have taken BEHIND times what another needed."""
+    best = min((one.reached.evals for one in racers.values() if one.reached), default=np.inf)
+    return {
+        name: replace(one, out=one.out or (not one.reached and one.spent > BEHIND * best))
+        for name, one in racers.items()
+    }
+
+
+def advanced(
+    racer: Racer,
+    estimator: Estimator,
+    samples: Samples,
+    error: float,
+    level: float,
+    most_evals: float,
+) -> Racer:
+    """Try finer settings until one reaches the error, or takes more evaluations than `level`."""
+    ladder = list(_ladder(estimator, samples.problem))
+    tried = list(racer.tried)
+    for setting in ladder[len(tried) :]:
+        tried.append(_try(estimator, samples, setting, most_evals))
+        if tried[-1].rel_error <= error:
+            reached = _refined(estimator, samples, error, tried, most_evals)
+            return replace(racer, tried=tuple(tried), reached=reached)
+        if tried[-1].evals > level:
+            break
+    out = len(tried) == len(ladder) or tried[-1].evals >= most_evals
+    return replace(racer, tried=tuple(tried), out=out)
+
+
+def _ladder(estimator: Estimator, problem: Problem) -> Iterator[float]:
+    """Yield tolerances by decades, or steps T/N and rollouts 2 N with N a power of two."""
+    knob = estimator.declares.knob
+    if knob == "tolerance":
+        yield from (10.0**-k for k in range(1, round(-np.log10(TIGHTEST)) + 1))
+    else:
+        counts = [2**k for k in range(20)]
+        yield from (problem.horizon / n if knob == "step" else 2.0 * n for n in counts)
+
+
+def _refined(
+    estimator: Estimator, samples: Samples, error: float, tried: list[Tried], most_evals: float
+) -> Tried:
+    """Return the cheapest of some settings that reach the error, from the last tried one on."""
+    best = tried[-1]
+    if len(tried) < 2:
+        return best
+    loose, tight = tried[-2].setting, best.setting
+    for _ in range(REFINEMENTS):
+        middle = _between(estimator, samples.problem, loose, tight)
+        if middle in (loose, tight):
+            break
+        found = _try(estimator, samples, middle, most_evals)
+        if found.rel_error > error:
+            loose = middle
+            continue
+        tight = middle
+        if found.evals < best.evals:
+            best = found
+    return best
+
+
+def _between(estimator: Estimator, problem: Problem, loose: float, tight: float) -> float:
+    """Return the setting in the middle of two, by their logarithms, that has whole numbers."""
+    middle = float(np.sqrt(loose * tight))
+    if estimator.declares.knob == "tolerance":
+        return middle
+    if estimator.declares.knob == "rollouts":
+        return 2.0 * round(middle / 2)
+    return problem.horizon / round(problem.horizon / middle)
+
+
+def _try(estimator: Estimator, samples: Samples, setting: float, most_evals: float) -> Tried:
+    """Take the gradients of all samples in one batch."""
+    with np.errstate(all="ignore"):
+        found = attempt(estimator, samples.problem, samples.x0, setting, allowance=most_evals)
+    evals = float(np.median(found.meter.evals))
+    if found.estimate is None:
+        return Tried(setting, np.inf, evals, len(samples.x0))
+    gradient = found.estimate.gradient
+    finite = np.asarray(np.isfinite(gradient).all(axis=1))
+    finite[list(found.estimate.failed)] = False
+    missed = np.linalg.norm(gradient - samples.gradient, axis=1)
+    errors = np.where(finite, missed / np.linalg.norm(samples.gradient, axis=1), np.inf)
+    return Tried(setting, float(np.median(errors)), evals, int((~finite).sum()))

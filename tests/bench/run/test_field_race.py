@@ -1,0 +1,113 @@
+"""The race to an error, and the verb `choose`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradpareto.bench.run.choices import choices
+from gradpareto.bench.run.field_race import BEHIND, Racer, Tried, race
+from gradpareto.bench.run.samples import Samples, certified
+from gradpareto.bench.run.wall_model import WallModel
+from gradpareto.estimators import ESTIMATORS
+from tests.bench.conftest import assert_refused
+from tests.bench.learning.test_learning import silent
+
+FEW = ("bptt", "bptt-rk4", "ctpg", "gauss_legendre-4", "spsa", "finite_difference")
+PRICES = WallModel({name: (1e-6, 1e-8) for name in ("flow", "pullback", "jacobian", "linearise")})
+
+
+@pytest.fixture(scope="module")
+def samples(cache: Path) -> Samples:
+    return certified("lqr", "optimal", 4, 0, cache)
+
+
+def rel_error(samples: Samples, name: str, setting: float) -> float:
+    estimate = ESTIMATORS[name](samples.problem, samples.x0, setting)
+    return samples.rel_error(estimate.gradient)
+
+
+def test_each_that_arrives_does_so_with_the_error_that_it_says(samples: Samples) -> None:
+    racers = race("lqr", samples, 1e-6, 2**13, 2, silent, FEW)
+    there = {one.name: one.reached for one in racers if one.reached}
+    assert "gauss_legendre-4" in there
+    for name, reached in there.items():
+        assert reached.rel_error <= 1e-6
+        np.testing.assert_allclose(rel_error(samples, name, reached.setting), reached.rel_error)
+    best = min(one.evals for one in there.values())
+    for one in racers:
+        if not one.reached:  # it cannot have won: it had spent more, or had nothing finer
+            assert one.out
+            assert one.spent > BEHIND * best or one.name == "spsa"
+
+
+def test_no_setting_of_the_winner_between_its_last_two_is_looser(samples: Samples) -> None:
+    """Truth: every number of steps between, by brute force, to within the refinement."""
+    (racer,) = race("lqr", samples, 1e-6, 2**13, 1, silent, ("bptt-rk4",))
+    assert racer.reached is not None
+    horizon, count = samples.problem.horizon, 1
+    while rel_error(samples, "bptt-rk4", horizon / count) > 1e-6:
+        count += 1
+    found = horizon / racer.reached.setting
+    assert count <= round(found) <= np.ceil(2**0.25 * count) + 1
+
+
+def test_the_race_is_the_same_with_any_number_of_workers(samples: Samples) -> None:
+    one, two = (race("lqr", samples, 1e-4, 2**12, workers, silent, FEW) for workers in (1, 2))
+    assert one == two
+
+
+@pytest.mark.parametrize(("by", "cost"), [("evals", "evals"), ("memory", "stored_bytes")])
+def test_choices_are_ordered_by_their_cost(samples: Samples, by: str, cost: str) -> None:
+    racers = race("lqr", samples, 1e-4, 2**12, 1, silent, FEW)
+    found = choices(racers, samples, 2, by, PRICES)  # type: ignore[arg-type]
+    costs = [getattr(one, cost) for one in found]
+    assert costs == sorted(costs)
+    assert len(found) > (by == "memory")
+    assert all(one.gradient_ms > 0 and one.stored_bytes > 0 for one in found)
+
+
+def test_a_racer_that_has_not_arrived_is_no_choice(samples: Samples) -> None:
+    lost = Racer("bptt", (Tried(1.0, 0.5, 10.0, 0),), out=True)
+    there = Racer("ctpg", (Tried(1e-3, 1e-4, 90.0, 0),), Tried(1e-3, 1e-4, 90.0, 0))
+    assert [one.estimator for one in choices([lost, there], samples, 1, "evals", PRICES)] == [
+        "ctpg"
+    ]
+
+
+CHOOSE = ("choose", "lqr", "--theta", "optimal", "--samples", "2", "--workers", "2")
+
+
+def test_choose_prints_and_keeps_the_best(call: Callable, tmp_path: Path) -> None:
+    result = call(*CHOOSE, "--error", "1e-2", "--error", "1e-4", "--json", "--out", tmp_path / "c")
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)
+    assert {row["error"] for row in rows} == {1e-2, 1e-4}
+    assert all(row["rel_error"] <= row["error"] for row in rows)
+    table = pd.read_csv(tmp_path / "c" / "choices.csv")
+    assert table.estimator.tolist() == [row["estimator"] for row in rows]
+    assert all(";" in row["why"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--error", "1e-30", "--calls", "64"), ("no estimator reaches 1e-30", "comes closest")),
+        (("--error", "1e-6", "--calls", "1"), ("within 1 evaluations", "--calls")),
+        (("--error", "1e-2", "--bytes", "10"), ("store more than 10 bytes",)),
+        (("--error", "0"), ("--error", "positive")),
+        (("--error", "x"), ("--error",)),
+        (("--by", "luck"), ("--by",)),
+        (("--batch", "0"), ("--batch",)),
+        (("--theta", "nothing"), ("nothing",)),
+    ],
+)
+def test_what_cannot_be_chosen_is_one_line(call: Callable, more: tuple, words: tuple) -> None:
+    assert_refused(call(*CHOOSE, *more), *words)
+
+
+def test_a_system_that_is_not_known_is_refused(call: Callable) -> None:
+    assert_refused(call("choose", "lqrr"), "'lqrr'", "'lqr'")

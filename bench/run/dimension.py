@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.run.attempt import attempt
-from gradpareto.bench.run.plan import settings_up_to
+from gradpareto.bench.run.loosest_setting import from_loose_to_tight
 from gradpareto.bench.run.report import Report
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import default_folder, load_or_certify
@@ -33,7 +33,9 @@ def measure_dimension(grids: list[int], error: float, samples: int, report: Repo
             report(
                 f"{points} points, {name}", number * len(RIVALS) + k + 1, len(grids) * len(RIVALS)
             )
-            for setting in settings_up_to(name, problem, MOST_CALLS):
+            for setting in from_loose_to_tight(ESTIMATORS[name], problem, 1):
+                if ESTIMATORS[name].calls(problem, setting) > MOST_CALLS:
+                    break
                 outcome = attempt(ESTIMATORS[name], problem, x0, setting)
                 if outcome.estimate is None:
                     continue

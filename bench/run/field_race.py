@@ -1,12 +1,14 @@
 """A race of estimators to a relative error on one problem: who needs the fewest evaluations?"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from gradpareto.bench.run.attempt import attempt
+from gradpareto.bench.run.loosest_setting import from_loose_to_tight
 from gradpareto.bench.run.pool import Died, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples
@@ -22,7 +24,6 @@ BEHIND = 3.0
 REFINEMENTS = 2
 """The settings that are tried between the last one that misses the error and the first that does
 not."""
-TIGHTEST = 1e-13
 RUNG_SECONDS = 60.0
 """A worker that takes longer over a round's settings of an estimator ends that estimator's race."""
 
@@ -122,27 +123,16 @@ def advanced(
     most_evals: float,
 ) -> Racer:
     """Try finer settings until one reaches the error, or takes more evaluations than `level`."""
-    ladder = list(_ladder(estimator, samples.problem))
-    tried = list(racer.tried)
-    for setting in ladder[len(tried) :]:
+    tried, ladder = list(racer.tried), from_loose_to_tight(estimator, samples.problem, 1)
+    for setting in islice(ladder, len(tried), None):
         tried.append(_try(estimator, samples, setting, most_evals))
         if tried[-1].rel_error <= error:
             reached = _refined(estimator, samples, error, tried, most_evals)
             return replace(racer, tried=tuple(tried), reached=reached)
         if tried[-1].evals > level:
             break
-    out = len(tried) == len(ladder) or tried[-1].evals >= most_evals
+    out = next(ladder, None) is None or tried[-1].evals >= most_evals
     return replace(racer, tried=tuple(tried), out=out)
-
-
-def _ladder(estimator: Estimator, problem: Problem) -> Iterator[float]:
-    """Yield tolerances by decades, or steps T/N and rollouts 2 N with N a power of two."""
-    knob = estimator.declares.knob
-    if knob == "tolerance":
-        yield from (10.0**-k for k in range(1, round(-np.log10(TIGHTEST)) + 1))
-    else:
-        counts = [2**k for k in range(20)]
-        yield from (problem.horizon / n if knob == "step" else 2.0 * n for n in counts)
 
 
 def _refined(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -34,17 +35,17 @@ def loosest_setting(
     The samples are taken in batches of `lanes`, or all at once. Settings on which the estimator
     fails for a sample do not count.
     """
-    count = len(samples.x0)
-    lanes = lanes or count
+    total = len(samples.x0)
+    lanes = lanes or total
     for setting in from_loose_to_tight(estimator, samples.problem):
         outcomes = [
             attempt(estimator, *samples.batch(lanes, first), setting)
-            for first in range(0, count, lanes)
+            for first in range(0, total, lanes)
         ]
-        evals = float(np.median(np.concatenate([one.meter.evals for one in outcomes])[:count]))
+        evals = float(np.median(np.concatenate([one.meter.evals for one in outcomes])[:total]))
         estimates = [one.estimate for one in outcomes if one.status == "ok" and one.estimate]
         if len(estimates) == len(outcomes) and not any(one.failed for one in estimates):
-            gradient = np.concatenate([one.gradient for one in estimates])[:count]
+            gradient = np.concatenate([one.gradient for one in estimates])[:total]
             found = samples.rel_error(gradient)
             if found <= error:
                 return Reached(setting, found, evals)
@@ -53,17 +54,23 @@ def loosest_setting(
     return None
 
 
-def from_loose_to_tight(estimator: Estimator, problem: Problem) -> Iterator[float]:
+def from_loose_to_tight(
+    estimator: Estimator, problem: Problem, settings_a_factor: int = SETTINGS_A_FACTOR
+) -> Iterator[float]:
     """Yield tolerances from 0.1 on, whole numbers of steps from 1 on, or of rollouts from 2 on."""
-    knob, place = estimator.declares.knob, 0
-    while True:
-        if knob == "tolerance":
-            setting = 10 ** (-1 - place / SETTINGS_A_FACTOR)
-            if setting < TIGHTEST:
-                return
+    before = None
+    for place in count():
+        setting = rung(estimator, problem, place / settings_a_factor)
+        if estimator.declares.knob == "tolerance" and setting < TIGHTEST:
+            return
+        if setting != before:
             yield setting
-        else:
-            count = round(2 ** (place / SETTINGS_A_FACTOR))
-            if count != round(2 ** ((place - 1) / SETTINGS_A_FACTOR)):
-                yield problem.horizon / count if knob == "step" else 2.0 * count
-        place += 1
+        before = setting
+
+
+def rung(estimator: Estimator, problem: Problem, place: float) -> float:
+    """Return the setting that is some decades of the tolerance, or doublings, from the loosest."""
+    if estimator.declares.knob == "tolerance":
+        return float(10 ** (-1 - place))
+    number = round(2**place)
+    return problem.horizon / number if estimator.declares.knob == "step" else 2.0 * number

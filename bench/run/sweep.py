@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from gradpareto.bench.plugins.plugin_estimator import from_outside
 from gradpareto.bench.reasons import reason_of
 from gradpareto.bench.run.certificates import certificate_table, demand_one
 from gradpareto.bench.run.measure import measure, most_seconds
-from gradpareto.bench.run.plan import Plan
+from gradpareto.bench.run.plan import Course, Plan
 from gradpareto.bench.run.pool import Died, Pool, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.run.sending import certified, schedule
+from gradpareto.bench.run.trace import Tracer, points_of
 from gradpareto.bench.run.unmeasured import failed_records, uncertified_records
 from gradpareto.bench.store.cells import CellStore
 from gradpareto.bench.store.provenance import session
@@ -78,28 +79,71 @@ def fill(
     One process at a time measures into a folder; another one waits.
     """
     _check_names(plan, estimators)
-    cache, cells = cache or default_folder(), plan.cells()
-    if not cells:
+    cache, courses = cache or default_folder(), plan.courses(estimators)
+    if not courses:
         raise ValueError("nothing to sweep: no system has such a preset")
     with folder.opened(plan.shared()), folder.cells() as store:
         code = CellCode(folder, store, estimators, plan.sampled)
         code.set_aside_older(plan.estimators, [system for system, _ in plan.problems])
-        missing = [cell for cell in cells if store.samples(cell.key) < cell.samples]
+        lines = [_line(one, plan, estimators[one.estimator], store) for one in courses]
+        lines = [line for line in lines if line.waiting]
         code.say_what_is_not_known(
             key
             for key in store.measured()
             if key[2] in plan.estimators and key[:2] in plan.problems
         )
-        code.note(cell.key[:3] for cell in missing)
-        if missing:
-            problems = sorted({cell.problem for cell in missing})
+        code.note(line.course.cell(1.0).key[:3] for line in lines)
+        if lines:
+            problems = sorted({line.course.problem for line in lines})
             keys = {problem: cache_key(*plan.sampled(*problem)) for problem in problems}
             folder.add_session(session({" ".join(problem): key for problem, key in keys.items()}))
-            with worker_pool(min(budget.workers, len(missing))) as pool:
+            with worker_pool(min(budget.workers, sum(len(one.waiting) for one in lines))) as pool:
                 work = _Work(pool, plan, cache, budget, estimators, keys, folder, store)
-                _measure(work, missing, report)
+                _measure(work, lines, report)
             demand_one(folder, plan.problems)
         folder.publish(store)
+
+
+@dataclass
+class _Line:
+    """What is left of a course: the cells that wait, and those that the tracer has seen.
+
+    Given settings wait side by side. A traced frontier has one cell at a time, since each is chosen
+    from those before it.
+    """
+
+    course: Course
+    tracer: Tracer | None
+    waiting: deque[Cell]
+    seen: pd.DataFrame
+
+    def see(self, records: list[Record]) -> None:
+        """Take a finished cell's records, and choose the next cell of a traced frontier."""
+        if self.tracer is not None:
+            table = pd.DataFrame([asdict(record) for record in records])
+            self.seen = pd.concat([self.seen, table]) if len(self.seen) else table
+            self.choose()
+
+    def choose(self) -> None:
+        assert self.tracer is not None
+        setting = self.tracer.next_setting(points_of(self.seen))
+        if setting is not None:
+            self.waiting.append(self.course.cell(setting))
+
+
+def _line(course: Course, plan: Plan, estimator: Estimator, store: CellStore) -> _Line:
+    """Return what the store lacks of a course."""
+    if course.settings:
+        cells = (course.cell(setting) for setting in course.settings)
+        lacking = deque(cell for cell in cells if store.samples(cell.key) < cell.samples)
+        return _Line(course, None, lacking, pd.DataFrame())
+    key = course.cell(1.0).key[:3]
+    held = store.table(("system = ? AND theta = ? AND estimator = ?", key))
+    whole = held.groupby("setting")["sample"].transform("size") >= course.samples
+    problem, _ = plan.sampled(*course.problem)
+    line = _Line(course, Tracer(estimator, problem, plan.calls), deque(), held[whole])
+    line.choose()
+    return line
 
 
 def _check_names(plan: Plan, estimators: Mapping[str, Estimator]) -> None:
@@ -163,41 +207,50 @@ class _Work:
         return schedule(self.pool, [cell.system], measure, arguments, seconds)
 
 
-def _measure(work: _Work, cells: list[Cell], report: Report) -> None:
+def _measure(work: _Work, lines: list[_Line], report: Report) -> None:
     """Certify the problems, the last registered and most expensive first, and measure the cells."""
-    problems = list(dict.fromkeys(cell.problem for cell in reversed(cells)))
+    problems = list(dict.fromkeys(line.course.problem for line in reversed(lines)))
     certifying = {work.certify(problem): problem for problem in problems}
-    measuring: dict[Future[list[Record]], list[Cell]] = {}
-    waiting: deque[list[Cell]] = deque()
+    measuring: dict[Future[list[Record]], tuple[Cell, _Line]] = {}
+    waiting: deque[tuple[Cell, _Line]] = deque()
     references: dict[tuple[str, str], Reference] = {}
-    done, total = 0, len(problems) + len(cells)
+    done, total = 0, len(problems) + sum(len(line.waiting) for line in lines)
     while certifying or measuring or waiting:
         while waiting and len(measuring) < work.most_sent:
-            chain = waiting.popleft()
-            measuring[work.measure(chain[0], references[chain[0].problem])] = chain
+            cell, line = waiting.popleft()
+            measuring[work.measure(cell, references[cell.problem])] = cell, line
         pending: list[Future[Any]] = [*certifying, *measuring]
         for future in wait(pending, return_when=FIRST_COMPLETED).done:
             done += 1
             if future in measuring:
-                cell, *later = measuring.pop(future)
-                reference = references[cell.problem]
-                records = _outcome(future, cell, work, reference)
+                cell, line = measuring.pop(future)
+                records = _outcome(future, cell, work, references[cell.problem])
                 work.store.write(cell.key, records)
+                line.see(records)
+                total += len(line.waiting)
+                waiting.extend(_pairs(line))
                 report(cell.name, done, total)
-                if later and any(record.status == "timeout" for record in records):
-                    _give_up(later, cell, work, reference)
-                    done += len(later)
-                    report(later[-1].name, done, total)
-                elif later:
-                    waiting.append(later)
                 continue
             problem = certifying.pop(future)
             reference = references[problem] = certified(future, *work.plan.sampled(*problem))
-            own = [cell for cell in cells if cell.problem == problem]
+            own = [
+                pair for line in lines if line.course.problem == problem for pair in _pairs(line)
+            ]
             if not _keep_reference(work, problem, reference):
                 done, own = done + len(own), []
             report(f"reference {' '.join(problem)}", done, total)
-            waiting.extend(_chains(own, work.plan.whole_field))
+            waiting.extend(own)
+
+
+def _pairs(line: _Line) -> list[tuple[Cell, _Line]]:
+    return [(cell, line) for cell in _taken(line)]
+
+
+def _taken(line: _Line) -> list[Cell]:
+    """Take the cells that wait in a line."""
+    taken = list(line.waiting)
+    line.waiting.clear()
+    return taken
 
 
 def _keep_reference(work: _Work, problem: tuple[str, str], reference: Reference) -> bool:
@@ -208,27 +261,6 @@ def _keep_reference(work: _Work, problem: tuple[str, str], reference: Reference)
         return False
     work.folder.write_limit(*problem, limit_table(reference))
     return True
-
-
-def _chains(cells: list[Cell], whole_field: bool) -> list[list[Cell]]:
-    """Return the cells of one problem, in lists of which each cell waits for the one before it.
-
-    In the plan of the whole field a list holds an estimator's cells from loose to tight; otherwise
-    no cell waits.
-    """
-    if not whole_field:
-        return [[cell] for cell in cells]
-    return [
-        [cell for cell in cells if cell.estimator == name]
-        for name in dict.fromkeys(cell.estimator for cell in cells)
-    ]
-
-
-def _give_up(cells: list[Cell], cell: Cell, work: _Work, reference: Reference) -> None:
-    """Record that these cells were not tried, since a looser one took too long."""
-    reason = f"not tried: {cell.setting:g} took more than {work.budget.cell_seconds:g} s"
-    for later in cells:
-        work.store.write(later.key, _failed(later, work, reference, "timeout", reason))
 
 
 def _failed(

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.judge.repeats import differences
-from gradpareto.bench.run.plan import Plan
+from gradpareto.bench.run.plan import Course, Plan
 from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.record import CELL_KEYS, Cell
 from gradpareto.bench.store.records import RunFolder
-from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import USABLE
 from gradpareto.systems import TASKS, Array
 
@@ -37,9 +37,12 @@ class PlanOfCells(Plan):
     held: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
 
-    def cells(self) -> list[Cell]:
-        """Return the cells to measure."""
-        return list(self.drawn)
+    def courses(self, estimators: Mapping[str, Estimator] = ESTIMATORS) -> list[Course]:
+        """Return the cells to measure, each as a course of one setting."""
+        return [
+            Course(cell.system, cell.theta, cell.estimator, cell.samples, (cell.setting,))
+            for cell in self.drawn
+        ]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,16 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from gradpareto.bench.run import field_plan
 from gradpareto.bench.run.certificates import left_out
 from gradpareto.bench.run.initial_states import load_x0
-from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan, chosen_problems
+from gradpareto.bench.run.plan import (
+    CALLS,
+    DEFAULT_ESTIMATORS,
+    FIELD_CALLS,
+    SAMPLES,
+    Plan,
+    chosen_problems,
+)
 from gradpareto.bench.run.sweep import Budget, fill
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.options import (
@@ -34,6 +40,7 @@ from gradpareto.bench.verbs.options import (
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.estimators import ESTIMATORS
 
+FIELD_CELL_SECONDS = 10.0
 PLAN = Name("plan", lambda: ("default", "field"))
 
 
@@ -51,6 +58,7 @@ class Measuring:
     cache: Path
     workers: int
     plan: str
+    calls: int | None
     cell_seconds: float | None
     cell_bytes: float
     bound: float
@@ -62,7 +70,7 @@ class Measuring:
 
     @property
     def budget(self) -> Budget:
-        otherwise = field_plan.CELL_SECONDS if self.plan == "field" else Budget.cell_seconds
+        otherwise = FIELD_CELL_SECONDS if self.plan == "field" else Budget.cell_seconds
         return Budget(self.cell_seconds or otherwise, int(self.cell_bytes), self.workers)
 
     def planned(self, estimators: Sequence[str], settings: Sequence[float] = ()) -> Plan:
@@ -85,7 +93,7 @@ class Measuring:
             seed=self.seed,
             x0=x0,
             timed=not whole_field,
-            whole_field=whole_field,
+            calls=self.calls or (FIELD_CALLS if whole_field else CALLS),
             bound=self.bound,
         )
         return _as_in_folder(plan, self.folder)
@@ -114,8 +122,8 @@ def _as_in_folder(plan: Plan, folder: RunFolder) -> Plan:
     if not folder.exists:
         return plan
     held = folder.provenance()["shared"]
-    samples, seed = held.get("samples", plan.most_samples), held.get("seed")
-    if plan.samples is None and plan.x0 is None and samples != plan.most_samples:
+    samples, seed = held.get("samples", SAMPLES), held.get("seed")
+    if plan.samples is None and plan.x0 is None and samples != SAMPLES:
         plan = replace(plan, samples=samples)
     return replace(plan, seed=seed) if plan.seed is None else plan
 
@@ -161,8 +169,13 @@ measuring = gathered(
         type=PLAN,
         default="default",
         show_default=True,
-        help="Plan of estimators and settings. 'field' has every estimator at few settings on "
-        "4 samples, without wall times, and takes half an hour.",
+        help="Plan of estimators. 'field' has every estimator, without wall times.",
+    ),
+    click.option(
+        "--calls",
+        type=Count(),
+        help=f"Evaluations that a sample may take at one setting. Default: {CALLS:,}, or "
+        f"{FIELD_CALLS:,} with --plan field.",
     ),
     click.option(
         "--cell-seconds",

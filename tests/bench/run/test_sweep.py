@@ -10,17 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gradpareto.bench.run.loosest_setting import rung
 from gradpareto.bench.run.meter import metered
 from gradpareto.bench.run.plan import (
     DEFAULT_ESTIMATORS,
-    EXCEPTIONS,
-    MOST_CALLS,
-    PARAMETER_FACTOR,
     SAMPLES,
     Plan,
-    default_settings,
     problems_of,
 )
+from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.cells import open_store
 from gradpareto.bench.store.record import COLUMNS
@@ -261,25 +259,16 @@ def test_other_samples_do_not_mix_into_a_folder(small_run: RunFolder, cache: Pat
 
 
 def test_the_default_plan_covers_every_system_and_pairs_its_samples() -> None:
-    plan = Plan(problems_of((), ()), DEFAULT_ESTIMATORS)
-    cells = plan.cells()
-    assert {(c.system, c.theta) for c in cells} == {
+    courses = Plan(problems_of((), ()), DEFAULT_ESTIMATORS).courses()
+    assert {one.problem for one in courses} == {
         (name, preset) for name, task in TASKS.items() for preset in task.presets
     }
-    assert {c.estimator for c in cells} == set(DEFAULT_ESTIMATORS)
-    fewer = {(c.system, c.estimator) for c in cells if c.samples < SAMPLES} - set(EXCEPTIONS)
-    assert all(ESTIMATORS[estimator].declares.cost_grows_with_parameters for _, estimator in fewer)
-    assert len({c.name for c in cells}) == len(cells)
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_every_estimator_has_default_settings(estimator: str) -> None:
-    method = ESTIMATORS[estimator]
-    for system, task in TASKS.items():
-        settings = default_settings(system, estimator)
-        assert len(settings) >= (1 if method.declares.cost_grows_with_parameters else 5)
-        largest = np.inf if method.declares.knob == "rollouts" else task.system.horizon
-        assert all(0 < s <= largest for s in settings)
+    assert {one.estimator for one in courses} == set(DEFAULT_ESTIMATORS)
+    for one in courses:
+        declares = ESTIMATORS[one.estimator].declares
+        fewer = declares.per_lane or declares.cost_grows_with_parameters
+        assert one.samples == SAMPLES == 32 or fewer
+    assert len({(*one.problem, one.estimator) for one in courses}) == len(courses)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +280,7 @@ def test_calls_are_about_those_that_are_metered(estimator: str) -> None:
     Where it iterates, what is declared is of a problem harder than this linear one.
     """
     method, problem = ESTIMATORS[estimator], TASKS["lqr"].problem("perturbed")
-    setting = default_settings("lqr", estimator)[:7][-1]
+    setting = rung(method, problem, 6)
     counted = metered(problem, 1)
     method(counted, np.ones((1, 2)), setting)
     declared, found = method.calls(problem, setting), counted.meter.evals[0]
@@ -301,12 +290,55 @@ def test_calls_are_about_those_that_are_metered(estimator: str) -> None:
         assert found == pytest.approx(declared, rel=1 / 64)
 
 
-def test_what_pays_for_each_parameter_is_held_to_a_price() -> None:
-    """Truth: calls of a whole cell, by multiplication: 1 + d + P solves of 4 stages a step."""
-    expensive = [n for n, e in ESTIMATORS.items() if e.declares.cost_grows_with_parameters]
-    assert "complex_step" in expensive
-    for cell in Plan(problems_of((), ()), ("complex_step",)).cells():
-        task = TASKS[cell.system]
-        solves = 1 + task.system.state_dim + task.policy.size
-        calls = cell.samples * solves * 4 * task.system.horizon / cell.setting
-        assert calls <= 2 * PARAMETER_FACTOR * MOST_CALLS.get(cell.system, 2**13)
+def test_what_pays_for_each_parameter_sees_few_samples() -> None:
+    """Truth: rows of a step of a whole cell, by multiplication: 1 + d + P solves of 4 stages."""
+    for course in Plan(problems_of((), ()), ("complex_step",)).courses():
+        task = TASKS[course.system]
+        rows = course.samples * (1 + task.system.state_dim + task.policy.size) * 4
+        assert rows <= 2**16 or course.samples == 1
+
+
+def kept(folder: RunFolder) -> pd.DataFrame:
+    return without_times(folder.read_cells())
+
+
+TRACED = Plan((("lqr", "optimal"),), ("bptt-rk4", "ctpg"), samples=2, timed=False, calls=512)
+
+
+def test_a_traced_sweep_that_was_stopped_ends_with_the_cells_of_an_unbroken_one(
+    tmp_path: Path, cache: Path
+) -> None:
+    """However often it is stopped, and whether one worker measures or two."""
+    whole, stopped = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "stopped")
+    sweep(TRACED, whole, cache, Budget(workers=2))
+
+    class Stopped(Exception):  # noqa: N818
+        pass
+
+    def stop_after(cells: int) -> Report:
+        left = [cells]
+
+        def report(name: str, done: int, total: int) -> None:
+            left[0] -= 1
+            if not left[0]:
+                raise Stopped
+
+        return report
+
+    for cells in (2, 6, 3):
+        with pytest.raises(Stopped):
+            sweep(TRACED, stopped, cache, Budget(workers=1), stop_after(cells))
+    sweep(TRACED, stopped, cache, Budget(workers=1))
+    pd.testing.assert_frame_equal(kept(stopped), kept(whole))
+    assert kept(whole).setting.nunique() == 15
+
+
+def test_a_timeout_ends_a_traced_frontier(tmp_path: Path, cache: Path) -> None:
+    rogues = {"hangs": Misbehaving("hangs")}
+    plan = Plan((("lqr", "optimal"),), ("hangs",), 2)
+    folder = RunFolder(tmp_path / "run")
+    records = sweep(plan, folder, cache, Budget(cell_seconds=1.5), estimators=rogues)
+    assert records.setting.nunique() == 1
+    assert (records.status == "timeout").all()
+    again = sweep(plan, folder, cache, Budget(cell_seconds=1.5), estimators=rogues)
+    pd.testing.assert_frame_equal(again, records)

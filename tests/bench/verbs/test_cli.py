@@ -14,6 +14,7 @@ import click
 import numpy as np
 import pytest
 
+from gradpareto.bench.run.plan import FIELD_CALLS
 from gradpareto.bench.run.sweep import Budget, sweep
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs import cli
@@ -23,7 +24,7 @@ from gradpareto.systems import TASKS
 from tests.bench.conftest import SMALL, assert_refused
 
 FIELD = ("--system", "lqr", "--theta", "optimal", "--plan", "field")
-"""The plan of the whole field skips every other setting, and takes no time."""
+"""The plan of the whole field takes no times."""
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def judged(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory, cache
     """A run of the same two estimators that holds all that a verdict by FIELD needs."""
     path = tmp_path_factory.mktemp("judged") / "run"
     folder = RunFolder(Path(shutil.copytree(small_run.path, path)))
-    plan = replace(SMALL, settings=(), whole_field=True, timed=False)
+    plan = replace(SMALL, settings=(), calls=FIELD_CALLS, timed=False)
     sweep(plan, folder, cache, Budget(workers=1))
     return path
 

@@ -1,0 +1,202 @@
+"""Traces a frontier: chooses an estimator's next setting from the settings that were measured.
+
+One rule serves every estimator on every problem. It goes from loose settings to tight ones, and
+then puts settings where the frontier is coarse. It sees deterministic columns alone, so a sweep
+that was killed, and one in parallel, end with the same settings.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from gradpareto.bench.judge.frontier import NO_ESTIMATE, at_floor, front, median_points
+from gradpareto.bench.run.loosest_setting import TIGHTEST, rung
+from gradpareto.estimators import Estimator
+from gradpareto.systems import Problem
+
+BEST_ERROR = 1e-12
+"""An error below which nothing tighter is tried."""
+WITHOUT_GAIN = 2
+"""The tightenings in a row after the first estimate that may bring no smaller error."""
+GAIN = 0.9
+"""The factor to which an error has to fall for it to have fallen."""
+MOST_STRIDE = 4
+"""The most rungs by which a setting is tightened while there is no estimate."""
+COARSE_EVALS, COARSE_ERROR = 1.5, 10**1.5
+"""The factors between two neighbours on a frontier beyond which a setting is put between them."""
+ALIKE = 1.02
+"""The factor below which two settings are one."""
+MOST_SETTINGS = 40
+ENDED = ("timeout", "memory", "died")
+"""The statuses of a record whose cell was ended by a limit: a tighter setting would be, too."""
+UNTIL_AN_ESTIMATE = 16
+"""The factor of evaluations allowed until there is an estimate: stability may bound a step."""
+PARAMETER_FACTOR = 64
+"""The factor of evaluations allowed to an estimator whose cost grows with the parameters."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A measured setting: the medians over samples of the evaluations and of the error.
+
+    The error is inf where at least half of the samples failed. `floored` says that at least half of
+    them are at the reference's floor, and `given_up` that a limit of time or memory ended it.
+    """
+
+    setting: float
+    evals: float
+    error: float
+    floored: bool = False
+    given_up: bool = False
+
+    @property
+    def is_estimate(self) -> bool:
+        return self.error <= NO_ESTIMATE or self.floored
+
+
+def points_of(records: pd.DataFrame) -> list[Point]:
+    """Return the points of an estimator's records on one problem, from loose to tight."""
+    if not len(records):
+        return []
+    medians = median_points(records)
+    given_up, floored = records.status.isin(ENDED), at_floor(records)
+    by_setting = pd.DataFrame({"evals": records.evals, "floored": floored, "given_up": given_up})
+    others = by_setting.groupby(records.setting).agg(
+        {"evals": "median", "floored": "mean", "given_up": "any"}
+    )
+    joined = others.join(medians.rel_error, how="inner").reset_index()
+    columns = joined[["setting", "evals", "rel_error", "floored", "given_up"]].to_numpy(dtype=float)
+    points = [
+        Point(setting, evals, error, floored >= 0.5, given_up > 0)
+        for setting, evals, error, floored, given_up in columns.tolist()
+    ]
+    rises = records.knob.iloc[0] == "rollouts"
+    return sorted(points, key=lambda point: point.setting, reverse=not rises)
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """The rule for an estimator on a problem, on which a sample may take `calls` evaluations."""
+
+    estimator: Estimator
+    problem: Problem
+    calls: float
+
+    @property
+    def most(self) -> float:
+        """The evaluations that a sample may take at one setting."""
+        many = self.estimator.declares.cost_grows_with_parameters
+        return self.calls * (PARAMETER_FACTOR if many else 1)
+
+    def next_setting(self, points: Sequence[Point]) -> float | None:
+        """Return the setting to measure after these (from loose to tight), None if no more is."""
+        if len(points) >= MOST_SETTINGS:
+            return None
+        tighter = self._tighter(points)
+        return self._between(points) if tighter is None else tighter
+
+    def rung(self, place: int) -> float:
+        """Return a setting of the ladder: decades of the tolerance, powers of 2 of a number."""
+        return rung(self.estimator, self.problem, place)
+
+    def _tighter(self, points: Sequence[Point]) -> float | None:
+        """Return the next rung of the ladder, or None at its end."""
+        if not points:
+            return self.rung(0) if self._expected(points, self.rung(0)) else None
+        last = points[-1]
+        estimates = [point for point in points if point.is_estimate]
+        ends = last.floored or last.given_up or last.error <= BEST_ERROR
+        if ends or self._stands(estimates):
+            return None
+        place = self._place(last.setting)
+        stride = 1 if estimates else min(2 ** (len(points) - 1), MOST_STRIDE)
+        while stride and not self._expected(points, self.rung(place + stride)):
+            stride //= 2
+        return self.rung(place + stride) if stride else None
+
+    def _place(self, setting: float) -> int:
+        """Return the place of the tightest rung that is no tighter than a setting."""
+        place = 0
+        while self._tightness(self.rung(place + 1)) <= self._tightness(setting) * ALIKE:
+            place += 1
+        return place
+
+    def _tightness(self, setting: float) -> float:
+        return setting if self._rises else 1 / setting
+
+    @property
+    def _rises(self) -> bool:
+        """Whether a larger setting is a tighter one."""
+        return self.estimator.declares.knob == "rollouts"
+
+    @staticmethod
+    def _stands(estimates: Sequence[Point]) -> bool:
+        """Whether the last tightenings have brought no gain."""
+        if len(estimates) <= WITHOUT_GAIN:
+            return False
+        before = min(point.error for point in estimates[:-WITHOUT_GAIN])
+        return GAIN * before <= min(point.error for point in estimates[-WITHOUT_GAIN:])
+
+    def _expected(self, points: Sequence[Point], setting: float) -> bool:
+        """Whether a setting can be expected to take no more evaluations than allowed."""
+        if self.estimator.declares.knob == "tolerance" and setting < TIGHTEST:
+            return False
+        calls = self.estimator.calls(self.problem, setting)
+        seen = any(point.is_estimate for point in points)
+        most = self.most * (1 if seen else UNTIL_AN_ESTIMATE)
+        if math.isfinite(calls) and not self.estimator.declares.iterative:
+            return calls <= most
+        if not points:
+            return True
+        last, looser = points[-1], self.rung(max(self._place(points[-1].setting) - 1, 0))
+        before = [one.evals for one in points if one.setting == looser]
+        growth = last.evals / before[0] if before and before[0] else 1.0
+        return last.evals * max(growth, 1.0) <= most
+
+    def _between(self, points: Sequence[Point]) -> float | None:
+        """Return the setting in the middle of the coarsest pair of neighbours, if one is coarse."""
+        counted = [point for point in points if point.is_estimate and not point.floored]
+        best = front(
+            np.array([point.evals for point in counted]), np.array([p.error for p in counted])
+        )
+        on_front = set(zip(best.evals.tolist(), best.error.tolist(), strict=True))
+        gaps = [
+            (self._coarseness(loose, tight), middle)
+            for loose, tight in pairwise(points)
+            if not tight.given_up
+            and {(loose.evals, loose.error), (tight.evals, tight.error)} & on_front
+            and (middle := self._middle(loose.setting, tight.setting)) is not None
+        ]
+        widest = max(gaps, default=(0.0, 0.0), key=lambda gap: gap[0])
+        return widest[1] if widest[0] > 1 else None
+
+    @staticmethod
+    def _coarseness(loose: Point, tight: Point) -> float:
+        """Return how many times as far apart as they may be two neighbours are.
+
+        An estimate beside a setting that gives none may be a rung of the ladder away, 2 times the
+        evaluations.
+        """
+        evals = abs(math.log(max(tight.evals, 1) / max(loose.evals, 1)))
+        if not (loose.is_estimate and tight.is_estimate):
+            return evals / math.log(2 * ALIKE)
+        apart = evals / math.log(COARSE_EVALS)
+        if min(loose.error, tight.error) > 0:
+            error = abs(math.log(loose.error / tight.error)) / math.log(COARSE_ERROR)
+            apart = max(apart, error)
+        return apart
+
+    def _middle(self, loose: float, tight: float) -> float | None:
+        """Return the setting between two, of a whole number of steps, or None if there is none."""
+        middle = math.sqrt(loose * tight)
+        if self.estimator.declares.knob == "step":
+            count = round(self.problem.horizon / middle)
+            middle = self.problem.horizon / count
+        elif self._rises:
+            middle = 2.0 * round(middle / 2)
+        apart = (max(middle, one) / min(middle, one) for one in (loose, tight))
+        return middle if min(apart) > ALIKE else None

@@ -174,16 +174,16 @@ class Tracer:
         widest = max(gaps, default=(0.0, 0.0), key=lambda gap: gap[0])
         return widest[1] if widest[0] > 1 else None
 
-    @staticmethod
-    def _coarseness(loose: Point, tight: Point) -> float:
-        """Return how many times as far apart as they may be two neighbours are.
+    def _coarseness(self, loose: Point, tight: Point) -> float:
+        """Return how many times as far apart as they may be two neighbours are, in logarithms.
 
-        An estimate beside a setting that gives none may be a rung of the ladder away, 2 times the
-        evaluations.
+        An estimate may be a rung of the ladder away from a setting that gives none.
         """
-        evals = abs(math.log(max(tight.evals, 1) / max(loose.evals, 1)))
         if not (loose.is_estimate and tight.is_estimate):
-            return evals / math.log(2 * ALIKE)
+            a_rung = self._tightness(self.rung(1)) / self._tightness(self.rung(0)) * ALIKE
+            ratio = self._tightness(tight.setting) / self._tightness(loose.setting)
+            return math.log(ratio) / math.log(a_rung)
+        evals = abs(math.log(max(tight.evals, 1) / max(loose.evals, 1)))
         apart = evals / math.log(COARSE_EVALS)
         if min(loose.error, tight.error) > 0:
             error = abs(math.log(loose.error / tight.error)) / math.log(COARSE_ERROR)

@@ -184,7 +184,8 @@ def _samples(axes: Axes, records: pd.DataFrame, cost: Cost, floor: float, style:
     seen = records[records.rel_error.between(floor, WORST)]
     beyond = records[records.rel_error > WORST]
     faint: dict[str, Any] = {"color": style.color, "alpha": 0.22}
-    axes.plot(seen[cost.column], seen.rel_error, **SAMPLE, **faint)
+    # As vectors they would be megabytes.
+    axes.plot(seen[cost.column], seen.rel_error, rasterized=True, **SAMPLE, **faint)
     edge, top = np.full(len(beyond), 0.993), axes.get_xaxis_transform()
     axes.plot(beyond[cost.column], edge, transform=top, **BEYOND, **faint)
 

@@ -51,11 +51,12 @@ def _differenced(function: RowFunction, at: Rows) -> Differences:
 
 MAKERS: Mapping[str, Callable[[RowFunction, Rows], Product]] = {
     "SymPy": by_sympy,
-    "autograd": by_autograd,
     "complex step": _stepped,
+    "autograd": by_autograd,
     "differences": _differenced,
 }
-"""The makers, the fastest product first. Each raises whatever stops it."""
+"""The makers, the fastest product first: `pytest tests/benchmarks -k product` times them. Each
+raises whatever stops it."""
 
 
 @dataclass(frozen=True)

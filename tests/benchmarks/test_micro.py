@@ -13,6 +13,9 @@ from gradpareto.estimators.solvers.explicit.runge_kutta import solve
 from gradpareto.estimators.solvers.explicit.step_control import Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
 from gradpareto.systems import TASKS, Array, Factors
+from gradpareto.systems.derive.choice import MAKERS
+from gradpareto.systems.derive.row_function import RowFunction, Untraceable
+from tests.systems.test_derive import ANALYTIC, Bare, drawn
 
 LANES = 32
 
@@ -35,6 +38,24 @@ def test_flow(benchmark: BenchmarkFixture, system: str) -> None:
 def test_pullback(benchmark: BenchmarkFixture, system: str) -> None:
     problem, lane, t, x = rows(system)
     benchmark(problem.pullback, lane, t, x, np.ones_like(x), np.ones(LANES))
+
+
+@pytest.mark.parametrize("maker", ["by hand", *MAKERS])
+@pytest.mark.parametrize("system", ANALYTIC)
+def test_product(benchmark: BenchmarkFixture, system: str, maker: str) -> None:
+    """The product of a system's flow, by each maker, beside the one derived by hand."""
+    own, at = drawn(system, LANES)
+    inside, d = own if at.context is None else own.within(at.context), own.state_dim
+    a = np.ones((LANES, d + 1))
+    benchmark.group = f"product of {system}"
+    if maker == "by hand":
+        benchmark(inside.pullback, at.t, at.z[:, :d], at.z[:, d:], a[:, :d], a[:, d])
+        return
+    try:
+        product = MAKERS[maker](RowFunction(Bare(own), "flow", d), at)
+    except Untraceable as reason:
+        pytest.skip(str(reason))
+    benchmark(product, at.context, at.t, at.z, a)
 
 
 @pytest.mark.parametrize("name", TABLEAUS)

@@ -133,7 +133,7 @@ def drawn_inside(t: Array, x: Array, u: Array) -> Array:
 FLOWS = {
     filled: "SymPy",
     filled_like: "SymPy",
-    solved: "autograd",
+    solved: "complex step",
     chosen: "autograd",
     contracted: "SymPy",
     drawn_inside: "SymPy",
@@ -206,7 +206,7 @@ def test_a_wrong_product_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradpareto.systems.derive.choice.MAKERS", dict(MAKERS) | {"SymPy": wrong})
     system = derived(Flowing(filled))
     assert isinstance(system, Derived)
-    assert system.derivatives["flow"].maker == "autograd"
+    assert system.derivatives["flow"].maker == "complex step"
 
 
 def test_without_the_extra_complex_steps_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,5 +259,5 @@ def test_an_unsound_flow_is_refused_with_its_fault(x_dot: Any, words: str) -> No
 def test_a_derivative_that_no_maker_can_make_names_what_stopped_each() -> None:
     at = Rows(None, np.zeros(8), np.random.default_rng(7).uniform(-1, 1, (8, 3)))
     rough = Flowing(lambda t, x, u: np.floor(1e4 * x) + u)
-    with pytest.raises(Unsound, match=r"SymPy: .*autograd: .*complex step: .*differences: "):
+    with pytest.raises(Unsound, match=r"SymPy: .*complex step: .*autograd: .*differences: "):
         derivative(RowFunction(rough, "flow", 2), at)

@@ -7,7 +7,7 @@ from gradpareto.bench.judge.verdict import Verdict
 
 
 def describe(verdicts: Mapping[float, list[Verdict]]) -> str:
-    """Write four lines for each problem: the verdict at weight 1, and what other weights change.
+    """Write five lines for each problem: the verdict at weight 1, and what other weights change.
 
     Where nothing is known of the two, there is one line, which says why.
     """
@@ -27,6 +27,7 @@ def describe(verdicts: Mapping[float, list[Verdict]]) -> str:
             f"(median of {verdict.samples} samples, 95 % bootstrap {low} to {high})",
             f"  beats {verdict.beaten} of {verdict.points} frontier points; multiplicative epsilon "
             f"{epsilon}; dominates on {verdict.samples_dominated} of {verdict.samples} samples",
+            f"  simultaneous evidence at 5 %, margin 2 %: {verdict.evidence}",
             f"  with a vjp weighted 2 or 3 times an f: {', '.join(others)}",
         ]
     return "\n".join(lines)

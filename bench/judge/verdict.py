@@ -19,6 +19,7 @@ from gradpareto.bench.judge.frontier import (
     weighted,
 )
 from gradpareto.bench.judge.medians import median_known
+from gradpareto.bench.judge.paired import paired_evidence
 from gradpareto.bench.judge.pairs import (
     LOOSEST,
     TIE,
@@ -68,7 +69,8 @@ class Verdict:
     the multiplicative epsilon indicator: the least factor on both axes by which NEW's median curve
     would weakly dominate all points of BASELINE's median front in the range; below 1, it does with
     room to spare. `beaten` of those `points` lie strictly behind NEW's median curve. `unknown` says
-    why nothing is known of the two at any error of the range, and is "" otherwise.
+    why nothing is known of the two at any error of the range, else "". `evidence` has what
+    simultaneous tests say of the two.
     """
 
     system: str
@@ -89,6 +91,7 @@ class Verdict:
     samples: int
     samples_dominated: int
     unknown: str = ""
+    evidence: str = ""
 
     def sentence(self) -> str:
         """Return the verdict in words."""
@@ -137,9 +140,10 @@ def compare(
     verdict = _verdict(
         of_new, of_baseline, pairs.targets[0, 1], pairs.log_ratios[0, 1], weight, floored
     )
-    if not np.isnan(pairs.log_ratios[0, 1]).all():
-        return verdict
-    return replace(verdict, unknown=_why_unknown(verdict, reached))
+    if np.isnan(pairs.log_ratios[0, 1]).all():
+        return replace(verdict, unknown=_why_unknown(verdict, reached))
+    told = paired_evidence(priced, new, baseline).sentence(new, baseline)
+    return replace(verdict, evidence=told)
 
 
 def _why_unknown(verdict: Verdict, reached: Sequence[Attainment]) -> str:

@@ -1,0 +1,191 @@
+"""Simultaneous evidence that one estimator dominates another, on paired samples.
+
+`log_ratios` (S, T) are log(evaluations of NEW / those of BASELINE) of S samples at T target errors:
+-inf where NEW alone arrives, +inf where BASELINE alone does, 0 where neither does, and NaN where
+the reference cannot tell. Two statements are made, each of which is wrong in at most `alpha` of all
+comparisons, whatever the number of targets:
+
+- NEW is nowhere behind by more than a margin. At each target the median of the samples is bounded
+  from above by an order statistic, and all of the bounds hold together, since each has to hold for
+  the statement (an intersection-union test; Berger 1982, Technometrics 24:295).
+- NEW is ahead somewhere. The sums of signs at all targets are compared with the largest that arises
+  if each sample's signs are flipped together, at random (the maximum's distribution; Westfall and
+  Young 1993; Romano and Wolf 2005, Econometrica 73:1237).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from scipy.stats import binom
+
+from gradpareto.systems import Array
+
+ALPHA, MARGIN = 0.05, 0.02
+LEAST_SAMPLES = 6
+"""Fewer samples decide nothing: five signs that agree arise by chance more often than ALPHA."""
+MOST_LOST = 0.1
+"""The share of samples that an estimator may lose, where the other arrives, and still dominate."""
+ALL_FLIPS, DRAWN_FLIPS, SEED = 16, 10_000, 20219
+"""Up to ALL_FLIPS samples every flip of signs is made, beyond that so many that are drawn."""
+MOST_SAMPLES = 4096
+"""More samples than that are not said to be enough."""
+
+Answer = Literal["dominates", "is dominated", "neither", "tied", "not enough evidence"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of NEW against BASELINE, at the first `targets` of the errors.
+
+    `upper` and `lower` (T,) are the bounds of the median log ratio, and `ahead` and `behind` (T,)
+    say where it is significantly below and above 0. `lost` are the samples on which NEW never
+    arrives and BASELINE does. `samples_needed` would probably decide it, if they are like these;
+    None if it is decided, or if no number would.
+    """
+
+    answer: Answer
+    samples: int
+    targets: int
+    upper: Array
+    lower: Array
+    ahead: Array
+    behind: Array
+    lost: tuple[int, ...]
+    samples_needed: int | None
+
+    def sentence(self, new: str, baseline: str) -> str:
+        """Say what the evidence is, and what it rests on."""
+        told = {
+            "dominates": f"{new} dominates",
+            "is dominated": f"{new} is dominated",
+            "neither": "each is ahead somewhere, so neither dominates",
+            "tied": "they are tied",
+            "not enough evidence": "there is not enough evidence",
+        }[self.answer]
+        rests = f"ahead at {self.ahead.sum()} and behind at {self.behind.sum()} of {self.targets}"
+        text = f"{told}: {new} is {rests} errors, on {self.samples} samples"
+        if self.lost:
+            text += f", and loses {len(self.lost)} samples on which {baseline} arrives"
+        if self.answer == "not enough evidence" and self.samples_needed:
+            text += f"; {self.samples_needed} samples like these would probably decide"
+        return text
+
+
+def evidence(log_ratios: Array, alpha: float = ALPHA, margin: float = MARGIN) -> Evidence:
+    """Judge NEW against BASELINE from log ratios (S, T), from loose targets to tight ones."""
+    known = (~np.isnan(log_ratios)).sum(axis=0) >= LEAST_SAMPLES
+    targets = len(known) if known.all() else int(np.argmin(known))
+    d, edge = log_ratios[:, :targets], float(np.log1p(margin))
+    upper, lower = upper_bounds(d, alpha), -upper_bounds(-d, alpha)
+    sums = signs(d, edge).sum(axis=0)
+    critical = critical_value(signs(d, edge), alpha)
+    ahead, behind = -sums > critical, sums > critical
+    lost = tuple(np.flatnonzero((d == np.inf).any(axis=1) & ~(d < np.inf).any(axis=1)).tolist())
+    lost_by_baseline = int(((d == -np.inf).any(axis=1) & ~(d > -np.inf).any(axis=1)).sum())
+    answer = _answer(
+        bool(targets),
+        bool((upper <= edge).all()),
+        bool((lower >= -edge).all()),
+        bool(ahead.any()),
+        bool(behind.any()),
+        len(lost) <= MOST_LOST * len(d),
+        lost_by_baseline <= MOST_LOST * len(d),
+    )
+    needed = None
+    if answer == "not enough evidence":
+        needed = samples_needed(d, critical, alpha, margin) if targets else LEAST_SAMPLES
+    return Evidence(answer, len(d), targets, upper, lower, ahead, behind, lost, needed)
+
+
+def _answer(
+    some: bool,
+    not_behind: bool,
+    not_ahead: bool,
+    ahead: bool,
+    behind: bool,
+    whole: bool,
+    other: bool,
+) -> Answer:
+    if not some:
+        return "not enough evidence"
+    if not_behind and ahead and not behind and whole:
+        return "dominates"
+    if not_ahead and behind and not ahead and other:
+        return "is dominated"
+    if ahead and behind:
+        return "neither"
+    return "tied" if not_behind and not_ahead else "not enough evidence"
+
+
+@cache
+def ranks(alpha: float, most: int = MOST_SAMPLES) -> Array:
+    """Return, for n = 0 to `most`, the largest k with P(Bin(n, 1/2) <= k - 1) <= alpha.
+
+    It is 0 if there is none. The k-th largest of n samples is above their median in all but alpha
+    of all draws.
+    """
+    samples = np.arange(most + 1)
+    # The quantile is the least j with P(Bin <= j) >= alpha, so k is j, or j + 1 where they equal.
+    least = np.maximum(binom.ppf(alpha, samples, 0.5), 0)
+    return np.asarray(least + (binom.cdf(least, samples, 0.5) <= alpha), dtype=int)
+
+
+def upper_bounds(log_ratios: Array, alpha: float) -> Array:
+    """Return an upper bound (T,) of the median at each target: an order statistic, or inf."""
+    ordered = np.sort(log_ratios, axis=0)  # NaN comes last
+    counts = (~np.isnan(log_ratios)).sum(axis=0)
+    k = ranks(alpha, max(MOST_SAMPLES, len(log_ratios)))[counts]
+    bounds = np.full(log_ratios.shape[1], np.inf)
+    places = np.flatnonzero(k > 0)
+    bounds[places] = ordered[counts[places] - k[places], places]
+    return bounds
+
+
+def signs(log_ratios: Array, edge: float) -> Array:
+    """Return the signs (S, T) of log ratios beyond the margin; 0 within it and where unknown."""
+    known = np.nan_to_num(log_ratios, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    return np.where(np.abs(known) > edge, np.sign(known), 0.0)
+
+
+def critical_value(given: Array, alpha: float) -> float:
+    """Return the 1 - alpha quantile of the largest |sum of signs| over targets, under flips.
+
+    `given` are the signs (S, T). Each sample's signs are flipped together, so that what targets
+    have in common is kept.
+    """
+    distinct = np.unique(given, axis=1) if given.size else given
+    if not distinct.size:
+        return np.inf
+    largest = np.abs(flips(len(distinct)) @ distinct.astype(np.float32)).max(axis=1)
+    return float(np.quantile(largest, 1 - alpha, method="inverted_cdf"))
+
+
+@cache
+def flips(samples: int) -> Array:
+    """Return flips of sign (F, samples): all that differ by more than their sign, or drawn ones."""
+    if samples > ALL_FLIPS:
+        drawn = np.random.default_rng(SEED).integers(0, 2, (DRAWN_FLIPS, samples))
+        return (2 * drawn - 1).astype(np.float32)
+    numbers = np.arange(2 ** max(samples - 1, 0))
+    return (1 - 2 * ((numbers[:, None] >> np.arange(samples)) & 1)).astype(np.float32)
+
+
+def samples_needed(log_ratios: Array, critical: float, alpha: float, margin: float) -> int | None:
+    """Return how many samples like these would probably decide; None if no number would.
+
+    They would if NEW, or BASELINE, were nowhere behind with the shares of samples that are beyond
+    the margin here, and ahead with the largest mean sign, which grows with the number of samples
+    as the critical value grows with its root.
+    """
+    count, edge = len(log_ratios), float(np.log1p(margin))
+    mean = signs(log_ratios, edge).sum(axis=0) / count
+    scale = critical / np.sqrt(count) if np.isfinite(critical) else 2.0
+    more = np.arange(count + 1, MOST_SAMPLES + 1)
+    enough = np.zeros(len(more), dtype=bool)
+    for side in (1, -1):
+        beyond = np.mean(side * log_ratios > edge, axis=0).max(initial=0.0)
+        not_behind = beyond * more <= ranks(alpha)[more] - 1
+        enough |= not_behind & (-(side * mean).min(initial=0.0) * more > scale * np.sqrt(more))
+    return int(more[np.argmax(enough)]) if enough.any() else None

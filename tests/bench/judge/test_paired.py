@@ -1,0 +1,47 @@
+"""The pairing of records for the evidence, on frontiers that are formulas."""
+
+import numpy as np
+import pandas as pd
+
+from gradpareto.bench.judge.evidence import ALPHA
+from gradpareto.bench.judge.paired import LADDER, evals_needed, paired_evidence, reference_floors
+from tests.bench.conftest import MakeRecords, record, table
+
+
+def both(power_law: MakeRecords, factor: float, samples: int = 16) -> pd.DataFrame:
+    slow = power_law("bptt", 1.0, 2, samples=samples)
+    fast = slow.assign(estimator="ctpg", evals=(slow.evals * factor).round().astype(int))
+    return pd.concat([slow, fast], ignore_index=True)
+
+
+def test_evaluations_between_settings_are_interpolated_on_logarithms() -> None:
+    """Truth: error 1 / evals, measured at 1e-2 and 1e-4."""
+    records = table([record("ctpg", s, 0, round(1 / s), s) for s in (1e-2, 1e-4)])
+    (found,) = evals_needed(records, [0], np.array([1e-9]))
+    inside = LADDER >= 1e-4 * (1 - 1e-9)
+    np.testing.assert_allclose(found[inside], 1 / LADDER[inside], rtol=1e-6)
+    assert np.isinf(found[~inside & (LADDER > 1e-9)]).all()
+    assert np.isnan(found[LADDER < 1e-9 * (1 - 1e-9)]).all()
+
+
+def test_a_point_at_the_floor_attains_every_error_above_it() -> None:
+    records = table([record("ctpg", 0.1, 0, 50, 1e-3), record("ctpg", 0.01, 0, 90, 1e-17)])
+    floors = reference_floors(records, [0])
+    assert 0 < floors[0] < 1e-12
+    (found,) = evals_needed(records, [0], floors)
+    assert (found[LADDER < 9.9e-4] == 90).all()
+    assert (found[LADDER >= 1e-3] == 50).all()
+
+
+def test_fewer_evaluations_everywhere_dominate(power_law: MakeRecords) -> None:
+    found = paired_evidence(both(power_law, 0.5), "ctpg", "bptt")
+    assert (found.answer, found.samples) == ("dominates", 16)
+    mirror = paired_evidence(both(power_law, 0.5), "bptt", "ctpg")
+    assert mirror.answer == "is dominated"
+
+
+def test_equal_frontiers_are_tied_and_few_samples_decide_nothing(power_law: MakeRecords) -> None:
+    assert paired_evidence(both(power_law, 1.0), "ctpg", "bptt").answer == "tied"
+    few = paired_evidence(both(power_law, 0.5, samples=5), "ctpg", "bptt")
+    assert (few.answer, few.samples_needed) == ("not enough evidence", 6)
+    assert 2.0**-6 < ALPHA < 2.0**-4

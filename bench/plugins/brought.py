@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gradpareto.bench.plugins.source import Source, Unusable, module_of
+from gradpareto.bench.reasons import reason_of
 from gradpareto.systems import Policy, System, Task
 from gradpareto.systems.derive import Derived, derived
 from gradpareto.systems.faults import Unsound
@@ -37,8 +38,11 @@ def as_task(given: Any, source: Source, name: str) -> Task:
         else:
             written = _instance(given, source)
             task = _task(derived(written), written, source)
-    except Unsound as error:
-        raise Unusable(f"{source}: {error}") from error
+    except (Unusable, MemoryError):
+        raise
+    except Exception as error:
+        told = error if isinstance(error, Unsound) else reason_of(error)
+        raise Unusable(f"{source}: {told}") from error
     path = stored_policy_path(name, source)
     if "trained" not in task.presets and path.exists():
         task = replace(task, presets={**task.presets, "trained": stored(path)})

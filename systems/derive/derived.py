@@ -1,6 +1,7 @@
 """A system whose derivatives are made from its own methods."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -81,7 +82,9 @@ class Derived(System):
         return np.asarray(_method(self.written, "sample_context")(rng, x0))
 
     def within(self, context: Array) -> Self:
-        return replace(self, context=context)
+        inside = copy(self)  # nothing is found out anew
+        object.__setattr__(inside, "context", context)
+        return inside
 
     def observe(self, t: Array, x: Array) -> Array:
         with filled_like(self.written, x):

@@ -1,11 +1,15 @@
 """The pairing of records for the evidence, on frontiers that are formulas."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from gradpareto.bench.judge.evidence import ALPHA
 from gradpareto.bench.judge.paired import LADDER, evals_needed, paired_evidence, reference_floors
-from tests.bench.conftest import MakeRecords, record, table
+from gradpareto.bench.store.records import RunFolder
+from tests.bench.conftest import ROOT, MakeRecords, record, table
 
 
 def both(power_law: MakeRecords, factor: float, samples: int = 16) -> pd.DataFrame:
@@ -45,3 +49,22 @@ def test_equal_frontiers_are_tied_and_few_samples_decide_nothing(power_law: Make
     few = paired_evidence(both(power_law, 0.5, samples=5), "ctpg", "bptt")
     assert (few.answer, few.samples_needed) == ("not enough evidence", 6)
     assert 2.0**-6 < ALPHA < 2.0**-4
+
+
+@pytest.mark.parametrize("problem", [("lqr", "optimal"), ("quadrotor", "initial")])
+def test_disjoint_halves_of_the_published_run_do_not_contradict_each_other(
+    problem: tuple[str, str],
+) -> None:
+    """Truth: 16 and 16 samples of one kind; a half may know less, and may not say the opposite."""
+    records = RunFolder(ROOT / "results" / "default").read_cells()
+    own = records[(records.system == problem[0]) & (records.theta == problem[1])]
+    # What sees a few of the samples has none in one of the halves.
+    whole = own.groupby("estimator")["sample"].nunique() > 16
+    names, decided = sorted(whole[whole].index), 0
+    for new, baseline in combinations(names, 2):
+        answers = {
+            paired_evidence(own[own["sample"] % 2 == half], new, baseline).answer for half in (0, 1)
+        }
+        decided += "not enough evidence" not in answers
+        assert len(answers - {"not enough evidence"}) <= 1, (new, baseline)
+    assert decided > len(names) * (len(names) - 1) / 4

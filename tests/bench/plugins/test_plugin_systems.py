@@ -162,6 +162,9 @@ needed = Needs(2.0)
 class Horizon(Good):
     horizon = -1.0
 
+class Unknown(Good):
+    horizon = "long"
+
 class States(Good):
     state_dim = 2
 
@@ -211,6 +214,7 @@ def test_an_object_with_a_flow_and_draws_is_a_system(
         ("NoDrawsOfSystem", "has no sample_x0"),
         ("Needs", "cannot be made without arguments"),
         ("Horizon", "a horizon of -1.0"),
+        ("Unknown", "TypeError"),
         ("States", "array of shape (8, 1), not (8, 2)"),
         ("Linear", "its policy goes from 2 to 1 numbers"),
         ("Untyped", "its policy is of type str"),

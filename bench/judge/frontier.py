@@ -109,12 +109,15 @@ def at_floor(records: pd.DataFrame) -> pd.Series:
     An error of exactly zero always is, even where the reference is exact, and so is the record of
     an estimator that called nothing.
     """
-    error, uncertainty, evals = (
-        records[name].to_numpy(dtype=float)
-        for name in ("abs_error", "reference_uncertainty", "evals")
-    )
-    above = (error >= FLOOR_FACTOR * uncertainty) & (error > 0) & (evals > 0)
-    return pd.Series(_finished(records) & ~above, records.index)
+    columns = ("abs_error", "reference_uncertainty", "evals")
+    below = below_floor(*(records[name].to_numpy(dtype=float) for name in columns))
+    return pd.Series(_finished(records) & below, records.index)
+
+
+def below_floor(abs_error: Array, uncertainty: Array, evals: Array) -> Array:
+    """Tell which errors (K,) decide nothing, beside the uncertainties of their references."""
+    above = (abs_error >= FLOOR_FACTOR * uncertainty) & (abs_error > 0) & (evals > 0)
+    return np.asarray(~above)
 
 
 def deciding(records: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from gradpareto.bench.run.plan import Course, Plan
 from gradpareto.bench.run.pool import Died, Pool, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.run.sending import certified, schedule
-from gradpareto.bench.run.trace import Tracer, points_of
+from gradpareto.bench.run.trace import Point, Tracer, point_of
 from gradpareto.bench.run.unmeasured import failed_records, uncertified_records
 from gradpareto.bench.store.cells import CellStore
 from gradpareto.bench.store.provenance import session
@@ -115,18 +115,17 @@ class _Line:
     course: Course
     tracer: Tracer | None
     waiting: deque[Cell]
-    seen: pd.DataFrame
+    points: list[Point] = field(default_factory=list)
 
     def see(self, records: list[Record]) -> None:
         """Take a finished cell's records, and choose the next cell of a traced frontier."""
         if self.tracer is not None:
-            table = pd.DataFrame([asdict(record) for record in records])
-            self.seen = pd.concat([self.seen, table]) if len(self.seen) else table
+            self.points.append(point_of(records))
             self.choose()
 
     def choose(self) -> None:
         assert self.tracer is not None
-        setting = self.tracer.next_setting(points_of(self.seen))
+        setting = self.tracer.next_setting(self.points)
         if setting is not None:
             self.waiting.append(self.course.cell(setting))
 
@@ -136,12 +135,13 @@ def _line(course: Course, plan: Plan, estimator: Estimator, store: CellStore) ->
     if course.settings:
         cells = (course.cell(setting) for setting in course.settings)
         lacking = deque(cell for cell in cells if store.samples(cell.key) < cell.samples)
-        return _Line(course, None, lacking, pd.DataFrame())
+        return _Line(course, None, lacking)
     key = course.cell(1.0).key[:3]
     held = store.table(("system = ? AND theta = ? AND estimator = ?", key))
-    whole = held.groupby("setting")["sample"].transform("size") >= course.samples
+    measured: list[Any] = [list(rows.itertuples()) for _, rows in held.groupby("setting")]
+    points = [point_of(records) for records in measured if len(records) >= course.samples]
     problem, _ = plan.sampled(*course.problem)
-    line = _Line(course, Tracer(estimator, problem, plan.calls), deque(), held[whole])
+    line = _Line(course, Tracer(estimator, problem, plan.calls), deque(), points)
     line.choose()
     return line
 

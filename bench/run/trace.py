@@ -9,12 +9,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
-import pandas as pd
 
-from gradpareto.bench.judge.frontier import NO_ESTIMATE, at_floor, front, median_points
+from gradpareto.bench.judge.frontier import NO_ESTIMATE, below_floor, front
 from gradpareto.bench.run.loosest_setting import TIGHTEST, rung
+from gradpareto.bench.store.record import SILENT
 from gradpareto.estimators import Estimator
 from gradpareto.systems import Problem
 
@@ -58,24 +59,41 @@ class Point:
         return self.error <= NO_ESTIMATE or self.floored
 
 
-def points_of(records: pd.DataFrame) -> list[Point]:
-    """Return the points of an estimator's records on one problem, from loose to tight."""
-    if not len(records):
-        return []
-    medians = median_points(records)
-    given_up, floored = records.status.isin(ENDED), at_floor(records)
-    by_setting = pd.DataFrame({"evals": records.evals, "floored": floored, "given_up": given_up})
-    others = by_setting.groupby(records.setting).agg(
-        {"evals": "median", "floored": "mean", "given_up": "any"}
-    )
-    joined = others.join(medians.rel_error, how="inner").reset_index()
-    columns = joined[["setting", "evals", "rel_error", "floored", "given_up"]].to_numpy(dtype=float)
-    points = [
-        Point(setting, evals, error, floored >= 0.5, given_up > 0)
-        for setting, evals, error, floored, given_up in columns.tolist()
-    ]
-    rises = records.knob.iloc[0] == "rollouts"
-    return sorted(points, key=lambda point: point.setting, reverse=not rises)
+class Measured(Protocol):
+    """The deterministic columns of a record that the tracer sees."""
+
+    @property
+    def setting(self) -> float: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def evals(self) -> int: ...
+    @property
+    def rel_error(self) -> float: ...
+    @property
+    def abs_error(self) -> float: ...
+    @property
+    def reference_uncertainty(self) -> float: ...
+
+
+def point_of(records: Sequence[Measured]) -> Point:
+    """Return the point of a cell's records; samples that decide nothing are left out.
+
+    A cell that has no others is given up, since a tighter one would have none either.
+    """
+    setting = records[0].setting
+    seen = [one for one in records if one.status not in SILENT]
+    if not seen:
+        return Point(setting, 0.0, math.inf, given_up=True)
+    ok = np.array([one.status == "ok" for one in seen])
+    evals, error, away, uncertainty = np.array(
+        [(one.evals, one.rel_error, one.abs_error, one.reference_uncertainty) for one in seen]
+    ).T
+    error = np.where(ok, error, math.inf)
+    floored = ok & below_floor(away, uncertainty, evals)
+    given_up = any(one.status in ENDED for one in seen)
+    medians = float(np.median(evals)), float(np.median(error))
+    return Point(setting, *medians, bool(floored.mean() >= 0.5), given_up)
 
 
 @dataclass(frozen=True)
@@ -93,7 +111,8 @@ class Tracer:
         return self.calls * (PARAMETER_FACTOR if many else 1)
 
     def next_setting(self, points: Sequence[Point]) -> float | None:
-        """Return the setting to measure after these (from loose to tight), None if no more is."""
+        """Return the setting to measure after these, None if no more is."""
+        points = sorted(points, key=lambda point: self._tightness(point.setting))
         if len(points) >= MOST_SETTINGS:
             return None
         tighter = self._tighter(points)

@@ -18,9 +18,11 @@ from gradpareto.bench.run.trace import (
     UNTIL_AN_ESTIMATE,
     Point,
     Tracer,
+    point_of,
 )
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS
+from tests.bench.conftest import record
 
 PROBLEM = TASKS["lqr"].problem("optimal")
 Law = Callable[[float], tuple[float, float]]
@@ -140,6 +142,17 @@ def test_a_setting_that_was_given_up_ends_it() -> None:
     rule = tracer("ctpg")
     points = [Point(0.1, 100, 0.1), Point(0.01, math.nan, math.inf, given_up=True)]
     assert rule.next_setting(points) is None
+
+
+def test_a_point_is_of_the_samples_that_can_judge() -> None:
+    """Truth: medians of 1e-3, 1e-4 and a failure, and of nothing."""
+    own = [replace(record("ctpg", 0.1, s, 10 + s, 10.0**-s), status="ok") for s in (3, 4)]
+    lost = replace(record("ctpg", 0.1, 5, 30, np.nan), status="diverged")
+    silent = replace(record("ctpg", 0.1, 6, 0, np.nan), status="uncertified")
+    assert point_of([*own, lost, silent, silent]) == Point(0.1, 14, 1e-3)
+    assert point_of([silent, silent]).given_up
+    floored = replace(own[0], reference_uncertainty=1.0)
+    assert point_of([floored, floored, own[1]]).floored
 
 
 def test_an_estimator_that_pays_for_each_parameter_may_take_more() -> None:

@@ -44,6 +44,7 @@ SYSTEMS = {
     "my_simulator.py:Simulated": "differences",
 }
 """The systems, with the maker of each one's derivatives ("" if they are derived by hand)."""
+CHECKED_SYSTEMS = [["check", name] for name in SYSTEMS]
 MOST_LINES = 25
 """The lines of a system from its flow alone."""
 
@@ -88,6 +89,7 @@ def test_there_is_an_example_of_each_kind() -> None:
     assert checked == {*FORMS, *SYSTEMS}
     assert {shlex.split(line)[0] for line in COMMANDS} == {
         "check",
+        "choose",
         "compare",
         "learn",
         "overhead",
@@ -156,7 +158,7 @@ def test_each_comparison_finds_that_the_new_one_dominates(folder: Path, command:
     [
         line
         for line in COMMANDS
-        if line.split()[0] in ("overhead", "reference") or line.split()[-1] in SYSTEMS
+        if line.split()[0] in ("overhead", "reference") or line.split() in CHECKED_SYSTEMS
     ],
 )
 def test_each_other_command_runs(folder: Path, command: str) -> None:
@@ -179,6 +181,16 @@ def test_a_system_from_its_flow_alone_is_learned(folder: Path, command: str) -> 
     rows = json.loads(result.stdout)
     assert [row["estimator"] for row in rows] == ["ctpg", "bptt-rk4"]
     assert all(2 * row["heldout_after"] < row["heldout_before"] for row in rows)
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("choose ")])
+def test_an_estimator_is_chosen_for_a_system(folder: Path, command: str) -> None:
+    few = ("--samples", "2", "--calls", "512", "--json")
+    result = run(folder, "-m", "gradpareto", *shlex.split(command), *few)
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)
+    assert all(row["rel_error"] <= row["error"] == 1e-6 for row in rows)
+    assert {row["system"] for row in rows} == {"van_der_pol-VanDerPol"}
 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("pareto ")])

@@ -29,6 +29,7 @@ MOST_LOST = 0.1
 """The share of samples that an estimator may lose, where the other arrives, and still dominate."""
 ALL_FLIPS, DRAWN_FLIPS, SEED = 16, 10_000, 20219
 """Up to ALL_FLIPS samples every flip of signs is made, beyond that so many that are drawn."""
+COLUMNS_AT_ONCE = 1000
 MOST_SAMPLES = 4096
 """More samples than that are not said to be enough."""
 
@@ -73,14 +74,23 @@ class Evidence:
         return text
 
 
-def evidence(log_ratios: Array, alpha: float = ALPHA, margin: float = MARGIN) -> Evidence:
-    """Judge NEW against BASELINE from log ratios (S, T), from loose targets to tight ones."""
+def evidence(
+    log_ratios: Array,
+    alpha: float = ALPHA,
+    margin: float = MARGIN,
+    critical: float | None = None,
+) -> Evidence:
+    """Judge NEW against BASELINE from log ratios (S, T), from loose targets to tight ones.
+
+    `critical` is the sum of signs beyond which NEW is ahead, by default this pair's own.
+    """
     known = (~np.isnan(log_ratios)).sum(axis=0) >= LEAST_SAMPLES
     targets = len(known) if known.all() else int(np.argmin(known))
     d, edge = log_ratios[:, :targets], float(np.log1p(margin))
     upper, lower = upper_bounds(d, alpha), -upper_bounds(-d, alpha)
     sums = signs(d, edge).sum(axis=0)
-    critical = critical_value(signs(d, edge), alpha)
+    if critical is None:
+        critical = critical_value(signs(d, edge), alpha)
     ahead, behind = -sums > critical, sums > critical
     lost = tuple(np.flatnonzero((d == np.inf).any(axis=1) & ~(d < np.inf).any(axis=1)).tolist())
     lost_by_baseline = int(((d == -np.inf).any(axis=1) & ~(d > -np.inf).any(axis=1)).sum())
@@ -155,10 +165,13 @@ def critical_value(given: Array, alpha: float) -> float:
     `given` are the signs (S, T). Each sample's signs are flipped together, so that what targets
     have in common is kept.
     """
-    distinct = np.unique(given, axis=1) if given.size else given
+    distinct = np.unique(given.astype(np.int8), axis=1) if given.size else given
     if not distinct.size:
         return np.inf
-    largest = np.abs(flips(len(distinct)) @ distinct.astype(np.float32)).max(axis=1)
+    flipped, largest = flips(len(distinct)), np.zeros(len(flips(len(distinct))), np.float32)
+    for start in range(0, distinct.shape[1], COLUMNS_AT_ONCE):
+        part = distinct[:, start : start + COLUMNS_AT_ONCE].astype(np.float32)
+        np.maximum(largest, np.abs(flipped @ part).max(axis=1), out=largest)
     return float(np.quantile(largest, 1 - alpha, method="inverted_cdf"))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gradpareto.bench.judge.frontier import attainment
 from gradpareto.bench.judge.medians import median_known
+from gradpareto.bench.judge.paired import family_evidence
 from gradpareto.bench.judge.pairs import (
     LOOSEST,
     Answer,
@@ -18,21 +19,24 @@ from gradpareto.bench.judge.pairs import (
 )
 from gradpareto.whole_file import write_whole
 
-COLUMNS = ["system", "theta", "new", "baseline", "answer", "ratio"]
+COLUMNS = ["system", "theta", "new", "baseline", "answer", "ratio", "evidence", "family"]
 
 
 def verdict_matrix(records: pd.DataFrame, loosest: float = LOOSEST) -> pd.DataFrame:
     """Judge every ordered pair of estimators with a common sample, in one row for each problem.
 
     The columns are COLUMNS. `ratio` is NEW's evaluations over BASELINE's at matched error, as
-    `Verdict.ratio`; it is NaN where the two reach no error in common. A sample whose true
-    gradient is zero decides nothing, and a problem that has no others has no row.
+    `Verdict.ratio`; it is NaN where the two reach no error in common. `evidence` is the answer of
+    simultaneous tests for the pair alone, and `family` that for all pairs of the problem together.
+    A sample whose true gradient is zero decides nothing, and a problem that has no others has no
+    row.
     """
     rows = []
     for (system, theta), group in records.groupby(["system", "theta"]):
         names = list(dict.fromkeys(group.estimator))
         found = judge_pairs(group, names, loosest)
-        rows += [(system, theta, *pair, *verdict) for pair, verdict in found.items()]
+        told = family_evidence(group)
+        rows += [(system, theta, *pair, *verdict, *told[pair]) for pair, verdict in found.items()]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

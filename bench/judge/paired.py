@@ -1,16 +1,27 @@
 """The evidence on two estimators from their records: paired at errors that are fixed in advance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.judge.evidence import Evidence, evidence
+from gradpareto.bench.judge.evidence import (
+    ALPHA,
+    MARGIN,
+    Answer,
+    Evidence,
+    critical_value,
+    evidence,
+    signs,
+)
 from gradpareto.bench.judge.frontier import FLOOR_FACTOR, at_floor, attained, attainment, comparable
 from gradpareto.systems import Array
 
 LADDER = np.logspace(-2, -12, 101)
 """The target errors: ten a decade."""
+MIRROR: Mapping[Answer, Answer] = {"dominates": "is dominated", "is dominated": "dominates"}
+"""The answers that change if NEW and BASELINE change places, with what they change to."""
 
 
 def paired_evidence(records: pd.DataFrame, new: str, baseline: str) -> Evidence:
@@ -26,6 +37,39 @@ def paired_evidence(records: pd.DataFrame, new: str, baseline: str) -> Evidence:
     floors = reference_floors(records, samples)
     of_new, of_baseline = (evals_needed(part, samples, floors) for part in parts)
     return evidence(log_ratios(of_new, of_baseline))
+
+
+def family_evidence(records: pd.DataFrame) -> dict[tuple[str, str], tuple[Answer, Answer]]:
+    """Return each ordered pair's answer on one problem: for the pair alone, and in the family.
+
+    In the family, the critical value is that of all pairs and all targets together: at most ALPHA
+    of all problems with equal estimators have a pair that is told apart. Pairs without a common
+    sample are left out.
+    """
+    records = comparable(records)
+    samples = sorted(records["sample"].unique().tolist())
+    floors = reference_floors(records, samples)
+    groups = records.groupby("estimator", sort=False)
+    parts = {str(name): part for name, part in groups}
+    needed = {name: evals_needed(part, samples, floors) for name, part in parts.items()}
+    seen = {name: np.isin(samples, part["sample"].unique()) for name, part in parts.items()}
+    pairs = {
+        (new, baseline): log_ratios(needed[new], needed[baseline])[seen[new] & seen[baseline]]
+        for new, baseline in combinations(parts, 2)
+        if (seen[new] & seen[baseline]).any()
+    }
+    edge, together = float(np.log1p(MARGIN)), []
+    for (new, baseline), ratios in pairs.items():
+        whole = np.zeros((len(samples), len(LADDER)), np.int8)
+        whole[seen[new] & seen[baseline]] = signs(ratios, edge)
+        together.append(np.unique(whole, axis=1))
+    critical = critical_value(np.concatenate(together, axis=1), ALPHA) if together else np.inf
+    found: dict[tuple[str, str], tuple[Answer, Answer]] = {}
+    for (new, baseline), ratios in pairs.items():
+        own = evidence(ratios).answer, evidence(ratios, critical=critical).answer
+        found[new, baseline] = own
+        found[baseline, new] = MIRROR.get(own[0], own[0]), MIRROR.get(own[1], own[1])
+    return found
 
 
 def log_ratios(of_new: Array, of_baseline: Array) -> Array:

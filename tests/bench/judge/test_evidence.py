@@ -144,6 +144,13 @@ def test_it_says_how_many_samples_would_do() -> None:
     assert share(draws(typical, np.log(0.75)), "dominates") > 0.5
 
 
+def test_more_comparisons_have_a_higher_critical_value() -> None:
+    """Truth: the maximum over more columns is no smaller, and over independent ones larger."""
+    many = np.sign(np.random.default_rng(3).standard_normal((20, 300)))
+    alone, together = critical_value(many[:, :1], ALPHA), critical_value(many, ALPHA)
+    assert alone < critical_value(many[:, :10], ALPHA) < together <= 20
+
+
 def test_flips_of_up_to_sixteen_samples_are_all_of_them() -> None:
     assert len(np.unique(flips(5), axis=0)) == 16
     assert flips(17).shape == (10_000, 17)

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.judge.evidence import ALPHA
-from gradpareto.bench.judge.paired import LADDER, evals_needed, paired_evidence, reference_floors
+from gradpareto.bench.judge.paired import (
+    LADDER,
+    MIRROR,
+    evals_needed,
+    family_evidence,
+    paired_evidence,
+    reference_floors,
+)
 from gradpareto.bench.store.records import RunFolder
 from tests.bench.conftest import ROOT, MakeRecords, record, table
 
@@ -49,6 +56,26 @@ def test_equal_frontiers_are_tied_and_few_samples_decide_nothing(power_law: Make
     few = paired_evidence(both(power_law, 0.5, samples=5), "ctpg", "bptt")
     assert (few.answer, few.samples_needed) == ("not enough evidence", 6)
     assert 2.0**-6 < ALPHA < 2.0**-4
+
+
+def test_a_family_of_one_pair_is_the_pair_and_a_larger_one_asks_for_more(
+    power_law: MakeRecords,
+) -> None:
+    """Truth: `paired_evidence` for each pair; what the family says, the pair says too."""
+    rng = np.random.default_rng(0)
+    records = both(power_law, 0.9, samples=12)
+    for name in ("bptt-rk4", "neural_ode", "bptt-heun"):
+        noisy = records[records.estimator == "bptt"].assign(estimator=name)
+        jitter = np.exp(0.2 * rng.standard_normal(12))[noisy["sample"]]
+        records = pd.concat([records, noisy.assign(evals=(noisy.evals * jitter).round())])
+    two = records[records.estimator.isin(["ctpg", "bptt"])]
+    assert family_evidence(two)["ctpg", "bptt"] == ("dominates", "dominates")
+    found = family_evidence(records)
+    assert len(found) == 5 * 4
+    for (new, baseline), (own, family) in found.items():
+        assert own == paired_evidence(records, new, baseline).answer
+        assert family in (own, "not enough evidence")
+        assert found[baseline, new] == (MIRROR.get(own, own), MIRROR.get(family, family))
 
 
 @pytest.mark.parametrize("problem", [("lqr", "optimal"), ("quadrotor", "initial")])

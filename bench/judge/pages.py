@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gradpareto.bench.judge.calibration import calibration_markdown
 from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.table import markdown, markdown_fewest, summarise
 from gradpareto.bench.judge.time_tables import growth_markdown, overhead_markdown, peers_sentence
@@ -28,6 +29,7 @@ PAGES = (
     "results/verdicts.md",
     "results/field.md",
     "results/findings.md",
+    "results/rules.md",
     "results/time.md",
 )
 FIGURES = range(2, 8)
@@ -153,6 +155,7 @@ def blocks(results: Path) -> dict[str, str]:
         said[f"figure {number}"] = "\n".join(f"- {line}" for line in lines)
     said |= {name: (results / path).read_text(encoding="utf-8") for name, path in TABLES.items()}
     return said | {
+        "calibration": calibration_markdown(),
         "fast": peers_sentence(pd.read_csv(results / "peers" / "ratios.csv")),
         "overhead": overhead_markdown(pd.read_csv(results / "overhead" / "overhead.csv")),
         "growth": growth_markdown(pd.read_csv(results / "growth" / "exponents.csv")),

@@ -11,7 +11,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.draw.families import family_of
-from gradpareto.bench.judge.frontier import attained, attainment
+from gradpareto.bench.judge.frontier import comparable, median_points
 from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.choices import By, Choice, choices
 from gradpareto.bench.run.field_race import Racer, race
@@ -120,7 +120,7 @@ class Asked:
     click.option(
         "--against",
         type=PATH,
-        help="Run folder whose best estimators the first choices are compared with.",
+        help="Run folder. The choices are compared with the best of its settings.",
     ),
     click.option("--out", type=PATH, help="Folder for choices.csv, which is made if it is new."),
 )
@@ -237,16 +237,12 @@ def _why(name: str, racers: list[Racer]) -> str:
 def _over_the_best(
     run: Path, system: str, theta: str, error: float, table: pd.DataFrame
 ) -> list[float]:
-    """Return the evaluations over the fewest that any estimator of a run needs, in the median."""
+    """Return the evaluations over the fewest at any measured setting that reaches the error."""
     records = RunFolder(run).read_cells()
-    own = records[(records.system == system) & (records.theta == theta)]
-    needed = []
-    for _, of in own.groupby("estimator"):
-        reached = attainment(of)
-        evals = attained(reached, list(reached.curves), np.array([error]))[:, 0]
-        known = evals[~np.isnan(evals)]
-        needed.append(float(np.median(known)) if len(known) else np.inf)
-    best = min(needed, default=np.inf)
+    own = comparable(records[(records.system == system) & (records.theta == theta)])
+    points = [median_points(of) for _, of in own.groupby("estimator")]
+    enough = [of.evals[of.rel_error <= error].min() for of in points]
+    best = np.nanmin([*enough, np.inf])
     return [row / best if np.isfinite(best) else np.nan for row in table.evals]
 
 

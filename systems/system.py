@@ -16,9 +16,9 @@ class System(ABC):
     """A controlled ODE x' = f(t, x, u) with running cost w(t, x, u) and terminal cost J(x).
 
     A system of your own defines `flow` and `sample_x0`, and says how many controls it has and how
-    long it runs; everything else has a default. `gradpareto.derived` makes `pullback`, and finds the
-    other numbers, where a system does not have them. What tells two systems of one class apart is
-    in the fields of a frozen dataclass.
+    long it runs; everything else has a default. `gradpareto.derived` makes `pullback`, and finds
+    the other numbers, where a system does not have them. What tells two systems of one class apart
+    is in the fields of a frozen dataclass.
 
     Every method works on R rows at once: times t (R,), states x (R, state_dim), controls u
     (R, control_dim), observations (R, observation_dim). Methods are pure. They are analytic

@@ -37,7 +37,7 @@ PUBLISH = {
 MOST_LINES = 200
 MEASURED = re.compile(r"\d+\.\d+|\d+e-?\d+|\d{1,3}(?:,\d{3})+")
 NOT_MEASURED = {"1e-2", "1e-4", "1e-6", "1e-9", "1e-12", "3.11", "20,000", "1.5"}
-"""The errors at which estimators are compared, the oldest Python, the cells of a certificate, and the
+"""The errors at which estimators are compared, the oldest Python, a certificate's cells, and the
 factor by which settings may differ."""
 
 

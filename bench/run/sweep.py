@@ -87,6 +87,11 @@ def fill(
         code.set_aside_older(plan.estimators, [system for system, _ in plan.problems])
         lines = [_line(one, plan, estimators[one.estimator], store) for one in courses]
         lines = [line for line in lines if line.waiting]
+        if not lines and not store.totals()[0]:
+            raise ValueError(
+                f"no setting of these estimators takes as little as {plan.calls:,.0f} evaluations "
+                "a sample: allow more of them (--calls)"
+            )
         code.say_what_is_not_known(
             key
             for key in store.measured()

@@ -18,6 +18,7 @@ from gradpareto.bench.run.plan import (
     chosen_problems,
 )
 from gradpareto.bench.run.sweep import Budget, fill
+from gradpareto.bench.run.trace import UNTIL_AN_ESTIMATE
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.options import (
     AS_JSON,
@@ -174,8 +175,8 @@ measuring = gathered(
     click.option(
         "--calls",
         type=Count(),
-        help=f"Evaluations that a sample may take at one setting. Default: {CALLS:,}, or "
-        f"{FIELD_CALLS:,} with --plan field.",
+        help=f"Evaluations that a sample may take at one setting, and {UNTIL_AN_ESTIMATE} times as "
+        f"many until an error is below 1. Default: {CALLS:,}, in the plan 'field' {FIELD_CALLS:,}.",
     ),
     click.option(
         "--cell-seconds",

@@ -57,6 +57,10 @@ def whole(judged: Path, tmp_path: Path) -> Path:
         (("compare", "ctpg", "ctpg"), ("itself",)),
         (("compare", "ctpg", "bptt", "--from", "1e-6", "--to", "1e-2"), ("looser",)),
         (("sweep", "--system", "quadroter"), ("'quadrotor'",)),
+        (
+            ("sweep", "--problem", "lqr", "optimal", "--estimator", "bptt-dop853", "--calls", "1"),
+            ("as little as 1 evaluations", "--calls"),
+        ),
         (("sweep", "--theta", "optimul"), ("'optimal'",)),
         (("sweep", "--system", "quadrotor", "--theta", "optimal"), ("quadrotor", "optimal")),
         (("sweep", "--setting", "0"), ("--setting", "positive")),

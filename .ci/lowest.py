@@ -6,5 +6,5 @@ from pathlib import Path
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-for requirement in PROJECT["dependencies"]:
+for requirement in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["derive"]]:
     print(re.sub(r"^([\w-]+)>=([\w.]+)$", r"\1==\2", requirement))

@@ -14,9 +14,9 @@ from gradpareto.bench.judge.frontier import (
     median_curve,
     median_points,
 )
+from gradpareto.bench.judge.indicators import epsilon
 from gradpareto.bench.judge.pairs import LOOSEST
 from gradpareto.bench.judge.table import BYTES_AT, cheapest, smallest_error
-from gradpareto.bench.judge.verdict import epsilon
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS, Plan
 from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder

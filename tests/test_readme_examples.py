@@ -140,10 +140,10 @@ def test_each_plug_in_passes_the_conformance_kit_in_all_its_forms(plug_in, name:
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("compare ")])
 def test_each_comparison_finds_that_the_new_one_dominates(folder: Path, command: str) -> None:
     words = shlex.split(command)
-    # As they stand they take a minute: here they are on one sample and one preset, and the plan of
-    # the whole field skips every other setting, and takes no time.
+    # As they stand they take a minute: here they are on six samples and one preset, and the plan of
+    # the whole field takes no times.
     theta = ["--theta", "optimal"] if "lqr" in words else []
-    options = ("--samples", "1", "--plan", "field", "--workers", "1", "--json")
+    options = ("--samples", "6", "--plan", "field", "--workers", "1", "--json")
     result = run(folder, "-m", "gradpareto", *words, *theta, *options)
     assert result.returncode == 0, result.stdout + result.stderr
     verdicts = json.loads(result.stdout)
@@ -195,7 +195,7 @@ def test_an_estimator_is_chosen_for_a_system(folder: Path, command: str) -> None
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("pareto ")])
 def test_a_system_from_its_flow_alone_is_traced(folder: Path, command: str) -> None:
-    few = ("--estimator", "ctpg", "--estimator", "bptt", "--samples", "2", "--workers", "1")
+    few = ("--estimator", "ctpg", "--estimator", "bptt", "--samples", "6", "--workers", "1")
     result = run(folder, "-m", "gradpareto", *shlex.split(command), *few)
     assert result.returncode == 0, result.stderr
     assert "ctpg dominates bptt" in " ".join(result.stdout.split())
@@ -207,7 +207,7 @@ def test_a_system_from_its_flow_alone_is_traced(folder: Path, command: str) -> N
 
 def test_the_library_example_runs_as_it_would_in_a_notebook(folder: Path) -> None:
     # As it stands it measures both to their finest settings: here it is at four of them.
-    whole, few = "samples=4)", "samples=1, settings=(1, 0.1, 0.01, 0.001))"
+    whole, few = "samples=8)", "samples=8, settings=(1, 0.1, 0.01, 0.001))"
     assert whole in LIBRARY[0]
     result = run(folder, "-c", LIBRARY[0].replace(whole, few))
     assert result.returncode == 0, result.stderr

@@ -27,7 +27,7 @@ def describe(verdicts: Mapping[float, list[Verdict]]) -> str:
             f"(median of {verdict.samples} samples, 95 % bootstrap {low} to {high})",
             f"  beats {verdict.beaten} of {verdict.points} frontier points; multiplicative epsilon "
             f"{epsilon}; dominates on {verdict.samples_dominated} of {verdict.samples} samples",
-            f"  simultaneous evidence at 5 %, margin 2 %: {verdict.evidence}",
+            f"  {verdict.evidence} (simultaneous tests at 5 %, with a margin of 2 %)",
             f"  with a vjp weighted 2 or 3 times an f: {', '.join(others)}",
         ]
     return "\n".join(lines)

@@ -57,19 +57,14 @@ class Evidence:
     samples_needed: int | None
 
     def sentence(self, new: str, baseline: str) -> str:
-        """Say what the evidence is, and what it rests on."""
-        told = {
-            "dominates": f"{new} dominates",
-            "is dominated": f"{new} is dominated",
-            "neither": "each is ahead somewhere, so neither dominates",
-            "tied": "they are tied",
-            "not enough evidence": "there is not enough evidence",
-        }[self.answer]
+        """Say what the answer rests on, and how many samples would probably decide."""
         rests = f"ahead at {self.ahead.sum()} and behind at {self.behind.sum()} of {self.targets}"
-        text = f"{told}: {new} is {rests} errors, on {self.samples} samples"
+        text = f"{new} is {rests} errors, on {self.samples} samples"
         if self.lost:
             text += f", and loses {len(self.lost)} samples on which {baseline} arrives"
-        if self.answer == "not enough evidence" and self.samples_needed:
+        if self.answer == "not enough evidence" and self.samples < LEAST_SAMPLES:
+            text += f"; fewer than {LEAST_SAMPLES} never decide"
+        elif self.answer == "not enough evidence" and self.samples_needed:
             text += f"; {self.samples_needed} samples like these would probably decide"
         return text
 

@@ -6,51 +6,53 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gradpareto.bench.judge.evidence import Answer
 from gradpareto.bench.judge.frontier import attainment
 from gradpareto.bench.judge.medians import median_known
-from gradpareto.bench.judge.paired import family_evidence
+from gradpareto.bench.judge.paired import TIGHTEST, family_evidence
 from gradpareto.bench.judge.pairs import (
     LOOSEST,
-    Answer,
-    ahead,
-    answer,
     compare_pairs,
+    ladder,
     mean_log_ratios,
 )
 from gradpareto.whole_file import write_whole
 
-COLUMNS = ["system", "theta", "new", "baseline", "answer", "ratio", "evidence", "family"]
+COLUMNS = ["system", "theta", "new", "baseline", "answer", "ratio", "family"]
 
 
 def verdict_matrix(records: pd.DataFrame, loosest: float = LOOSEST) -> pd.DataFrame:
     """Judge every ordered pair of estimators with a common sample, in one row for each problem.
 
     The columns are COLUMNS. `ratio` is NEW's evaluations over BASELINE's at matched error, as
-    `Verdict.ratio`; it is NaN where the two reach no error in common. `evidence` is the answer of
-    simultaneous tests for the pair alone, and `family` that for all pairs of the problem together.
-    A sample whose true gradient is zero decides nothing, and a problem that has no others has no
-    row.
+    `Verdict.ratio`; it is NaN where the two reach no error in common. `answer` is that of the pair
+    alone, and `family` that of all pairs of the problem together. A sample whose true gradient is
+    zero decides nothing, and a problem that has no others has no row.
     """
     rows = []
     for (system, theta), group in records.groupby(["system", "theta"]):
         names = list(dict.fromkeys(group.estimator))
         found = judge_pairs(group, names, loosest)
-        told = family_evidence(group)
-        rows += [(system, theta, *pair, *verdict, *told[pair]) for pair, verdict in found.items()]
+        rows += [(system, theta, *pair, *verdict) for pair, verdict in found.items()]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def judge_pairs(
     records: pd.DataFrame, names: Sequence[str], loosest: float = LOOSEST
-) -> dict[tuple[str, str], tuple[Answer, float]]:
-    """Return the answer of `compare` and its ratio, for every ordered pair, on one problem."""
+) -> dict[tuple[str, str], tuple[Answer, float, Answer]]:
+    """Return `compare`'s answer, its ratio and the family's answer, for each ordered pair."""
     samples = sorted(records["sample"].unique().tolist())
     groups = dict(list(records.groupby("estimator")))
     reached = [attainment(groups[name]) for name in names]
     log_ratios = compare_pairs(reached, samples, loosest).log_ratios
-    signs, ratios = ahead(log_ratios), np.exp(median_known(mean_log_ratios(log_ratios)))
+    ratios = np.exp(median_known(mean_log_ratios(log_ratios)))
+    told = family_evidence(records, ladder(loosest, TIGHTEST))
     return {
-        (names[k], names[j]): (answer(signs[k, j]), float(ratios[k, j]))
+        (names[k], names[j]): (
+            told[names[k], names[j]][0],
+            float(ratios[k, j]),
+            told[names[k], names[j]][1],
+        )
         for k, own in enumerate(reached)
         for j, other in enumerate(reached)
         if j != k and own.curves.keys() & other.curves.keys()

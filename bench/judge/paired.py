@@ -16,17 +16,22 @@ from gradpareto.bench.judge.evidence import (
     signs,
 )
 from gradpareto.bench.judge.frontier import FLOOR_FACTOR, at_floor, attained, attainment, comparable
+from gradpareto.bench.judge.pairs import LOOSEST, ladder
 from gradpareto.systems import Array
 
-LADDER = np.logspace(-2, -12, 101)
-"""The target errors: ten a decade."""
+TIGHTEST = 1e-12
+LADDER = ladder(LOOSEST, TIGHTEST)
+"""The target errors, which are fixed in advance: ten a decade."""
 MIRROR: Mapping[Answer, Answer] = {"dominates": "is dominated", "is dominated": "dominates"}
 """The answers that change if NEW and BASELINE change places, with what they change to."""
 
 
-def paired_evidence(records: pd.DataFrame, new: str, baseline: str) -> Evidence:
+def paired_evidence(
+    records: pd.DataFrame, new: str, baseline: str, errors: Array = LADDER
+) -> Evidence:
     """Judge NEW against BASELINE on the samples of one problem that both were measured on.
 
+    The target errors (T,) go from loose to tight.
     Raises ValueError if they have no sample in common.
     """
     records = comparable(records)
@@ -35,11 +40,13 @@ def paired_evidence(records: pd.DataFrame, new: str, baseline: str) -> Evidence:
     if not samples:
         raise ValueError(f"{new} and {baseline} were measured on no common sample")
     floors = reference_floors(records, samples)
-    of_new, of_baseline = (evals_needed(part, samples, floors) for part in parts)
+    of_new, of_baseline = (evals_needed(part, samples, floors, errors) for part in parts)
     return evidence(log_ratios(of_new, of_baseline))
 
 
-def family_evidence(records: pd.DataFrame) -> dict[tuple[str, str], tuple[Answer, Answer]]:
+def family_evidence(
+    records: pd.DataFrame, errors: Array = LADDER
+) -> dict[tuple[str, str], tuple[Answer, Answer]]:
     """Return each ordered pair's answer on one problem: for the pair alone, and in the family.
 
     In the family, the critical value is that of all pairs and all targets together: at most ALPHA
@@ -51,7 +58,7 @@ def family_evidence(records: pd.DataFrame) -> dict[tuple[str, str], tuple[Answer
     floors = reference_floors(records, samples)
     groups = records.groupby("estimator", sort=False)
     parts = {str(name): part for name, part in groups}
-    needed = {name: evals_needed(part, samples, floors) for name, part in parts.items()}
+    needed = {name: evals_needed(part, samples, floors, errors) for name, part in parts.items()}
     seen = {name: np.isin(samples, part["sample"].unique()) for name, part in parts.items()}
     pairs = {
         (new, baseline): log_ratios(needed[new], needed[baseline])[seen[new] & seen[baseline]]
@@ -60,7 +67,7 @@ def family_evidence(records: pd.DataFrame) -> dict[tuple[str, str], tuple[Answer
     }
     edge, together = float(np.log1p(MARGIN)), []
     for (new, baseline), ratios in pairs.items():
-        whole = np.zeros((len(samples), len(LADDER)), np.int8)
+        whole = np.zeros((len(samples), len(errors)), np.int8)
         whole[seen[new] & seen[baseline]] = signs(ratios, edge)
         together.append(np.unique(whole, axis=1))
     critical = critical_value(np.concatenate(together, axis=1), ALPHA) if together else np.inf
@@ -92,14 +99,16 @@ def reference_floors(records: pd.DataFrame, samples: Sequence[int]) -> Array:
     return own.groupby(known["sample"]).median().reindex(list(samples)).to_numpy(dtype=float)
 
 
-def evals_needed(records: pd.DataFrame, samples: Sequence[int], floors: Array) -> Array:
-    """Return the evaluations (S, T) that an estimator needs for each target error of the LADDER.
+def evals_needed(
+    records: pd.DataFrame, samples: Sequence[int], floors: Array, errors: Array = LADDER
+) -> Array:
+    """Return the evaluations (S, T) that an estimator needs for each target error (T,).
 
     They are inf where it never arrives, and NaN below the reference's floor. A point at the floor
     attains every target above it.
     """
-    found = attained(attainment(records), samples, LADDER)
+    found = attained(attainment(records), samples, errors)
     floored = records[at_floor(records) & (records.evals > 0)]
     cheapest = floored.groupby("sample").evals.min().reindex(list(samples)).to_numpy(dtype=float)
     found = np.fmin(found, cheapest[:, None])
-    return np.where(floors[:, None] <= LADDER, found, np.nan)
+    return np.where(floors[:, None] <= errors, found, np.nan)

@@ -4,26 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-import moocore
 import numpy as np
 import pandas as pd
 
+from gradpareto.bench.judge.evidence import Answer, Evidence
 from gradpareto.bench.judge.frontier import (
     Attainment,
-    Curve,
-    Front,
     attainment,
     comparable,
-    evals_at,
     median_curve,
     weighted,
 )
+from gradpareto.bench.judge.indicators import beaten, epsilon, within
 from gradpareto.bench.judge.medians import median_known
-from gradpareto.bench.judge.paired import paired_evidence
+from gradpareto.bench.judge.paired import TIGHTEST, paired_evidence
 from gradpareto.bench.judge.pairs import (
     LOOSEST,
-    TIE,
-    Answer,
     ahead,
     answer,
     compare_pairs,
@@ -101,11 +97,15 @@ class Verdict:
             "dominates": f"{self.new} dominates {self.baseline}",
             "is dominated": f"{self.new} is dominated by {self.baseline}",
             "neither": f"neither of {self.new} and {self.baseline} dominates the other",
+            "tied": f"{self.new} and {self.baseline} are tied",
+            "not enough evidence": f"not enough is known of {self.new} against {self.baseline}",
         }[self.answer]
         span = f"from {self.loosest:.2g} to {self.tightest:.2g}"
         text = f"{self.system} ({self.theta}): {verb}, at relative errors {span}"
         if self.answer == "neither" and any(part.better for part in self.ranges):
             text += ": " + ", ".join(str(part) for part in self.ranges)
+        if self.answer == "not enough evidence":
+            text += f": {self.evidence}"
         return text + "."
 
 
@@ -140,10 +140,24 @@ def compare(
     verdict = _verdict(
         of_new, of_baseline, pairs.targets[0, 1], pairs.log_ratios[0, 1], weight, floored
     )
-    if np.isnan(pairs.log_ratios[0, 1]).all():
+    errors = ladder(loosest, tightest or TIGHTEST)
+    found = paired_evidence(priced, new, baseline, errors)
+    if np.isnan(pairs.log_ratios[0, 1]).all() and found.answer in ("tied", "not enough evidence"):
         return replace(verdict, unknown=_why_unknown(verdict, reached))
-    told = paired_evidence(priced, new, baseline).sentence(new, baseline)
-    return replace(verdict, evidence=told)
+    return _with_evidence(verdict, found, errors)
+
+
+def _with_evidence(verdict: Verdict, found: Evidence, errors: Array) -> Verdict:
+    """Return the verdict with the answer of the evidence at errors (T,), and what it rests on."""
+    judged = errors[: found.targets]
+    signs = found.behind.astype(int) - found.ahead.astype(int)
+    return replace(
+        verdict,
+        answer=found.answer,
+        tightest=max([verdict.tightest, *judged[-1:].tolist()]),
+        ranges=_ranges(judged, signs, verdict.new, verdict.baseline) if found.targets else (),
+        evidence=found.sentence(verdict.new, verdict.baseline),
+    )
 
 
 def _why_unknown(verdict: Verdict, reached: Sequence[Attainment]) -> str:
@@ -173,23 +187,22 @@ def _verdict(
     In most samples of NEW, if it is `floored`, there are errors below the reference's floor.
     """
     first, other = new.iloc[0], baseline.iloc[0]
-    signs = ahead(log_ratios)
     loosest, tightest = float(targets[0]), float(targets[-1])
     low, middle, high = _ratio_interval(mean_log_ratios(log_ratios))
     curve, rival = median_curve(new), median_curve(baseline).front
     # What NEW needs for errors tighter than its curve's is not known if it is floored.
     known = max(tightest, curve.error.min()) if floored and len(curve.error) else tightest
-    rival = _within(rival, loosest, known)
+    rival = within(rival, loosest, known)
     return Verdict(
         system=str(first.system),
         theta=str(first.theta),
         new=str(first.estimator),
         baseline=str(other.estimator),
         weight=weight,
-        answer=answer(signs),
+        answer="not enough evidence",
         loosest=loosest,
         tightest=tightest,
-        ranges=_ranges(targets, signs, str(first.estimator), str(other.estimator)),
+        ranges=(),
         ratio=middle,
         ratio_low=low,
         ratio_high=high,
@@ -228,25 +241,6 @@ def judge_all(
     }
 
 
-def epsilon(new: Curve, baseline: Front) -> float:
-    """Return the least factor on both axes with which `new`, interpolated, reaches `baseline`."""
-    if not len(new.evals) or not len(baseline.evals):
-        return float("nan")
-    fine = ladder(float(new.error.max()), float(new.error.min()), a_decade=100)
-    errors = np.union1d(np.append(fine, new.error), baseline.error)
-    evals = evals_at(new, errors)
-    reached = np.isfinite(evals)
-    curve = np.column_stack([evals[reached], errors[reached]])
-    return float(moocore.epsilon_mult(curve, ref=np.column_stack([baseline.evals, baseline.error])))
-
-
-def beaten(new: Curve, baseline: Front) -> int:
-    """Count the points of `baseline` that need more evaluations than `new` at the same error."""
-    if not len(baseline.evals):
-        return 0
-    return int((evals_at(new, baseline.error) < baseline.evals * (1 - TIE)).sum())
-
-
 def _check_one_problem(records: pd.DataFrame) -> None:
     """Raise ValueError unless all records are of the same system and parameters."""
     found = dict.fromkeys(zip(records.system, records.theta, strict=True))
@@ -278,12 +272,6 @@ def _ratio_interval(means: Array) -> tuple[float, float, float]:
     drawn = np.random.RandomState(0).randint(0, len(means), (RESAMPLES, len(means)))
     low, high = np.percentile(np.median(means[drawn], axis=1), [2.5, 97.5])
     return float(np.exp(low)), middle, float(np.exp(high))
-
-
-def _within(reached: Front, loosest: float, tightest: float) -> Front:
-    """Return the points of a front with errors from `loosest` to `tightest`."""
-    kept = (reached.error <= loosest) & (reached.error >= tightest * (1 - TIE))
-    return Front(reached.evals[kept], reached.error[kept])
 
 
 def _ranges(targets: Array, signs: Array, new: str, baseline: str) -> tuple[Range, ...]:

@@ -33,6 +33,10 @@ from gradpareto.reference import Reference, cache_key, default_folder, load_or_c
 from gradpareto.systems import TASKS
 from gradpareto.systems.names import fault_of, shown
 
+TOO_FEW = (
+    "no setting of these estimators takes as little as {:,.0f} evaluations a sample: allow more of "
+    "them (--calls)"
+)
 CELLS_A_WORKER = 3
 """The cells that are sent for each worker: one that it measures, and those that wait for it."""
 
@@ -88,10 +92,7 @@ def fill(
         lines = [_line(one, plan, estimators[one.estimator], store) for one in courses]
         lines = [line for line in lines if line.waiting]
         if not lines and not store.totals()[0]:
-            raise ValueError(
-                f"no setting of these estimators takes as little as {plan.calls:,.0f} evaluations "
-                "a sample: allow more of them (--calls)"
-            )
+            raise ValueError(TOO_FEW.format(plan.calls))
         code.say_what_is_not_known(
             key
             for key in store.measured()

@@ -47,7 +47,7 @@ def power_law() -> MakeRecords:
     """Records of an estimator whose error is constant * evals ** -order, on some samples."""
 
     def make(
-        estimator: str, constant: float, order: float, samples: int = 4, rungs: int = 12
+        estimator: str, constant: float, order: float, samples: int = 8, rungs: int = 12
     ) -> pd.DataFrame:
         rng = np.random.default_rng(1)
         jitter = np.exp(0.1 * rng.standard_normal(samples))

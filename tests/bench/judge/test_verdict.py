@@ -21,7 +21,7 @@ def test_a_constant_factor_is_the_ratio_everywhere(power_law: MakeRecords) -> No
     assert verdict.answer == "dominates"
     assert verdict.ratio == pytest.approx(1 / 3, rel=1e-6)
     assert verdict.ratio_low <= verdict.ratio <= verdict.ratio_high
-    assert verdict.samples_dominated == verdict.samples == 4
+    assert verdict.samples_dominated == verdict.samples == 8
     assert verdict.epsilon < 1
     back = compare(pd.concat([slow, fast]), "bptt", "ctpg", tightest=1e-5)
     assert back.answer == "is dominated"
@@ -48,23 +48,29 @@ def test_reaching_an_accuracy_beats_never_reaching_it(power_law: MakeRecords) ->
     cheap = power_law("bptt", 1.0, 2, rungs=5)  # stops at 6e-5
     far = power_law("ctpg", 1.0 + 1e-6, 2, rungs=12)  # as good, no further along, but goes on
     verdict = compare(pd.concat([cheap, far]), "bptt", "ctpg")
-    assert [part.better for part in verdict.ranges][-1] == "ctpg"
+    assert [part.better for part in verdict.ranges if part.better] == ["ctpg"]
+    assert verdict.answer == "is dominated"
     assert verdict.tightest < 1e-6
 
 
-def test_failures_and_the_floor_never_decide(power_law: MakeRecords) -> None:
+def test_failures_never_decide_and_a_point_at_the_floor_attains_all(power_law: MakeRecords) -> None:
     both = pd.concat([power_law("bptt", 10.0, 2), power_law("ctpg", 1.0, 2)], ignore_index=True)
     sober = compare(both, "ctpg", "bptt", tightest=1e-4)
-    lucky = table([record("bptt", 99.0, s, 1, 1e-16) for s in range(4)])
-    failed = table([record("bptt", 98.0, s, 1, 1e-9) for s in range(4)]).assign(status="diverged")
-    assert compare(pd.concat([both, lucky, failed]), "ctpg", "bptt", tightest=1e-4) == sober
+    failed = table([record("bptt", 98.0, s, 1, 1e-9) for s in range(8)]).assign(status="diverged")
+    assert compare(pd.concat([both, failed]), "ctpg", "bptt", tightest=1e-4) == sober
+    exact = table([record("bptt", 99.0, s, 1, 1e-16) for s in range(8)])
+    with_exact = compare(pd.concat([both, exact]), "ctpg", "bptt", tightest=1e-4)
+    assert (sober.answer, with_exact.answer) == ("dominates", "is dominated")
 
 
 def test_below_the_floor_nobody_is_said_to_fail(power_law: MakeRecords) -> None:
-    """An estimator that jumps from 1e-6 to beneath the floor does reach what lies between."""
+    """An estimator that jumps from 4e-9 to beneath the floor does reach what lies between.
+
+    With 50,000 evaluations, it does so before the other, which needs 57,000 for 3e-9.
+    """
     slow = power_law("bptt", 10.0, 2, rungs=25)
     fast = power_law("ctpg", 1.0, 2, rungs=12)
-    floor = table([record("ctpg", 0.0, s, 10**5, 1e-16) for s in range(4)])
+    floor = table([record("ctpg", 0.0, s, 5 * 10**4, 1e-16) for s in range(8)])
     verdict = compare(pd.concat([slow, fast, floor], ignore_index=True), "ctpg", "bptt")
     assert verdict.answer == "dominates"
     without = compare(pd.concat([slow, fast], ignore_index=True), "ctpg", "bptt")
@@ -133,7 +139,7 @@ def without_gradient(records: pd.DataFrame) -> pd.DataFrame:
 def test_a_sample_whose_gradient_is_zero_changes_no_verdict(power_law: MakeRecords) -> None:
     both = pd.concat([power_law("bptt", 10.0, 2), power_law("ctpg", 1.0, 2)], ignore_index=True)
     sober = compare(both, "ctpg", "bptt", tightest=1e-4)
-    zero = without_gradient(both[both["sample"] == 0].assign(sample=4))
+    zero = without_gradient(both[both["sample"] == 0].assign(sample=99))
     failed = zero.estimator.eq("ctpg") & zero.setting.lt(0.1)
     zero.loc[failed, "status"] = "raised"  # the records of the others tell that it is zero
     everything = pd.concat([both, zero], ignore_index=True)
@@ -161,7 +167,7 @@ def test_two_that_are_exact_get_no_verdict(power_law: MakeRecords, uncertainty: 
     (line,) = describe(verdicts).splitlines()
     assert "no verdict" in line
     assert "ctpg and of bptt" in line
-    assert verdicts[1.0][0].answer == "neither"
+    assert verdicts[1.0][0].answer == "not enough evidence"
     assert verdicts[1.0][0].loosest == verdicts[1.0][0].tightest  # no ladder down to zero
 
 
@@ -183,7 +189,7 @@ def test_turning_the_comparison_round_turns_the_answer_round(rows: list) -> None
 
 def test_all_pairs_at_once_agree_with_compare(power_law: MakeRecords) -> None:
     both = pd.concat(
-        [power_law("bptt", 10.0, 1), power_law("bptt-rk4", 1e7, 3), power_law("ctpg", 3.0, 4)]
+        [power_law("bptt", 10.0, 1), power_law("bptt-rk4", 1e6, 3), power_law("ctpg", 3.0, 4)]
     )
     names = ["bptt", "bptt-rk4", "ctpg"]
     found = judge_pairs(both, names)
@@ -191,6 +197,6 @@ def test_all_pairs_at_once_agree_with_compare(power_law: MakeRecords) -> None:
         for other in names:
             if one != other:
                 verdict = compare(both, one, other)
-                assert found[one, other] == (verdict.answer, pytest.approx(verdict.ratio))
+                assert found[one, other][:2] == (verdict.answer, pytest.approx(verdict.ratio))
     (sentence,) = sentences(both)
     assert "ctpg dominates all others" in sentence or "ctpg dominates bptt" in sentence

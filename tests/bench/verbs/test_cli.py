@@ -34,12 +34,11 @@ def folder(small_run: RunFolder, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def judged(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    """A run of the same two estimators that holds all that a verdict by FIELD needs."""
+def judged(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """A run of two estimators that holds all that a verdict by FIELD needs."""
     path = tmp_path_factory.mktemp("judged") / "run"
-    folder = RunFolder(Path(shutil.copytree(small_run.path, path)))
-    plan = replace(SMALL, settings=(), calls=FIELD_CALLS, timed=False)
-    sweep(plan, folder, cache, Budget(workers=1))
+    plan = replace(SMALL, samples=6, settings=(), calls=FIELD_CALLS, timed=False)
+    sweep(plan, RunFolder(path), cache, Budget(workers=1))
     return path
 
 
@@ -191,7 +190,7 @@ def test_compare_judges_from_the_records_that_are_there(call, whole: Path) -> No
     verdicts = json.loads(result.stdout)
     assert [verdict["weight"] for verdict in verdicts] == [1.0, 2.0, 3.0]
     assert verdicts[0]["answer"] == "dominates"
-    assert verdicts[0]["samples"] == 2
+    assert verdicts[0]["samples"] == 6
     again = call("compare", "bptt", "ctpg", *options)
     assert again.returncode == 1
     assert "bptt is dominated by ctpg" in again.stdout
@@ -211,7 +210,7 @@ def test_a_published_run_is_read_and_never_cut_down(call, folder: Path) -> None:
 
 
 def test_pareto_prints_the_table_and_draws(call, whole: Path) -> None:  # type: ignore[no-untyped-def]
-    options = (*FIELD, "--samples", 2, "--out", whole)
+    options = (*FIELD, "--samples", 6, "--out", whole)
     result = call("pareto", "--estimator", "bptt", "--estimator", "ctpg", *options)
     assert result.returncode == 0, result.stderr
     assert "lqr (optimal), dominated by nobody: ctpg dominates" in result.stdout

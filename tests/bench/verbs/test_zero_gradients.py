@@ -41,8 +41,9 @@ def test_with_all_samples_at_rest_there_is_nothing_to_compare(call, at_rest: Pat
 
 
 def test_one_sample_at_rest_leaves_the_verdict_to_the_others(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    np.savetxt(tmp_path / "x0.csv", [[0.0, 0.0], [1.0, 1.0], [0.5, -1.0]], delimiter=",")
-    np.savetxt(tmp_path / "without.csv", [[1.0, 1.0], [0.5, -1.0]], delimiter=",")
+    others = np.random.default_rng(0).uniform(-1, 1, (6, 2))
+    np.savetxt(tmp_path / "x0.csv", [[0.0, 0.0], *others], delimiter=",")
+    np.savetxt(tmp_path / "without.csv", others, delimiter=",")
     verdicts = []
     for name in ("x0", "without"):
         asked = (*PROBLEM, "--x0", tmp_path / f"{name}.csv", "--out", tmp_path / name, "--json")
@@ -50,7 +51,7 @@ def test_one_sample_at_rest_leaves_the_verdict_to_the_others(call, tmp_path: Pat
         assert result.returncode == 0, result.stderr
         verdicts.append(json.loads(result.stdout))
     for with_rest, without in zip(*verdicts, strict=True):
-        assert with_rest["samples"] == without["samples"] == 2
+        assert with_rest["samples"] == without["samples"] == 6
         for part in ("sentence", "answer", "samples_dominated", "points"):
             assert with_rest[part] == without[part]
         # The errors of a sample differ by rounding with the size of its batch.

@@ -31,8 +31,8 @@ DEFAULT_ESTIMATORS = (
 
 CALLS, FIELD_CALLS = 2**13, 2**12
 """The evaluations that a sample may take at one setting: of a plan, and of that of the field."""
-LANES_A_SOLVE = 8
-"""An estimator that solves lane by lane sees this many times fewer samples."""
+LANES_A_SOLVE, LEAST_LANES = 8, 4
+"""An estimator that solves lane by lane sees this many times fewer samples, but these at least."""
 MOST_ROWS = 2**16
 """The rows of a step over all samples, of an estimator whose cost grows with the parameters."""
 
@@ -40,7 +40,7 @@ MOST_ROWS = 2**16
 def samples_of(estimator: Estimator, problem: Problem, samples: int) -> int:
     """Return how many of the samples an estimator sees: fewer if it is expensive by its nature."""
     if estimator.declares.per_lane:
-        samples //= LANES_A_SOLVE
+        samples = min(samples, max(LEAST_LANES, samples // LANES_A_SOLVE))
     rows = estimator.calls(problem, problem.horizon)
     if estimator.declares.cost_grows_with_parameters and rows > 0:
         samples = min(samples, int(MOST_ROWS / rows))

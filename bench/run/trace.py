@@ -32,6 +32,8 @@ COARSE_EVALS, COARSE_ERROR = 1.5, 10**1.5
 ALIKE = 1.02
 """The factor below which two settings are one."""
 MOST_SETTINGS = 40
+ROUGHLY = 8
+"""The factor by which an iterative estimator may take fewer evaluations than it declares."""
 ENDED = ("timeout", "memory", "died")
 """The statuses of a record whose cell was ended by a limit: a tighter setting would be, too."""
 UNTIL_AN_ESTIMATE = 16
@@ -167,9 +169,11 @@ class Tracer:
         calls = self.estimator.calls(self.problem, setting)
         seen = any(point.is_estimate for point in points)
         most = self.most * (1 if seen else UNTIL_AN_ESTIMATE)
-        if math.isfinite(calls) and not self.estimator.declares.iterative:
-            return calls <= most
-        if not points:
+        # What an iteration takes is declared roughly, and may not grow where it fails.
+        most_declared = ROUGHLY * most if self.estimator.declares.iterative else most
+        if math.isfinite(calls) and calls > most_declared:
+            return False
+        if not points or (math.isfinite(calls) and not self.estimator.declares.iterative):
             return True
         last, looser = points[-1], self.rung(max(self._place(points[-1].setting) - 1, 0))
         before = [one.evals for one in points if one.setting == looser]

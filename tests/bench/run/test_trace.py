@@ -138,6 +138,15 @@ def test_unstable_steps_are_skipped_and_the_first_estimate_is_found() -> None:
     assert steps(lost[-1].setting) >= steps(first.setting) / 2.1
 
 
+def test_an_iteration_that_fails_at_any_step_is_not_tried_for_ever() -> None:
+    """Truth: the declared calls of the finest step are bounded, whatever a failure has spent."""
+    rule = tracer("spectral")
+    points = traced(rule, lambda setting: (300.0, math.inf))
+    finest = rule.estimator.calls(PROBLEM, points[-1].setting)
+    assert finest <= 8 * UNTIL_AN_ESTIMATE * CALLS
+    assert len(points) < 12
+
+
 def test_a_setting_that_was_given_up_ends_it() -> None:
     rule = tracer("ctpg")
     points = [Point(0.1, 100, 0.1), Point(0.01, math.nan, math.inf, given_up=True)]

@@ -87,7 +87,9 @@ class History:
     def column(self, name: str) -> Array:
         """Return a column of `Row` (iterations, N)."""
         made, trials = int(self.state.iteration), len(self.state.status)
-        return np.array([getattr(row, name) for row in self.rows[:made]]).reshape(made, trials)
+        values = [getattr(row, name) for row in self.rows[:made]]
+        kind = int if name in COUNTED else float  # which no value tells before the first iteration
+        return np.array(values, dtype=kind).reshape(made, trials)
 
     @property
     def evals(self) -> Array:

@@ -140,6 +140,23 @@ def test_killed_and_restarted_it_ends_with_the_same_numbers(
     assert same(train(RUN, tmp_path / "part.npz", silent), whole)
 
 
+def test_interrupted_before_the_first_iteration_it_ends_with_the_same_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept then has no rows, of which no value tells the type of a column."""
+    whole = train(RUN, tmp_path / "whole.npz", silent)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_iterate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(RUN, tmp_path / "none.npz", silent)
+    assert load(tmp_path / "none.npz", RUN.key, whole.state).rows == []
+    assert same(train(RUN, tmp_path / "none.npz", silent), whole)
+
+
 def test_a_kill_between_checkpoints_loses_iterations_but_no_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

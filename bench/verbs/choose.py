@@ -68,7 +68,9 @@ class Asked:
 @click.command("choose", epilog=PLUG_IN_SYSTEM)
 @gathered(
     Asked,
-    click.argument("systems", metavar="SYSTEM...", type=SYSTEM, nargs=-1, is_eager=True),
+    click.argument(
+        "systems", metavar="SYSTEM...", type=SYSTEM, nargs=-1, required=True, is_eager=True
+    ),
     click.option(
         "--theta",
         "--preset",
@@ -161,10 +163,9 @@ def verb(asked: Asked, as_json: bool) -> None:
 
 
 def _problems(asked: Asked) -> Sequence[tuple[str, str]]:
-    systems = asked.systems or tuple(TASKS)
     if asked.thetas:
-        return chosen_problems(systems, asked.thetas)
-    return [(system, list(TASKS[system].presets)[-1]) for system in systems]
+        return chosen_problems(asked.systems, asked.thetas)
+    return [(system, list(TASKS[system].presets)[-1]) for system in asked.systems]
 
 
 def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.DataFrame]:

@@ -111,3 +111,4 @@ def test_what_cannot_be_chosen_is_one_line(call: Callable, more: tuple, words: t
 
 def test_a_system_that_is_not_known_is_refused(call: Callable) -> None:
     assert_refused(call("choose", "lqrr"), "'lqrr'", "'lqr'")
+    assert_refused(call("choose"), "SYSTEM")

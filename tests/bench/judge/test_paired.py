@@ -29,9 +29,9 @@ def test_evaluations_between_settings_are_interpolated_on_logarithms() -> None:
     """Truth: error 1 / evals, measured at 1e-2 and 1e-4."""
     records = table([record("ctpg", s, 0, round(1 / s), s) for s in (1e-2, 1e-4)])
     (found,) = evals_needed(records, [0], np.array([1e-9]))
-    inside = LADDER >= 1e-4 * (1 - 1e-9)
+    inside = LADDER > 1e-4 * (1 + 1e-9)  # at the last point itself, rounding decides
     np.testing.assert_allclose(found[inside], 1 / LADDER[inside], rtol=1e-6)
-    assert np.isinf(found[~inside & (LADDER > 1e-9)]).all()
+    assert np.isinf(found[(LADDER < 1e-4 * (1 - 1e-9)) & (LADDER > 1e-9)]).all()
     assert np.isnan(found[LADDER < 1e-9 * (1 - 1e-9)]).all()
 
 

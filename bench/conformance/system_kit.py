@@ -86,7 +86,7 @@ def _methods(task: Task) -> Iterator[Finding]:
 
 
 def _derivatives(task: Task) -> Iterator[Finding]:
-    """How each derivative that the system does not bring was made."""
+    """Yield a finding on each derivative that was made, which says by whom."""
     for method, made in derivatives_of(task).items():
         expected = "a derivative that agrees with another maker's"
         yield Finding(f"derivative of {method}", "noted", expected, f"by {made}")

@@ -1,4 +1,4 @@
-"""How often the rules of a verdict are right and wrong, on drawn samples whose truth is known."""
+"""Counts how often the rules of a verdict are right, on drawn samples whose truth is known."""
 
 from collections import Counter
 

@@ -28,7 +28,7 @@ LEAST_SAMPLES = 6
 MOST_LOST = 0.1
 """The share of samples that an estimator may lose, where the other arrives, and still dominate."""
 ALL_FLIPS, DRAWN_FLIPS, SEED = 16, 10_000, 20219
-"""Up to ALL_FLIPS samples every flip of signs is made, beyond that so many that are drawn."""
+"""Up to ALL_FLIPS samples every flip of signs is made. For more samples, DRAWN_FLIPS are drawn."""
 COLUMNS_AT_ONCE = 1000
 MOST_SAMPLES = 4096
 """More samples than that are not said to be enough."""
@@ -38,12 +38,12 @@ Answer = Literal["dominates", "is dominated", "neither", "tied", "not enough evi
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of NEW against BASELINE, at the first `targets` of the errors.
+    """The answer on NEW against BASELINE, and the tests that it rests on.
 
-    `upper` and `lower` (T,) are the bounds of the median log ratio, and `ahead` and `behind` (T,)
-    say where it is significantly below and above 0. `lost` are the samples on which NEW never
-    arrives and BASELINE does. `samples_needed` would probably decide it, if they are like these;
-    None if it is decided, or if no number would.
+    The tests are at the first `targets` of the errors. `upper` and `lower` (T,) are the bounds of
+    the median log ratio, and `ahead` and `behind` (T,) say where it is significantly below and
+    above 0. `lost` are the samples on which NEW never arrives and BASELINE does. `samples_needed`
+    would probably decide it, if they are like these; None if it is decided, or if no number would.
     """
 
     answer: Answer
@@ -83,9 +83,10 @@ def evidence(
     targets = len(known) if known.all() else int(np.argmin(known))
     d, edge = log_ratios[:, :targets], float(np.log1p(margin))
     upper, lower = upper_bounds(d, alpha), -upper_bounds(-d, alpha)
-    sums = signs(d, edge).sum(axis=0)
+    own = signs(d, edge)
+    sums = own.sum(axis=0)
     if critical is None:
-        critical = critical_value(signs(d, edge), alpha)
+        critical = critical_value(own, alpha)
     ahead, behind = -sums > critical, sums > critical
     lost = tuple(np.flatnonzero((d == np.inf).any(axis=1) & ~(d < np.inf).any(axis=1)).tolist())
     lost_by_baseline = int(((d == -np.inf).any(axis=1) & ~(d > -np.inf).any(axis=1)).sum())
@@ -163,7 +164,8 @@ def critical_value(given: Array, alpha: float) -> float:
     distinct = np.unique(given.astype(np.int8), axis=1) if given.size else given
     if not distinct.size:
         return np.inf
-    flipped, largest = flips(len(distinct)), np.zeros(len(flips(len(distinct))), np.float32)
+    flipped = flips(len(distinct))
+    largest = np.zeros(len(flipped), np.float32)
     for start in range(0, distinct.shape[1], COLUMNS_AT_ONCE):
         part = distinct[:, start : start + COLUMNS_AT_ONCE].astype(np.float32)
         np.maximum(largest, np.abs(flipped @ part).max(axis=1), out=largest)

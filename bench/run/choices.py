@@ -1,4 +1,4 @@
-"""What the racers that reached an error take: evaluations, time and memory, from best to worst."""
+"""Measures the racers that reached an error, and orders them by evaluations, time or memory."""
 
 import tracemalloc
 from collections.abc import Sequence

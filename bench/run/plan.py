@@ -160,3 +160,15 @@ def chosen_problems(
     if not found:
         raise ValueError("; ".join(_without(system, ", ".join(thetas)) for system in systems))
     return found
+
+
+def chosen_or_last_problems(
+    systems: Sequence[str], thetas: Sequence[str]
+) -> Sequence[tuple[str, str]]:
+    """Return the problems of some systems: those with a preset in `thetas`, or each one's last.
+
+    Raises ValueError, with the presets that the systems have, if there are none.
+    """
+    if thetas:
+        return chosen_problems(systems, thetas)
+    return [(system, list(TASKS[system].presets)[-1]) for system in systems]

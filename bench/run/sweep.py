@@ -112,7 +112,7 @@ def fill(
 
 @dataclass
 class _Line:
-    """What is left of a course: the cells that wait, and those that the tracer has seen.
+    """A course under way: its cells that wait, and the points that the tracer has seen.
 
     Given settings wait side by side. A traced frontier has one cell at a time, since each is chosen
     from those before it.

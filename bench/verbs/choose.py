@@ -1,6 +1,5 @@
 """The verb `choose` of the command line."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -15,7 +14,7 @@ from gradpareto.bench.judge.frontier import comparable, median_points
 from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.choices import By, Choice, choices
 from gradpareto.bench.run.field_race import Racer, race
-from gradpareto.bench.run.plan import chosen_problems
+from gradpareto.bench.run.plan import chosen_or_last_problems
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples, certified
 from gradpareto.bench.run.wall_model import fit_wall_model
@@ -24,9 +23,9 @@ from gradpareto.bench.verbs.options import (
     AS_JSON,
     CACHE,
     DRAWING_SEED,
+    LAST_THETAS,
     PATH,
     PLUG_IN_SYSTEM,
-    PRESET,
     SYSTEM,
     TILED_SAMPLES,
     WORKERS,
@@ -38,7 +37,6 @@ from gradpareto.bench.verbs.options import (
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.systems import TASKS
 from gradpareto.whole_file import write_whole
 
 SHOWN = 5
@@ -71,14 +69,7 @@ class Asked:
     click.argument(
         "systems", metavar="SYSTEM...", type=SYSTEM, nargs=-1, required=True, is_eager=True
     ),
-    click.option(
-        "--theta",
-        "--preset",
-        "thetas",
-        type=PRESET,
-        multiple=True,
-        help="Preset of the parameters, repeatable. Default: the system's last one.",
-    ),
+    LAST_THETAS,
     click.option(
         "--error",
         "errors",
@@ -138,7 +129,7 @@ def verb(asked: Asked, as_json: bool) -> None:
 
     Example: gradpareto choose quadrotor --error 1e-6 --batch 32
     """
-    problems = _problems(asked)
+    problems = chosen_or_last_problems(asked.systems, asked.thetas)
     if asked.out is not None:
         asked.out.mkdir(parents=True, exist_ok=True)
     tables, unreached = [], []
@@ -162,12 +153,6 @@ def verb(asked: Asked, as_json: bool) -> None:
         _print(table)
 
 
-def _problems(asked: Asked) -> Sequence[tuple[str, str]]:
-    if asked.thetas:
-        return chosen_problems(asked.systems, asked.thetas)
-    return [(system, list(TASKS[system].presets)[-1]) for system in asked.systems]
-
-
 def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.DataFrame]:
     """Return a table of the best for each error.
 
@@ -175,6 +160,7 @@ def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.Da
     """
     samples = _with_gradients(certified(system, theta, asked.samples, asked.seed, asked.cache))
     model = fit_wall_model(*samples.batch(1))
+    measured = None if asked.against is None else _points(asked.against, system, theta)
     tables = []
     for error in sorted(asked.errors, reverse=True):
         racers = race(system, samples, error, asked.calls, asked.workers, report)
@@ -187,8 +173,9 @@ def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.Da
         table.insert(0, "error", error)
         table.insert(0, "theta", theta)
         table.insert(0, "system", system)
-        if asked.against is not None:
-            table["over_the_best"] = _over_the_best(asked.against, system, theta, error, table)
+        if measured is not None:
+            best = np.nanmin([*measured.evals[measured.rel_error <= error], np.inf])
+            table["over_the_best"] = table.evals / (best if np.isfinite(best) else np.nan)
         tables.append(table)
     return tables
 
@@ -235,16 +222,12 @@ def _why(name: str, racers: list[Racer]) -> str:
     return said
 
 
-def _over_the_best(
-    run: Path, system: str, theta: str, error: float, table: pd.DataFrame
-) -> list[float]:
-    """Return the evaluations over the fewest at any measured setting that reaches the error."""
+def _points(run: Path, system: str, theta: str) -> pd.DataFrame:
+    """Return the medians over samples at every setting that a run has measured on a problem."""
     records = RunFolder(run).read_cells()
     own = comparable(records[(records.system == system) & (records.theta == theta)])
-    points = [median_points(of) for _, of in own.groupby("estimator")]
-    enough = [of.evals[of.rel_error <= error].min() for of in points]
-    best = np.nanmin([*enough, np.inf])
-    return [row / best if np.isfinite(best) else np.nan for row in table.evals]
+    groups = [median_points(of) for _, of in own.groupby("estimator")]
+    return pd.concat(groups) if groups else pd.DataFrame(columns=["evals", "rel_error"])
 
 
 def _print(table: pd.DataFrame) -> None:

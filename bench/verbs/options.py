@@ -223,6 +223,14 @@ THETAS = click.option(
     multiple=True,
     help="Preset of the parameters, repeatable. Default: all.",
 )
+LAST_THETAS = click.option(
+    "--theta",
+    "--preset",
+    "thetas",
+    type=PRESET,
+    multiple=True,
+    help="Preset of the parameters, repeatable. Default: each system's last one.",
+)
 BATCHES = click.option(
     "--batch",
     "batches",

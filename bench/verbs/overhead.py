@@ -1,6 +1,5 @@
 """The verb `overhead` of the command line."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +9,17 @@ from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.overhead_table import Timed, overhead_table
-from gradpareto.bench.run.plan import chosen_problems
+from gradpareto.bench.run.plan import chosen_or_last_problems
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     BATCHES,
     CACHE,
     DRAWING_SEED,
     ESTIMATOR,
+    LAST_THETAS,
     PATH,
     PLUG_IN,
     PLUG_IN_SYSTEM,
-    PRESET,
     SYSTEM,
     TILED_SAMPLES,
     Positive,
@@ -28,7 +27,6 @@ from gradpareto.bench.verbs.options import (
 )
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
-from gradpareto.systems import TASKS
 from gradpareto.whole_file import write_whole
 
 SETTING = 1e-3
@@ -53,7 +51,7 @@ class Asked:
         """The estimators to time. Raises UsageError on options that contradict each other."""
         if self.setting is not None and self.error is not None:
             raise click.UsageError("--setting and --error exclude each other: name one")
-        problems = _problems(self.systems, self.thetas)
+        problems = chosen_or_last_problems(self.systems, self.thetas)
         given = self.samples, self.seed, self.setting or SETTING, self.error, self.cache
         return Timed(problems, self.estimators, self.batches, *given)
 
@@ -70,14 +68,7 @@ asking = gathered(
         is_eager=True,
         help="System to time on, repeatable.",
     ),
-    click.option(
-        "--theta",
-        "--preset",
-        "thetas",
-        type=PRESET,
-        multiple=True,
-        help="Preset of the parameters, repeatable. Default: each system's last one.",
-    ),
+    LAST_THETAS,
     click.option(
         "--estimator",
         "estimators",
@@ -138,10 +129,3 @@ def verb(asked: Asked, out: Path | None, as_json: bool) -> None:
         click.echo(line, err=True)
     shown = table[table.reason == ""].drop(columns="reason")
     click.echo(shown.to_string(index=False, float_format="{:.3g}".format))
-
-
-def _problems(systems: Sequence[str], thetas: Sequence[str]) -> Sequence[tuple[str, str]]:
-    """Return the problems of some systems: those with a preset in `thetas`, or each one's last."""
-    if not thetas:
-        return [(system, list(TASKS[system].presets)[-1]) for system in systems]
-    return chosen_problems(systems, thetas)

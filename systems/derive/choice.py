@@ -61,7 +61,7 @@ raises whatever stops it."""
 
 @dataclass(frozen=True)
 class _Judge:
-    """What products are compared with: a product at the rows, its maker, and the largest error."""
+    """The product that others are compared with, its maker, and the largest error allowed."""
 
     name: str
     product: Array

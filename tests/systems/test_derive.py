@@ -17,7 +17,7 @@ ANALYTIC = [name for name, task in TASKS.items() if task.system.truth is None]
 BY_HAND = {"flow", "pullback", "observe", "observe_pullback", "terminal", "terminal_gradient"}
 EXACT, DIFFERENCED = 1e-12, 1e-7
 REFUSED = {("lqr", "autograd"): "made without", ("electric", "SymPy"): "comparison"}
-"""What stops a maker on a system, whose own modules are not in `Bare`'s sight."""
+"""The reason why a maker refuses a system. `Bare` hides the modules in which arrays are made."""
 
 
 @dataclass(frozen=True)

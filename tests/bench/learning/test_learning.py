@@ -143,7 +143,7 @@ def test_killed_and_restarted_it_ends_with_the_same_numbers(
 def test_interrupted_before_the_first_iteration_it_ends_with_the_same_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is kept then has no rows, of which no value tells the type of a column."""
+    """The file that is kept then has no rows, and so no value that tells a column's type."""
     whole = train(RUN, tmp_path / "whole.npz", silent)
 
     def interrupted(*_: Any) -> None:

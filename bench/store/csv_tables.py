@@ -1,10 +1,13 @@
 """Reads CSV tables that others may have written: exactly, within bounds, and never by waiting."""
 
 import csv
+import gzip
+import io
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pandas as pd
@@ -31,10 +34,12 @@ def read_table(
     regular file, or has other columns, which `otherwise` says.
     """
     try:
-        with opened(path) as file:
+        with _unpacked(path) as file:
             columns = _checked_form(path, file, known, otherwise)
             file.seek(0)
             return parsed(file, {name: types.get(name, object) for name in columns})
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UnusableFolder(f"{path} is damaged: {error}") from error
     except OSError as error:
         raise UnusableFolder(f"cannot read {path}: {error.strerror}") from error
     except UnusableFolder:
@@ -44,11 +49,22 @@ def read_table(
         raise UnusableFolder(f"{path}{told}: delete it to measure it again") from error
 
 
+@contextmanager
+def _unpacked(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading, and unpack it if its name says that it is compressed."""
+    with opened(path) as file:
+        if path.suffix != ".gz":
+            yield file
+            return
+        with gzip.open(file) as unpacked:
+            yield cast(BinaryIO, unpacked)
+
+
 def _first_fault(path: Path, types: Mapping[str, type]) -> str:
     """Say in which row a value is of another type; "" if that is not what is wrong."""
     numbers = {name: kind for name, kind in types.items() if kind is not object}
-    with suppress(ValueError, OSError), path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
+    with suppress(ValueError, OSError), _unpacked(path) as file:
+        rows = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8", newline=""))
         for row in rows:
             for name, kind in numbers.items():
                 value = row.get(name, "0")

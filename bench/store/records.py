@@ -37,6 +37,8 @@ SCHEMA = 4
 READABLE = (1, 2, 3, 4)
 CHECKED_FROM = 4
 """From this schema on, a published run has checksums."""
+RECORDS, COMPRESSED = "records.csv", "records.csv.gz"
+"""The file of the records, and its name in a published run that has many."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ class RunFolder:
 
     While it is measured, its finished cells are in the store `cells.sqlite`, and all else is made
     from them: `records.csv`, and the checksums of what is published. A folder without a store is a
-    published run, which its `SHA256SUMS` vouches for, or one of an older version. What every cell
-    of the folder shares (samples, seed, ...) is fixed when the folder is made.
+    published run, which its `SHA256SUMS` vouches for, or one of an older version; many records are
+    `records.csv.gz` there. What every cell of the folder shares (samples, seed, ...) is fixed when
+    the folder is made.
     """
 
     location: str | Path
@@ -61,7 +64,9 @@ class RunFolder:
 
     @property
     def records_path(self) -> Path:
-        return self.path / "records.csv"
+        packed, plain = self.path / COMPRESSED, self.path / RECORDS
+        only_packed = os.path.lexists(packed) and not os.path.lexists(plain)
+        return packed if only_packed and not self.has_store else plain
 
     @property
     def checksums_path(self) -> Path:
@@ -195,9 +200,14 @@ class RunFolder:
             made = hashlib.sha256()
             write_whole(self.records_path, _records_text(store, made))
             held = made.hexdigest()
+            (self.path / COMPRESSED).unlink(missing_ok=True)  # the store has what it held
             with store.transaction():
                 store.set_published((cells, held))
         self.write_checksums(held)
+
+    def check_records(self) -> None:
+        """Raise UnusableFolder if the records of a published run are not what was published."""
+        self._check_published(self.records_path)
 
     def publish_table(self, table: pd.DataFrame, numbers: str | None = None) -> None:
         """Write records.csv, of any columns, and the checksums of a folder that has no store.

@@ -22,6 +22,7 @@ VERBS = {
     "choose": "Choose an estimator for a system: race all of them to an error.",
     "matrix": "Judge every estimator of a run against every other.",
     "gate": "Say whether an estimator's frontier has receded since a run was published.",
+    "publish": "Copy a finished run, without what only measuring needs, to be published.",
     "verify": "Measure random cells of a run again, and compare them with its records.",
     "reference": "Print the certificates of a system's reference gradients.",
     "check": "Check an estimator, or a system that estimators are compared on.",

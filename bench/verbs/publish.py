@@ -1,0 +1,30 @@
+"""The verb `publish` of the command line."""
+
+from pathlib import Path
+
+import click
+
+from gradpareto.bench.store.publication import publish
+from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.verbs.options import PATH
+
+
+@click.command("publish")
+@click.argument("run", type=PATH)
+@click.argument("out", type=PATH)
+def verb(run: Path, out: Path) -> None:
+    """Copy a finished run, without what only measuring needs, to be published.
+
+    OUT is a new folder with the records of RUN, their provenance, checksums, tables and figures.
+    Records of more than 8 MiB are compressed, and every verb reads them so. A run that was measured
+    with files that no commit holds is published as well, and it is said.
+
+    Example: gradpareto publish results/runs/default published
+    """
+    published = publish(RunFolder(run), out)
+    sessions = published.provenance()["sessions"]
+    if any(session.get("dirty") for session in sessions):
+        told = f"{run} was measured with changes that no commit holds: nobody can check it out"
+        click.echo(f"gradpareto: {told}", err=True)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    click.echo(f"{published.records_path} and what belongs to it: {size / 2**20:.1f} MiB")

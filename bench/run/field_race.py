@@ -7,12 +7,14 @@ from itertools import islice
 
 import numpy as np
 
+from gradpareto.bench.judge.frontier import NO_ESTIMATE
 from gradpareto.bench.run.attempt import attempt
 from gradpareto.bench.run.loosest_setting import from_loose_to_tight
 from gradpareto.bench.run.pool import Died, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples
 from gradpareto.bench.run.sending import schedule
+from gradpareto.bench.run.trace import stands
 from gradpareto.bench.run.worker import TaskFault
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import Problem
@@ -68,18 +70,20 @@ def race(
     most_evals: float,
     workers: int,
     report: Report,
-    estimators: Sequence[str] = (),
+    racers: Sequence[Racer] = (),
 ) -> list[Racer]:
     """Race estimators, all that are registered by default, to a median relative error.
+
+    `racers` of a race to a larger error go on from the settings that they tried in it.
 
     Each goes from loose to tight. The rounds are bounded by evaluations alone, and a round ends
     before anybody is given up, so that the result is the same for any number of workers. A sample
     may take `most_evals` evaluations.
     """
-    racers = {name: Racer(name) for name in estimators or ESTIMATORS}
+    there = {one.name: Racer(one.name, one.tried) for one in racers or map(Racer, ESTIMATORS)}
     level = float(FIRST_LEVEL)
     with worker_pool(workers) as pool:
-        while going := [one for one in racers.values() if not one.reached and not one.out]:
+        while going := [one for one in there.values() if not one.reached and not one.out]:
             sent = {
                 one.name: schedule(
                     pool,
@@ -91,11 +95,11 @@ def race(
                 for one in going
             }
             for done, (name, future) in enumerate(sent.items(), 1):
-                racers[name] = _outcome(future, racers[name])
+                there[name] = _outcome(future, there[name])
                 report(f"{system} {error:g}, {level:,.0f} evaluations: {name}", done, len(sent))
-            racers = _without_the_last(racers)
+            there = _without_the_last(there)
             level *= 2
-    return list(racers.values())
+    return list(there.values())
 
 
 def _outcome(future: "Future[Racer]", before: Racer) -> Racer:
@@ -122,17 +126,23 @@ def advanced(
     level: float,
     most_evals: float,
 ) -> Racer:
-    """Try finer settings until one reaches the error, or takes more evaluations than `level`."""
+    """Try finer settings until one reaches the error, or takes more evaluations than `level`.
+
+    An estimator is out of the race when its error has stopped falling.
+    """
     tried, ladder = list(racer.tried), from_loose_to_tight(estimator, samples.problem, 1)
-    for setting in islice(ladder, len(tried), None):
-        tried.append(_try(estimator, samples, setting, most_evals))
-        if tried[-1].rel_error <= error:
+    settings = islice(ladder, len(tried), None)
+    while True:
+        if tried and tried[-1].rel_error <= error:
             reached = _refined(estimator, samples, error, tried, most_evals)
             return replace(racer, tried=tuple(tried), reached=reached)
-        if tried[-1].evals > level:
-            break
-    out = next(ladder, None) is None or tried[-1].evals >= most_evals
-    return replace(racer, tried=tuple(tried), out=out)
+        if tried and tried[-1].evals > level:
+            return replace(racer, tried=tuple(tried), out=tried[-1].evals >= most_evals)
+        no_better = stands([one.rel_error for one in tried if one.rel_error <= NO_ESTIMATE])
+        setting = None if no_better else next(settings, None)
+        if setting is None:
+            return replace(racer, tried=tuple(tried), out=True)
+        tried.append(_try(estimator, samples, setting, most_evals))
 
 
 def _refined(

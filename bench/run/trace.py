@@ -98,6 +98,13 @@ def point_of(records: Sequence[Measured]) -> Point:
     return Point(setting, *medians, bool(floored.mean() >= 0.5), given_up)
 
 
+def stands(errors: Sequence[float]) -> bool:
+    """Tell whether the last tightenings have brought no gain in the errors of estimates."""
+    if len(errors) <= WITHOUT_GAIN:
+        return False
+    return GAIN * min(errors[:-WITHOUT_GAIN]) <= min(errors[-WITHOUT_GAIN:])
+
+
 @dataclass(frozen=True)
 class Tracer:
     """The rule for an estimator on a problem, on which a sample may take `calls` evaluations."""
@@ -131,7 +138,7 @@ class Tracer:
         last = points[-1]
         estimates = [point for point in points if point.is_estimate]
         ends = last.floored or last.given_up or last.error <= BEST_ERROR
-        if ends or self._stands(estimates):
+        if ends or stands([point.error for point in estimates]):
             return None
         place = self._place(last.setting)
         stride = 1 if estimates else min(2 ** (len(points) - 1), MOST_STRIDE)
@@ -153,14 +160,6 @@ class Tracer:
     def _rises(self) -> bool:
         """Whether a larger setting is a tighter one."""
         return self.estimator.declares.knob == "rollouts"
-
-    @staticmethod
-    def _stands(estimates: Sequence[Point]) -> bool:
-        """Whether the last tightenings have brought no gain."""
-        if len(estimates) <= WITHOUT_GAIN:
-            return False
-        before = min(point.error for point in estimates[:-WITHOUT_GAIN])
-        return GAIN * before <= min(point.error for point in estimates[-WITHOUT_GAIN:])
 
     def _expected(self, points: Sequence[Point], setting: float) -> bool:
         """Whether a setting can be expected to take no more evaluations than allowed."""

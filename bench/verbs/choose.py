@@ -161,9 +161,9 @@ def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.Da
     samples = _with_gradients(certified(system, theta, asked.samples, asked.seed, asked.cache))
     model = fit_wall_model(*samples.batch(1))
     measured = None if asked.against is None else _points(asked.against, system, theta)
-    tables = []
+    tables, racers = [], list[Racer]()
     for error in sorted(asked.errors, reverse=True):
-        racers = race(system, samples, error, asked.calls, asked.workers, report)
+        racers = race(system, samples, error, asked.calls, asked.workers, report, racers)
         there = choices(racers, samples, asked.batch, asked.by, model)
         fitting = [one for one in there if one.stored_bytes <= (asked.most_bytes or np.inf)]
         if not fitting:

@@ -25,13 +25,17 @@ def samples(cache: Path) -> Samples:
     return certified("lqr", "optimal", 4, 0, cache)
 
 
+def entered(*names: str) -> list[Racer]:
+    return [Racer(name) for name in names]
+
+
 def rel_error(samples: Samples, name: str, setting: float) -> float:
     estimate = ESTIMATORS[name](samples.problem, samples.x0, setting)
     return samples.rel_error(estimate.gradient)
 
 
 def test_each_that_arrives_does_so_with_the_error_that_it_says(samples: Samples) -> None:
-    racers = race("lqr", samples, 1e-6, 2**13, 2, silent, FEW)
+    racers = race("lqr", samples, 1e-6, 2**13, 2, silent, entered(*FEW))
     there = {one.name: one.reached for one in racers if one.reached}
     assert "gauss_legendre-4" in there
     for name, reached in there.items():
@@ -46,7 +50,7 @@ def test_each_that_arrives_does_so_with_the_error_that_it_says(samples: Samples)
 
 def test_no_setting_of_the_winner_between_its_last_two_is_looser(samples: Samples) -> None:
     """Truth: every number of steps between, by brute force, to within the refinement."""
-    (racer,) = race("lqr", samples, 1e-6, 2**13, 1, silent, ("bptt-rk4",))
+    (racer,) = race("lqr", samples, 1e-6, 2**13, 1, silent, entered("bptt-rk4"))
     assert racer.reached is not None
     horizon, count = samples.problem.horizon, 1
     while rel_error(samples, "bptt-rk4", horizon / count) > 1e-6:
@@ -56,13 +60,30 @@ def test_no_setting_of_the_winner_between_its_last_two_is_looser(samples: Sample
 
 
 def test_the_race_is_the_same_with_any_number_of_workers(samples: Samples) -> None:
-    one, two = (race("lqr", samples, 1e-4, 2**12, workers, silent, FEW) for workers in (1, 2))
+    one, two = (race("lqr", samples, 1e-4, 2**12, workers, silent, entered(*FEW)) for workers in (1, 2))
     assert one == two
+
+
+def test_a_race_that_goes_on_to_a_smaller_error_ends_as_one_of_its_own(samples: Samples) -> None:
+    names = ("bptt-rk4", "bptt-dop853", "ctpg", "ctpg-dop853", "gauss_adjoint")
+    before = race("lqr", samples, 1e-3, 2**13, 1, silent, entered(*names))
+    going_on = race("lqr", samples, 1e-7, 2**13, 1, silent, before)
+    anew = race("lqr", samples, 1e-7, 2**13, 1, silent, entered(*names))
+    assert {one.name: one.reached for one in going_on} == {one.name: one.reached for one in anew}
+    assert sum(one.reached is not None for one in anew) >= 2, [one.tried for one in anew]
+
+
+def test_who_no_longer_comes_closer_is_out_of_the_race(samples: Samples) -> None:
+    """Collocation of order 8 comes to rounding errors long before its calls are spent."""
+    (racer,) = race("lqr", samples, 1e-30, 2**16, 1, silent, entered("gauss_legendre-4"))
+    assert racer.out
+    assert racer.spent < 2**14
+    assert min(one.rel_error for one in racer.tried) < 1e-13
 
 
 @pytest.mark.parametrize(("by", "cost"), [("evals", "evals"), ("memory", "stored_bytes")])
 def test_choices_are_ordered_by_their_cost(samples: Samples, by: str, cost: str) -> None:
-    racers = race("lqr", samples, 1e-4, 2**12, 1, silent, FEW)
+    racers = race("lqr", samples, 1e-4, 2**12, 1, silent, entered(*FEW))
     found = choices(racers, samples, 2, by, PRICES)  # type: ignore[arg-type]
     costs = [getattr(one, cost) for one in found]
     assert costs == sorted(costs)

@@ -60,7 +60,9 @@ def test_no_setting_of_the_winner_between_its_last_two_is_looser(samples: Sample
 
 
 def test_the_race_is_the_same_with_any_number_of_workers(samples: Samples) -> None:
-    one, two = (race("lqr", samples, 1e-4, 2**12, workers, silent, entered(*FEW)) for workers in (1, 2))
+    one, two = (
+        race("lqr", samples, 1e-4, 2**12, workers, silent, entered(*FEW)) for workers in (1, 2)
+    )
     assert one == two
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.draw.styles import style_of
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -15,16 +16,18 @@ DPI = 150
 
 
 def write(figure: Figure, stem: str) -> list[Path]:
-    """Write stem.png and stem.svg, and return the paths."""
-    figure.set_dpi(DPI)  # print_svg changes it
-    raster, vector = Path(f"{stem}.png"), Path(f"{stem}.svg")
+    """Write stem.png, stem.svg and stem.pdf, and return the paths."""
+    figure.set_dpi(DPI)  # print_svg and print_pdf change it
+    raster, vector, paper = (Path(f"{stem}.{end}") for end in ("png", "svg", "pdf"))
     write_png(figure, raster)
-    with mpl.rc_context({"svg.hashsalt": "gradpareto"}):
-        canvas: Any = FigureCanvasSVG(figure)
-        drawn = io.BytesIO()
-        canvas.print_svg(drawn, metadata={"Date": None})
-    write_whole(vector, drawn.getvalue())
-    return [raster, vector]
+    with mpl.rc_context({"svg.hashsalt": "gradpareto", "pdf.fonttype": 42}):
+        svg: Any = FigureCanvasSVG(figure)
+        svg.print_svg(drawn := io.BytesIO(), metadata={"Date": None})
+        write_whole(vector, drawn.getvalue())
+        pdf: Any = FigureCanvasPdf(figure)
+        pdf.print_pdf(drawn := io.BytesIO(), metadata={"CreationDate": None})
+        write_whole(paper, drawn.getvalue())
+    return [raster, vector, paper]
 
 
 def write_png(figure: Figure, path: Path) -> None:

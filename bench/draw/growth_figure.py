@@ -5,7 +5,7 @@ from math import ceil
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.draw.styles import style_of
 
 LABELS = {

@@ -11,15 +11,25 @@ from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.judge.frontier import deciding, median_curve
 
 MOST_NAMED = 12
-"""Up to this number of estimators, all are drawn in full."""
+"""Up to this number of estimators, all are named."""
+ALWAYS = ("bptt", "ctpg", "neural_ode")
+"""The estimators that are named in every figure: those of the paper."""
+RULE = f"{', '.join(ALWAYS)}, the best of each family, and those that own most of the frontier"
+"""The sentence that a figure of many says of whom it names."""
+
+
+def named(records: pd.DataFrame, column: str) -> set[str]:
+    """Return the estimators to name on one problem: all of few, and of many the highlighted."""
+    everyone = set(records.estimator)
+    return everyone if len(everyone) <= MOST_NAMED else highlighted(records, column)
 
 
 def highlighted(records: pd.DataFrame, column: str) -> set[str]:
-    """The estimators to highlight among all records of one problem.
+    """Return the estimators to highlight among all records of one problem.
 
-    If there are few, they are all. Otherwise they are those that own a point of the frontier of all
-    medians, in the cost `column` and the error, and from each family the one that owns most of the
-    family's own frontier.
+    If there are few, they are all. Otherwise they are ALWAYS, from each family the one that owns
+    most of the family's own frontier of medians, in the cost `column` and the error, and up to
+    MOST_NAMED those that own most of the frontier of all.
     """
     names = set(deciding(records[records[column] > 0]).estimator)
     if len(names) <= MOST_NAMED:
@@ -28,7 +38,11 @@ def highlighted(records: pd.DataFrame, column: str) -> set[str]:
         [_points(own, column, str(name)) for name, own in records.groupby("estimator")]
     )
     best = {Counter(_owners(own, column)).most_common(1)[0][0] for own in _families(points)}
-    return best | set(_owners(points, column))
+    chosen = best | (names & set(ALWAYS))
+    for name, _ in Counter(_owners(points, column)).most_common():
+        if len(chosen) < MOST_NAMED:
+            chosen.add(name)
+    return chosen
 
 
 def _points(records: pd.DataFrame, column: str, name: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.draw.figure_files import write
-from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.draw.styles import family_color
 from gradpareto.bench.judge.matrix import counts, write_matrix
 from gradpareto.systems import Array
@@ -55,6 +55,40 @@ def matrix_figure(matrix: pd.DataFrame) -> Figure:
         families = list(dict.fromkeys(family_of(name) for name in names))
         patches = [Patch(color=family_color(family), label=family) for family in families]
         figure.legend(handles=patches, loc="outside lower left", ncols=2, fontsize=8)
+    return figure
+
+
+def families_figure(matrix: pd.DataFrame) -> Figure:
+    """Draw families of estimators in rows against the same in columns, for a page's width.
+
+    A cell has the percentage of comparisons (a member of the row's family against one of the
+    column's, on a problem that both were measured on) in which the row's member dominates.
+    """
+    won, both = counts(matrix)
+    names = _ordered(won, both)
+    families = [family_of(name) for name in names]
+    order = list(dict.fromkeys(families))
+    member = np.array([[family == other for other in families] for family in order])
+    wins, played = (member @ of.loc[names, names].to_numpy() @ member.T for of in (won, both))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share, net = wins / played, (wins - wins.T) / played
+    with sheet(8.6, 4.9) as figure:
+        axes = figure.subplots()
+        axes.imshow(net, cmap=COLORS, norm=Normalize(-1, 1), aspect="auto")
+        for i, j in zip(*np.nonzero(played), strict=True):
+            color = "white" if abs(net[i, j]) > 0.6 else "0.15"
+            look: dict[str, Any] = {"ha": "center", "va": "center", "size": 9, "color": color}
+            axes.text(j, i, f"{share[i, j]:.0%}", **look)
+        members = [f"{family} ({families.count(family)})" for family in order]
+        columns = [label.replace(", ", ",\n").replace(" (", "\n(") for label in members]
+        axes.set_xticks(range(len(order)), columns, size=8, rotation=30, ha="left")
+        axes.set_yticks(range(len(order)), members, size=9)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+        axes.grid(False)
+        axes.set_ylabel("how often one of these ...", size=9)
+        axes.set_xlabel("... dominates one of these", size=9)
+        sns.despine(ax=axes, left=True, bottom=True)
     return figure
 
 
@@ -127,7 +161,12 @@ def _bars(axes: Axes, matrix: pd.DataFrame, names: list[str], at: Array) -> None
 
 
 def publish_matrix(matrix: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write a matrix's tables and its figure into a run's folder, and return their paths."""
-    (folder / "figures").mkdir(exist_ok=True)
-    figure = write(matrix_figure(matrix), str(folder / "figures" / "matrix"))
-    return write_matrix(matrix, folder) + figure
+    """Write a matrix's tables and its figures into a run's folder, and return their paths."""
+    place = folder / "figures"
+    place.mkdir(exist_ok=True)
+    families = write(families_figure(matrix), str(place / "families"))
+    return (
+        write_matrix(matrix, folder)
+        + families
+        + write(matrix_figure(matrix), f"{place / 'matrix'}")
+    )

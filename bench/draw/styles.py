@@ -31,29 +31,20 @@ class Style:
 
 
 CHOSEN: dict[str, Style] = {
-    "bptt": Style("#1b4189", "o", SOLID),
-    "bptt-semi-implicit": Style("#5f87a8", "X", DASHED),
-    "bptt-heun": Style("#a6bbeb", "v", DASHED),
-    "bptt-rk4": Style("#767dac", "s", DOTTED),
-    "bptt-dop853": Style("#4b84fe", "D", MIXED),
-    "ctpg": Style("#c92300", "^", SOLID),
-    "ctpg-seminorm": Style("#f0705c", (5, 0, 0), MIXED),
-    "ctpg-dop853": Style("#7f0d0a", "d", DASHED),
-    "ctpg-rk4": Style("#ff8e51", "<", DOTTED),
-    "ctpg-scipy": Style("#e0b700", "p", SOLID),
-    "ctpg-scipy-dop853": Style("#bf8f00", (6, 1, 0), DASHED),
-    "ctpg-scipy-radau": Style("#68542c", (4, 1, 0), DOTTED),
-    "ctpg-scipy-bdf": Style("#7e7e2f", "H", MIXED),
-    "ctpg-scipy-lsoda": Style("#c6ae78", "*", (*MIXED, 1.2, 1.5)),
-    "neural_ode": Style("#2b8452", "P", SOLID),
-    "neural_ode-checkpointed": Style("#31d0ae", ">", DASHED),
-    "finite_difference": Style("#544f54", "h", DOTTED),
-    "bptt-adaptive-dop853": Style("#c5a4fa", "v", DASHED),
-    "gauss_legendre-4": Style("#410b49", "X", DOTTED),
-    "revolve-rk4": Style("#b6def4", "<", MIXED),
-    "multistep_adjoint": Style("#f5a623", "*", SOLID),
+    "bptt": Style("#10286e", "o", SOLID),
+    "bptt-rk4": Style("#2300fa", "s", DOTTED),
+    "bptt-dop853": Style("#8b92a6", "D", MIXED),
+    "bptt-adaptive-dop853": Style("#664a74", "v", DASHED),
+    "gauss_legendre-4": Style("#8b0abc", "X", DOTTED),
+    "revolve-rk4": Style("#1179ff", "<", MIXED),
+    "ctpg": Style("#b0180a", "^", SOLID),
+    "ctpg-dop853": Style("#441208", "d", DASHED),
+    "multistep_adjoint": Style("#c9780a", "*", SOLID),
+    "neural_ode": Style("#00a65d", "P", SOLID),
+    "neural_ode-checkpointed": Style("#086749", ">", DASHED),
+    "finite_difference": Style("#1d0920", "h", DOTTED),
 }
-"""Chosen by hand: the colours of the default plan stay apart with any colour blindness."""
+"""Those of the default plan, chosen by hand: they stay apart with any colour blindness."""
 
 HUES = {
     "discretise first": (258, 0.85),
@@ -68,6 +59,8 @@ HUES = {
 }
 """The hue in degrees and the saturation of each family, in the colour space HSLuv."""
 GOLDEN = 0.6180339887
+DARKEST, LIGHTEST = 0.2, 0.59
+"""The range of lightness: a lighter colour has less than three times the contrast of white."""
 _MARKERS = ("o", "s", "D", "^", "v", "<", ">", "p", "h", "P", "X", "d", "H", "*")
 _DASHES = (SOLID, DASHED, DOTTED, MIXED)
 
@@ -93,11 +86,20 @@ def style_of(estimator: str) -> Style:
     if estimator not in ESTIMATORS:
         return SPARE[zlib.crc32(estimator.encode()) % len(SPARE)]
     before, family = list(ESTIMATORS).index(estimator), family_of(estimator)
-    place = sum(family_of(name) == family for name in list(ESTIMATORS)[:before])
+    relatives = [name for name in list(ESTIMATORS)[:before] if family_of(name) == family]
+    place = sum(name not in CHOSEN for name in relatives)
     # Neighbours differ most: the golden section spreads any number of them over the range.
     spread = (0.5 + GOLDEN * place) % 1
-    color = family_color(family, 0.28 + 0.5 * spread, 24 * ((GOLDEN * spread * 7) % 1 - 0.5))
-    return Style(color, _MARKERS[before % len(_MARKERS)], _DASHES[place % len(_DASHES)])
+    color = family_color(family, DARKEST + spread * (LIGHTEST - DARKEST), _turned(spread))
+    taken = {style.marker for name, style in CHOSEN.items() if family_of(name) == family}
+    markers = [marker for marker in _MARKERS if marker not in taken]
+    around, at = divmod(place, len(markers))
+    return Style(color, markers[at], _DASHES[(at + around) % len(_DASHES)])
+
+
+def _turned(spread: float) -> float:
+    """Return the angle in degrees by which a hue is turned, between -12 and 12."""
+    return 24 * ((GOLDEN * spread * 7) % 1 - 0.5)
 
 
 def by_family(names: set[str]) -> list[str]:

@@ -7,7 +7,7 @@ import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.draw.styles import style_of
 from gradpareto.bench.draw.ticks import short_counts
 from gradpareto.bench.learning.history import History

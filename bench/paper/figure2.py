@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradpareto.bench.draw.figures import ERROR, EVALS, sheet
+from gradpareto.bench.draw.panel import ERROR, EVALS
+from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.draw.styles import style_of
 from gradpareto.bench.paper.reproduction import Found, Scale
 from gradpareto.bench.run.attempt import attempt

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.learning.optimiser import Adam
 from gradpareto.bench.learning.setups import Setup
 from gradpareto.bench.paper.reproduction import Experiment, Found, Scale

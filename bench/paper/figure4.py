@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.draw.styles import style_of
 from gradpareto.bench.draw.ticks import plain_log
 from gradpareto.bench.learning.curves import draw_curves

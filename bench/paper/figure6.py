@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from gradpareto.bench.draw.figures import sheet
+from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.draw.styles import style_of
 from gradpareto.bench.learning.curves import HALF, draw_curves
 from gradpareto.bench.learning.history import History

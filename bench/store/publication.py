@@ -1,4 +1,4 @@
-"""Publishes a run: a copy without what only measuring needs, with large records compressed."""
+"""Publishes a run: a copy without what only measuring needs, with large tables compressed."""
 
 import gzip
 import shutil
@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 
 from gradpareto.bench.store.checksums import NAME as CHECKSUMS
-from gradpareto.bench.store.records import COMPRESSED, RECORDS, RunFolder
+from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.unusable import UnusableFolder
 from gradpareto.whole_file import opened
 
 MOST_PLAIN = 2**23
-"""The most bytes of records.csv that are published as they are; more are compressed."""
+"""The most bytes of a table that are published as they are; more are compressed."""
 WORKING = ("cells.sqlite*", ".*", "aside", "cells", "trainings", "*.npz")
 """The files and folders of a run that only measuring needs."""
 
@@ -36,9 +36,9 @@ def publish(run: RunFolder, out: Path) -> RunFolder:
             leave_out = shutil.ignore_patterns(*WORKING)
             shutil.copytree(run.path, copied, ignore=leave_out)
             published = RunFolder(copied)
-            plain = copied / RECORDS
-            if plain.exists() and plain.stat().st_size > MOST_PLAIN:
-                _compress(plain, copied / COMPRESSED)
+            for plain in copied.glob("*.csv"):
+                if plain.stat().st_size > MOST_PLAIN:
+                    _compress(plain, plain.with_suffix(".csv.gz"))
             (copied / CHECKSUMS).unlink(missing_ok=True)
             published.write_checksums()
             copied.rename(out)

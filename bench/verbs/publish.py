@@ -16,8 +16,8 @@ def verb(run: Path, out: Path) -> None:
     """Copy a finished run, without what only measuring needs, to be published.
 
     OUT is a new folder with the records of RUN, their provenance, checksums, tables and figures.
-    Records of more than 8 MiB are compressed, and every verb reads them so. A run that was measured
-    with files that no commit holds is published as well, and it is said.
+    Tables of more than 8 MiB are compressed, and every verb reads records so. A run that was
+    measured with files that no commit holds is published as well, and it is said.
 
     Example: gradpareto publish results/runs/default published
     """

@@ -12,19 +12,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from gradpareto.bench.draw.families import family_of
+from gradpareto.bench.draw.figure_files import write
 from gradpareto.bench.draw.figures import (
     draw_run,
     frontier_figure,
     headline,
-    median_limit,
     memory_figure,
-    reference_floor,
     time_figure,
-    write,
 )
 from gradpareto.bench.draw.highlights import highlighted
+from gradpareto.bench.draw.lines import band, median_limit
+from gradpareto.bench.draw.panel import WORST, reference_floor
 from gradpareto.bench.draw.styles import SPARE, by_family, style_of
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS
 from gradpareto.bench.store.record import COLUMNS, Record
@@ -45,7 +46,7 @@ def record(**known: object) -> Record:
     blank: dict = dict.fromkeys(COLUMNS, 0)
     blank |= {"system": "lqr", "theta": "optimal", "estimator": "bptt", "knob": "step"}
     blank |= {"status": "ok", "reason": "", "setting": 1.0}
-    blank |= {"reference_uncertainty": UNCERTAINTY, "peak_bytes": 1e4, "wall_ratio": 1.0}
+    blank |= {"reference_uncertainty": UNCERTAINTY, "stored_bytes": 1e4, "wall_ratio": 1.0}
     return Record(**(blank | known))
 
 
@@ -69,7 +70,7 @@ def sweep(
                 evals=steps * (k + 2),
                 rel_error=(error := (1 + sample / 10) * (steps / 2.0) ** -order),
                 abs_error=NORM * error,
-                peak_bytes=100.0 * steps,
+                stored_bytes=100.0 * steps,
                 wall_ratio=steps / 100,
                 wall_ratio_spread=steps / 300,
             )
@@ -81,7 +82,7 @@ def sweep(
 
 
 def failure(**known: object) -> Record:
-    lost = dict.fromkeys(("rel_error", "abs_error", "peak_bytes", "wall_ratio"), float("nan"))
+    lost = dict.fromkeys(("rel_error", "abs_error", "stored_bytes", "wall_ratio"), float("nan"))
     return record(status="timeout", reason="too slow", **(lost | known))
 
 
@@ -94,20 +95,22 @@ def data_points(axes: Axes) -> np.ndarray:
     lines = [
         np.column_stack(x.get_data()) for x in axes.lines if x.get_transform() == axes.transData
     ]
-    bars = [np.vstack(x.get_segments()) for x in axes.collections if x.get_segments()]
-    return np.vstack(lines + bars).astype(float)
+    shapes = [path.vertices for one in axes.collections for path in one.get_paths()]
+    return np.vstack(lines + shapes).astype(float)
 
 
-def crosses(axes: Axes) -> dict[str, np.ndarray]:
-    """The failures' places in axes coordinates (K, 2), by colour."""
-    found: dict[str, list] = {}
-    for line in axes.lines:
-        if line.get_marker() == "x" and len(line.get_xdata()):
-            at = line.get_transform().transform(np.column_stack(line.get_data()).astype(float))
-            found.setdefault(to_hex(line.get_color()), []).append(
-                axes.transAxes.inverted().transform(at)
-            )
-    return {color: np.vstack(places) for color, places in found.items()}
+def ticks(axes: Axes, row: str = "failed") -> dict[str, list[float]]:
+    """The costs of the ticks in a strip above a panel, by colour."""
+    if not axes.child_axes:
+        return {}
+    (strip,) = axes.child_axes
+    rows = [label.get_text() for label in strip.get_yticklabels()]
+    found = {}
+    for line in strip.lines:
+        (height,) = set(np.asarray(line.get_ydata()).tolist())
+        if rows[round(height)] == row:
+            found[to_hex(line.get_color())] = [float(x) for x in np.asarray(line.get_xdata())]
+    return found
 
 
 def seen_by(kind: str, color: str) -> np.ndarray:
@@ -183,8 +186,8 @@ def test_an_estimator_looks_the_same_in_every_figure_and_company() -> None:
         own = STYLES["neural_ode"]
         marked = [x for x in figure.axes[0].lines if x.get_marker() == own.marker]
         assert [to_hex(line.get_color()) for line in marked] == [own.color]
-        labels = {text.get_text(): x for text, x in legend_entries(figure)}
-        assert to_hex(labels["neural_ode"].get_color()) == own.color
+    labels = {text.get_text(): x for text, x in legend_entries(figure)}
+    assert to_hex(labels["neural_ode"].get_color()) == STYLES["neural_ode"].color
 
 
 def legend_entries(figure: Figure) -> list[tuple]:
@@ -197,7 +200,7 @@ def test_files_are_written_for_each_problem_alike_on_two_calls(tmp_path: Path) -
     limits = {("lqr", "optimal"): LIMIT, ("quadrotor", "optimal"): LIMIT}
     first = draw_run(records, limits, tmp_path / "deep" / "first")
     names = [f"{s}-optimal-{kind}" for s in ("lqr", "quadrotor") for kind in KINDS]
-    expected = {f"{name}.{end}" for name in [*names, "headline"] for end in ("png", "svg")}
+    expected = {f"{name}.{end}" for name in [*names, "headline"] for end in ("png", "svg", "pdf")}
     assert {path.name for path in first} == expected
     assert {path.name for path in (tmp_path / "deep" / "first").iterdir()} == expected
     for again in draw_run(records[records.system == "lqr"], limits, tmp_path / "second"):
@@ -211,23 +214,18 @@ def test_a_figure_written_twice_is_the_same_twice(tmp_path: Path) -> None:
     assert before == [path.read_bytes() for path in write(figure, str(tmp_path / "b"))]
 
 
-def test_failures_are_crosses_at_the_edges() -> None:
+def test_failures_are_ticks_above_the_panel() -> None:
     failed = [failure(estimator="ctpg", evals=700, sample=s) for s in range(3)]
     lost = [failure(estimator=name, evals=0) for name in ("neural_ode", "ctpg-scipy")]
     records = pd.concat([sweep(), table(failed + lost)], ignore_index=True)
-    figure = frontier_figure(records, LIMIT)
-    (axes,) = figure.axes
-    found = crosses(axes)
-    assert set(found) == {STYLES[n].color for n in ("ctpg", "neural_ode", "ctpg-scipy")}
-    at_cost = found[STYLES["ctpg"].color]
-    there = axes.transAxes.inverted().transform(axes.transData.transform((700.0, 1.0)))[0]
-    np.testing.assert_allclose(at_cost[:, 0], there)
-    assert len(at_cost) == 3
-    assert np.all((at_cost[:, 1] > 0.93) & (at_cost[:, 1] < 1))
-    unknown = np.vstack([found[STYLES[n].color] for n in ("neural_ode", "ctpg-scipy")])
-    assert np.all((unknown[:, 0] > 0) & (unknown[:, 0] < 0.03))
-    assert unknown[0, 1] != unknown[1, 1]
-    assert "failed" in {text.get_text() for text, _ in legend_entries(figure)}
+    (axes,) = frontier_figure(records, LIMIT).axes
+    assert ticks(axes) == {STYLES["ctpg"].color: [700.0]}
+    (strip,) = axes.child_axes
+    assert strip.get_xlim() == axes.get_xlim()
+    assert strip.get_xscale() == axes.get_xscale()
+    assert "2 failures of unknown cost" in strip.get_title("right")
+    assert strip.get_position().y0 >= axes.get_position().y1
+    assert "lqr, optimal" in strip.get_title("left")
 
 
 def medians_of(name: str, axes: Axes) -> Line2D:
@@ -272,7 +270,7 @@ def test_samples_whose_gradient_is_zero_are_in_no_figure(tmp_path: Path) -> None
     zero = replace(failure(evals=9, sample=7), status="zero", reason="the true gradient is zero")
     records = pd.concat([sweep(), table([zero])], ignore_index=True)
     for figure, alone in zip(figures(records), figures(sweep()), strict=True):
-        assert crosses(figure.axes[0]) == {}
+        assert ticks(figure.axes[0]) == {}
         assert figure.axes[0].get_title("left") == alone.axes[0].get_title("left")
     elsewhere = pd.concat([sweep(), table([replace(zero, system="heat")])], ignore_index=True)
     paths = draw_run(elsewhere, {("lqr", "optimal"): LIMIT}, tmp_path)
@@ -286,16 +284,17 @@ def test_a_figure_of_errors_that_are_exactly_zero() -> None:
         assert np.isfinite([*figure.axes[0].get_xlim(), *figure.axes[0].get_ylim()]).all()
 
 
-def test_a_failure_dearer_than_all_else_is_in_sight() -> None:
+def test_a_failure_more_expensive_than_all_else_is_in_sight() -> None:
     records = pd.concat([sweep(), table([failure(evals=10**9)])], ignore_index=True)
-    (place,) = crosses(frontier_figure(records, LIMIT).axes[0])[STYLES["bptt"].color]
-    assert 0 < place[0] < 1
+    (axes,) = frontier_figure(records, LIMIT).axes
+    ((place,),) = ticks(axes).values()
+    assert 0.9 * axes.get_xlim()[1] < place < axes.get_xlim()[1]
 
 
-def test_without_failures_there_is_no_cross() -> None:
+def test_without_failures_there_is_no_strip() -> None:
     for figure in figures(sweep()):
-        assert crosses(figure.axes[0]) == {}
-        assert "failed" not in {text.get_text() for text, _ in legend_entries(figure)}
+        assert figure.axes[0].child_axes == []
+        assert "lqr, optimal" in figure.axes[0].get_title("left")
 
 
 def test_nothing_is_drawn_below_the_floor() -> None:
@@ -310,9 +309,10 @@ def test_nothing_is_drawn_below_the_floor() -> None:
         points = data_points(axes)
         assert len(points) > 20
         assert points[:, 1].min() >= FLOOR * (1 - 1e-12)
-        (band,) = axes.patches
-        assert band.get_y() + band.get_height() == pytest.approx(FLOOR)
-        assert axes.get_ylim()[0] == pytest.approx(band.get_y())
+        shaded = [x for x in axes.patches if isinstance(x, Rectangle)]  # others are names' arrows
+        (floor,) = shaded
+        assert floor.get_y() + floor.get_height() == pytest.approx(FLOOR)
+        assert axes.get_ylim()[0] == pytest.approx(floor.get_y())
 
 
 def test_the_median_limit_is_no_interpolation_and_ends_at_the_floor() -> None:
@@ -327,18 +327,72 @@ def test_the_median_limit_is_no_interpolation_and_ends_at_the_floor() -> None:
     )
 
 
-def test_errors_beyond_the_axis_are_carets_at_the_top() -> None:
-    records = pd.concat(
-        [sweep(), table([record(evals=10, setting=9.0, rel_error=1e6, abs_error=NORM * 1e6)])]
-    )
-    figure = frontier_figure(records, LIMIT)
+def test_errors_beyond_the_axis_are_ticks_above_the_panel() -> None:
+    far = record(evals=10, setting=9.0, rel_error=1e6, abs_error=NORM * 1e6)
+    (axes,) = frontier_figure(pd.concat([sweep(), table([far])]), LIMIT).axes
+    assert axes.get_ylim()[1] <= WORST
+    assert ticks(axes, "above 10") == {STYLES["bptt"].color: [10.0]}
+    assert ticks(axes) == {}
+
+
+def test_the_band_holds_the_middle_half_of_the_samples() -> None:
+    """Truth: the quartiles of twenty errors at each setting, and a break at no estimate."""
+    rng = np.random.default_rng(0)
+    errors = {1.0: rng.uniform(1e-2, 1e-1, 20), 0.5: np.full(20, 5.0), 0.25: rng.uniform(0, 1, 20)}
+    errors[0.25][3] = np.nan
+    rows = [
+        record(setting=s, sample=k, evals=round(8 / s), rel_error=e, abs_error=NORM * e)
+        if np.isfinite(e)
+        else failure(setting=s, sample=k, evals=round(8 / s))
+        for s, own in errors.items()
+        for k, e in enumerate(own)
+    ]
+    x, low, high = band(table(rows), "evals", 0.0)
+    np.testing.assert_allclose(x, [8, np.nan, 32])
+    for place, setting in ((0, 1.0), (2, 0.25)):
+        own = np.sort(np.where(np.isnan(errors[setting]), np.inf, errors[setting]))
+        assert own[4] <= low[place] <= own[5]
+        assert own[14] <= high[place] <= own[15]
+
+
+def test_a_curve_that_goes_on_behind_the_panel_is_told() -> None:
+    """One of twelve costs a thousand times as much: it does not take most of the axis."""
+    far = sweep(("finite_difference",))
+    far = far.assign(evals=1000 * far.evals, rel_error=far.rel_error.clip(lower=1e-3))
+    others = sweep(tuple(name for name in DEFAULT_ESTIMATORS if name != "finite_difference"))
+    records = pd.concat([others, far], ignore_index=True).query("setting > 1e-5")
+    (axes,) = frontier_figure(records, LIMIT).axes
+    assert axes.get_xlim()[1] < far.evals.max()
+    (told,) = [text.get_text() for text in axes.texts if "→" in text.get_text()]
+    assert told.startswith("finite_difference: 1e-03 at")
+
+
+@pytest.mark.parametrize("name", ["bptt", "ctpg"])
+def test_a_name_stands_at_the_end_of_its_curve(name: str) -> None:
+    figure = frontier_figure(sweep().query("setting > 1e-5"), LIMIT)
     (axes,) = figure.axes
-    assert axes.get_ylim()[1] == pytest.approx(10)
-    at_edge = [x for x in axes.lines if x.get_transform() == axes.get_xaxis_transform()]
-    carets = [x for x in at_edge if x.get_marker() == "^" and len(x.get_xdata())]
-    assert [list(x.get_xdata()) for x in carets] == [[10]]
-    assert carets[0].get_ydata()[0] > 0.98
-    assert "error above 10" in {text.get_text() for text, _ in legend_entries(figure)}
+    (text,) = [text for text in axes.texts if text.get_text() == name]
+    curve = np.column_stack(medians_of(name, axes).get_data()).astype(float)
+    end = axes.transData.transform(curve[-1])
+    box = text.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    away = np.maximum(np.maximum([box.x0, box.y0] - end, end - [box.x1, box.y1]), 0)
+    assert np.hypot(*away) < 0.5 * figure.dpi
+    assert to_hex(text.get_color()) == STYLES[name].color
+
+
+def test_every_colour_has_three_times_the_contrast_of_white() -> None:
+    """WCAG 2.2, 1.4.11, for what a figure needs to be understood."""
+    for name, style in STYLES.items():
+        rgb = np.array(to_rgb(style.color))
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 3, name
+
+
+def test_relatives_of_alike_colours_have_other_markers_or_dashes() -> None:
+    for one, other in combinations(ESTIMATORS, 2):
+        if family_of(one) == family_of(other):
+            a, b = STYLES[one], STYLES[other]
+            assert (a.marker, a.dash) != (b.marker, b.dash), (one, other)
 
 
 @pytest.mark.parametrize("count", [1, 4])
@@ -349,14 +403,14 @@ def test_legends_and_titles_cover_no_data_and_fit_the_page(count: int) -> None:
     # The figures of one problem are the same, however many there are.
     own = figures(everything[0]) if count == 1 else []
     drawn = [*own, headline(pd.concat(everything), limits)]
-    named = len(highlighted(everything[0], "evals"))
-    for figure in drawn:
+    columns = (*("evals", "stored_bytes", "wall_ratio")[: len(own)], "evals")
+    for figure, column in zip(drawn, columns, strict=True):
+        named = len(highlighted(everything[0], column))
         renderer = FigureCanvasAgg(figure).get_renderer()
         (legend,) = figure.legends
         taken = legend.get_window_extent(renderer)
-        assert f"{len(ESTIMATORS) - named} other estimators" in {
-            text.get_text() for text in legend.get_texts()
-        }
+        told = f"{len(ESTIMATORS) - named} other estimators"
+        assert any(text.get_text().startswith(told) for text in legend.get_texts())
         for axes in figure.axes:
             assert not taken.overlaps(axes.get_tightbbox(renderer))
         page = figure.bbox
@@ -369,9 +423,7 @@ def test_legends_and_titles_cover_no_data_and_fit_the_page(count: int) -> None:
 
 def test_a_legend_of_many_entries_fits_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradpareto.bench.draw.highlights.MOST_NAMED", len(ESTIMATORS))
-    monkeypatch.setattr("gradpareto.bench.draw.figures.MOST_NAMED", len(ESTIMATORS))
-    everyone = sweep(tuple(ESTIMATORS)[:40])
-    figure = frontier_figure(everyone, LIMIT)
+    figure = headline(sweep(tuple(ESTIMATORS)[:40]), {("lqr", "optimal"): LIMIT})
     (legend,) = figure.legends
     assert len(legend.get_texts()) > 40
     taken = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer())
@@ -391,18 +443,20 @@ def test_tick_labels_do_not_overlap() -> None:
 
 
 def test_what_was_not_measured_is_said() -> None:
-    figure = memory_figure(sweep().assign(peak_bytes=float("nan")))
+    figure = memory_figure(sweep().assign(stored_bytes=float("nan")))
     assert "not measured" in {text.get_text() for text in figure.axes[0].texts}
 
 
 def test_figures_of_failures_alone() -> None:
     records = table([failure(evals=n, sample=s) for s, n in enumerate((0, 40))])
     for figure in figures(records):
-        assert len(crosses(figure.axes[0])[STYLES["bptt"].color])
+        (strip,) = figure.axes[0].child_axes
+        assert "of unknown cost" in strip.get_title("right")
+        assert "not measured" in {text.get_text() for text in figure.axes[0].texts}
 
 
-def test_fewer_samples_are_said_in_the_legend() -> None:
+def test_fewer_samples_are_said_beside_the_name() -> None:
     records = sweep()
     records = records[(records.estimator == "bptt") | (records["sample"] == 0)]
-    labels = {text.get_text() for text, _ in legend_entries(time_figure(records))}
-    assert {"bptt", "ctpg (1 sample)"} <= labels
+    names = {text.get_text() for text in time_figure(records).axes[0].texts}
+    assert {"bptt", "ctpg (1 sample)"} <= names

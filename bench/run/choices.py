@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from gradpareto.bench.run.attempt import attempt
-from gradpareto.bench.run.field_race import BEHIND, Racer
+from gradpareto.bench.run.field_race import BEHIND, Racer, seen_by
 from gradpareto.bench.run.overhead import seconds_of
 from gradpareto.bench.run.samples import Samples
 from gradpareto.bench.run.wall_model import WallModel
@@ -28,7 +28,8 @@ class Choice:
 
     `evals` are the median sample's, `gradient_ms` the milliseconds of a gradient of a whole batch
     on this machine, of which `calls_ms` is what the wall model predicts for the oracle calls, and
-    `stored_bytes` what the batch has stored when its backward pass begins. `failures` are samples.
+    `stored_bytes` what the batch has stored when its backward pass begins. It raced on `samples`
+    initial states, and failed on `failures` of them.
     """
 
     estimator: str
@@ -38,6 +39,7 @@ class Choice:
     gradient_ms: float
     calls_ms: float
     stored_bytes: float
+    samples: int
     failures: int
 
 
@@ -91,5 +93,6 @@ def _measured(racer: Racer, samples: Samples, batch: int, model: WallModel) -> C
         1e3 * float(np.median(seconds)),
         1e3 * model.seconds(calls),
         batch * (stored or 0.0),
+        len(seen_by(estimator, samples).x0),
         racer.reached.failures,
     )

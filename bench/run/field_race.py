@@ -10,6 +10,7 @@ import numpy as np
 from gradpareto.bench.judge.frontier import NO_ESTIMATE
 from gradpareto.bench.run.attempt import attempt
 from gradpareto.bench.run.loosest_setting import from_loose_to_tight
+from gradpareto.bench.run.plan import samples_of
 from gradpareto.bench.run.pool import Died, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples
@@ -78,7 +79,7 @@ def race(
 
     Each goes from loose to tight. The rounds are bounded by evaluations alone, and a round ends
     before anybody is given up, so that the result is the same for any number of workers. A sample
-    may take `most_evals` evaluations.
+    may take `most_evals` evaluations. Some estimators see fewer samples (`seen_by`).
     """
     there = {one.name: Racer(one.name, one.tried) for one in racers or map(Racer, ESTIMATORS)}
     level = float(FIRST_LEVEL)
@@ -89,7 +90,10 @@ def race(
                     pool,
                     [system],
                     advanced,
-                    (one, ESTIMATORS[one.name], samples, error, min(level, most_evals), most_evals),
+                    (
+                        *(one, ESTIMATORS[one.name], seen_by(ESTIMATORS[one.name], samples)),
+                        *(error, min(level, most_evals), most_evals),
+                    ),
                     RUNG_SECONDS,
                 )
                 for one in going
@@ -100,6 +104,11 @@ def race(
             there = _without_the_last(there)
             level *= 2
     return list(there.values())
+
+
+def seen_by(estimator: Estimator, samples: Samples) -> Samples:
+    """Return the samples that an estimator races on: fewer if it is expensive by its nature."""
+    return samples.first(samples_of(estimator, samples.problem, len(samples.x0)))
 
 
 def _outcome(future: "Future[Racer]", before: Racer) -> Racer:

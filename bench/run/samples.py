@@ -25,6 +25,12 @@ class Samples:
         chosen = (first + np.arange(lanes)) % len(self.x0)
         return self.problem.take(chosen), self.x0[chosen]
 
+    def first(self, samples: int) -> "Samples":
+        """Return the first of these samples, or all of them if there are no more."""
+        kept = np.arange(min(samples, len(self.x0)))
+        gradient = self.gradient[: len(kept)]
+        return replace(self, problem=self.problem.take(kept), x0=self.x0[kept], gradient=gradient)
+
     def rel_error(self, gradient: Array) -> float:
         """Return the median relative error of the samples' gradients (S, state_dim + P)."""
         missed = np.linalg.norm(gradient - self.gradient, axis=1)

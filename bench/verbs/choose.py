@@ -124,8 +124,9 @@ def verb(asked: Asked, as_json: bool) -> None:
     Each goes from loose settings to tight ones, and is given up once it has taken three times the
     evaluations of one that is there. The table has the five best, with the setting to use, the
     milliseconds of a gradient of a whole batch on this machine, how much of them the wall model
-    predicts for the calls alone, the bytes that the batch stores, the samples on which it failed,
-    and why it is what it is.
+    predicts for the calls alone, the bytes that the batch stores, the samples that it raced on and
+    those on which it failed, and a sentence on what it is. Estimators that solve one lane at a time
+    race on fewer samples.
 
     Example: gradpareto choose quadrotor --error 1e-6 --batch 32
     """

@@ -83,6 +83,18 @@ def test_who_no_longer_comes_closer_is_out_of_the_race(samples: Samples) -> None
     assert min(one.rel_error for one in racer.tried) < 1e-13
 
 
+def test_who_solves_lane_by_lane_races_on_the_first_samples_and_says_so(cache: Path) -> None:
+    samples = certified("lqr", "optimal", 16, 0, cache)
+    racers = race("lqr", samples, 1e-3, 2**12, 1, silent, entered("ctpg-scipy", "ctpg"))
+    found = {one.estimator: one for one in choices(racers, samples, 1, "time", PRICES)}
+    assert (found["ctpg-scipy"].samples, found["ctpg"].samples) == (4, 16)
+    alone = ESTIMATORS["ctpg-scipy"](
+        samples.first(4).problem, samples.x0[:4], found["ctpg-scipy"].setting
+    )
+    error = samples.first(4).rel_error(alone.gradient)
+    np.testing.assert_allclose(found["ctpg-scipy"].rel_error, error)
+
+
 @pytest.mark.parametrize(("by", "cost"), [("evals", "evals"), ("memory", "stored_bytes")])
 def test_choices_are_ordered_by_their_cost(samples: Samples, by: str, cost: str) -> None:
     racers = race("lqr", samples, 1e-4, 2**12, 1, silent, entered(*FEW))

@@ -128,7 +128,7 @@ def _title(axes: Axes, records: pd.DataFrame) -> None:
     """Name the problem above the panel and its strips."""
     first, count = records.iloc[0], records["sample"].nunique()
     title = f"{first.system}, {first.theta}: {count} sample{'s' * (count > 1)}"
-    top = axes.child_axes[0] if axes.child_axes else axes
+    top: Any = axes.child_axes[0] if axes.child_axes else axes
     top.set_title(title, loc="left", weight="bold")
 
 
@@ -147,11 +147,12 @@ def _label(axes: Axes, records: pd.DataFrame, shown: set[str]) -> None:
         count = records[records.estimator == name]["sample"].nunique()
         few = f" ({count} sample{'s' * (count > 1)})" if count < most else ""
         look: dict[str, Any] = {"color": curve.get_color(), "size": 9, "weight": "bold"}
-        texts.append(axes.text(*points[-1], name + few, path_effects=[HALO], zorder=7, **look))
+        x, y = points[-1]
+        texts.append(axes.text(x, y, name + few, path_effects=[HALO], zorder=7, **look))
     if texts:
-        x, y = np.vstack(drawn).T
+        all_x, all_y = np.vstack(drawn).T
         arrow = {"arrowstyle": "-", "color": "0.5", "lw": 0.6}
-        adjustText.adjust_text(texts, x=x, y=y, ax=axes, arrowprops=arrow, iter_lim=200)
+        adjustText.adjust_text(texts, x=all_x, y=all_y, ax=axes, arrowprops=arrow, iter_lim=200)
         axes.set_xlim(low, high)
 
 

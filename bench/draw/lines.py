@@ -30,7 +30,9 @@ def band(records: pd.DataFrame, cost: str, floor: float) -> tuple[Array, Array, 
     decided = records[~at_floor(records)]
     points = median_points(decided).sort_index(ascending=False)
     errors = decided.rel_error.where(decided.status == "ok", np.inf)
-    quartiles = errors.groupby(decided.setting).quantile([0.25, 0.75], interpolation="nearest")
+    quartiles = errors.groupby(decided.setting).quantile(
+        np.array([0.25, 0.75]), interpolation="nearest"
+    )
     low, high = quartiles.unstack().reindex(points.index).to_numpy().T
     seen = points.rel_error.between(floor, NO_ESTIMATE) & (points[cost] > 0)
     x = np.where(seen, points[cost], np.nan)

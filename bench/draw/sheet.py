@@ -14,7 +14,7 @@ from gradpareto.bench.draw.figure_files import DPI
 @contextmanager
 def sheet(width: float, height: float) -> Iterator[Figure]:
     """Give an empty figure to draw on, in inches, and place everything once at the end."""
-    own: dict[str, Any] = {"font.sans-serif": ["DejaVu Sans"], "legend.frameon": False}
+    own: Any = {"font.sans-serif": ["DejaVu Sans"], "legend.frameon": False}
     own |= {"grid.color": "#ebebeb", "axes.edgecolor": "#9a9a9a"}
     context = sns.plotting_context("notebook", font_scale=0.95)
     with sns.axes_style("whitegrid"), context, mpl.rc_context(own):

@@ -1,6 +1,6 @@
 """The matrix of verdicts: every estimator against every other, on every problem of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +21,25 @@ from gradpareto.whole_file import write_whole
 COLUMNS = ["system", "theta", "new", "baseline", "answer", "ratio", "family"]
 
 
-def verdict_matrix(records: pd.DataFrame, loosest: float = LOOSEST) -> pd.DataFrame:
+def verdict_matrix(
+    records: pd.DataFrame,
+    loosest: float = LOOSEST,
+    report: Callable[[str, int, int], object] = lambda name, done, total: None,
+) -> pd.DataFrame:
     """Judge every ordered pair of estimators with a common sample, in one row for each problem.
 
     The columns are COLUMNS. `ratio` is NEW's evaluations over BASELINE's at matched error, as
     `Verdict.ratio`; it is NaN where the two reach no error in common. `answer` is that of the pair
     alone, and `family` that of all pairs of the problem together. A sample whose true gradient is
-    zero decides nothing, and a problem that has no others has no row.
+    zero decides nothing, and a problem that has no others has no row. `report` is told each problem
+    that was judged, and how many are.
     """
-    rows = []
-    for (system, theta), group in records.groupby(["system", "theta"]):
+    rows, problems = [], records.groupby(["system", "theta"])
+    for done, ((system, theta), group) in enumerate(problems, 1):
         names = list(dict.fromkeys(group.estimator))
         found = judge_pairs(group, names, loosest)
         rows += [(system, theta, *pair, *verdict) for pair, verdict in found.items()]
+        report(f"verdicts on {system} ({theta})", done, len(problems))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

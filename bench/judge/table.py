@@ -5,15 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.judge.frontier import (
-    attained,
-    attainment,
-    comparable,
-    limit_at,
-    median_points,
-    observed_order,
-)
-from gradpareto.bench.judge.matrix import judge_pairs
+from gradpareto.bench.judge.frontier import comparable, limit_at, median_points, observed_order
+from gradpareto.bench.judge.paired import evals_needed, reference_floors
 from gradpareto.systems import Array
 
 TARGETS = (1e-2, 1e-4, 1e-6, 1e-9)
@@ -25,28 +18,31 @@ def summarise(
 ) -> pd.DataFrame:
     """Summarise a run in one row for each system, preset and estimator.
 
-    `evals_1e-2` ... are the median sample's evaluations (inf if it is not reached, NaN if that is
-    not known, since errors lie at the reference's floor), and `limit_ratio_1e-2` ... are these over
-    the quadrature limit's. `floor` is the smallest median error, and `order` the observed order in
-    evaluations. `peak_bytes` is a sample's, at the cheapest setting whose median error is at most
-    BYTES_AT. `ok` is the share of records that did not fail, and `samples` the number of samples
-    measured. Samples whose true gradient is zero are left out; a problem that has no others has no
-    row.
+    `evals_1e-2` ... are the median sample's evaluations: inf if the error is not reached, NaN if
+    that is not known, since the error is below the reference's floor for most samples.
+    `limit_ratio_1e-2` ... are these over the quadrature limit's. `floor` is the smallest median
+    error, and `order` the observed order in evaluations. `peak_bytes` is a sample's, at the
+    cheapest setting whose median error is at most BYTES_AT. `ok` is the share of records that did
+    not fail, and `samples` the number of samples measured. Samples whose true gradient is zero are
+    left out; a problem that has no others has no row.
     """
     rows = []
     known = comparable(records)
     for (system, theta), of_problem in known.groupby(["system", "theta"]):
         limit = limit_at(limits[str(system), str(theta)], np.array(TARGETS))
+        everybody = sorted(of_problem["sample"].unique().tolist())
+        floors = pd.Series(reference_floors(of_problem, everybody), everybody)
         rows += [
-            {"system": system, "theta": theta, "estimator": estimator} | _row(group, limit)
+            {"system": system, "theta": theta, "estimator": estimator} | _row(group, limit, floors)
             for estimator, group in of_problem.groupby("estimator")
         ]
     return pd.DataFrame(rows)
 
 
-def _row(records: pd.DataFrame, limit: Array) -> dict[str, float]:
+def _row(records: pd.DataFrame, limit: Array, floors: pd.Series) -> dict[str, float]:
     samples = sorted(records["sample"].unique().tolist())
-    needed = np.median(attained(attainment(records), samples, np.array(TARGETS)), axis=0)
+    known = evals_needed(records, samples, floors[samples].to_numpy(), np.array(TARGETS))
+    needed = _median_of_most(known)
     row: dict[str, float] = {"samples": len(samples)}
     row |= {f"evals_{t:.0e}": v for t, v in zip(TARGETS, needed, strict=True)}
     with np.errstate(invalid="ignore"):
@@ -59,6 +55,12 @@ def _row(records: pd.DataFrame, limit: Array) -> dict[str, float]:
     row["peak_bytes"] = np.nan if at is None else float(at.peak_bytes)
     row["ok"] = float((records.status == "ok").mean())
     return row
+
+
+def _median_of_most(needed: Array) -> Array:
+    """Return the medians (T,) of the known evaluations (S, T), NaN where most are not known."""
+    medians = pd.DataFrame(needed).median().to_numpy()
+    return np.where(np.isnan(needed).mean(axis=0) > 0.5, np.nan, medians)
 
 
 def smallest_error(points: pd.DataFrame) -> float:
@@ -124,16 +126,18 @@ def _fewest(needed: pd.Series) -> str:
     return evals_cell(needed.max(skipna=False))
 
 
-def sentences(records: pd.DataFrame) -> list[str]:
-    """Return one sentence per problem: the undominated estimators and what each dominates."""
+def sentences(records: pd.DataFrame, matrix: pd.DataFrame) -> list[str]:
+    """Return one sentence per problem: the undominated estimators and what each dominates.
+
+    `matrix` has the verdicts on these records (`bench.judge.matrix.verdict_matrix`).
+    """
     texts = []
+    won = matrix[matrix.answer == "dominates"].groupby(["system", "theta"])
     for (system, theta), group in comparable(records).groupby(["system", "theta"]):
         names = list(dict.fromkeys(group.estimator))
-        answers = judge_pairs(group, names)
-        beats = {
-            one: [other for other in names if answers.get((one, other), ("",))[0] == "dominates"]
-            for one in names
-        }
+        own = won.get_group((system, theta)) if (system, theta) in won.groups else matrix[:0]
+        pairs = set(zip(own.new, own.baseline, strict=True))
+        beats = {one: [other for other in names if (one, other) in pairs] for one in names}
         beaten = {loser for row in beats.values() for loser in row}
         best = sorted((name for name in names if name not in beaten), key=lambda n: -len(beats[n]))
         parts = [f"{name} dominates {_others(name, beats[name], names)}" for name in best]

@@ -10,6 +10,7 @@ from gradpareto.bench.judge.matrix import verdict_matrix, winners, winners_markd
 from gradpareto.bench.judge.verdict import NothingToCompare, nothing_to_compare
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.options import AS_JSON, DEFAULT_RUN, PATH
+from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 
 
@@ -26,16 +27,17 @@ def verb(out: Path, as_json: bool) -> None:
     """Judge every estimator of a run against every other.
 
     They are judged on every problem of the run, and nothing is measured. The folder is given
-    matrix.csv, winners.csv, winners.md and figures/matrix.
+    matrix.csv, winners.csv, winners.md, and the figures families and matrix.
 
-    Example: gradpareto matrix --out results/systems
+    Example: gradpareto matrix --out results/default
     """
     folder = RunFolder(out)
     folder.require()
     records = folder.read_cells()
     if len(records) and comparable(records).empty:
         raise NothingToCompare(nothing_to_compare(records))
-    matrix = verdict_matrix(records)
+    with progress() as report:
+        matrix = verdict_matrix(records, report=report)
     if matrix.empty:
         raise ValueError(f"{out} has no two estimators that were measured on a common sample")
     best = winners(matrix)

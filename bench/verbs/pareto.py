@@ -23,6 +23,7 @@ from gradpareto.bench.judge.verdict import NothingToCompare, nothing_to_compare
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.measuring import Measuring, measuring
 from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, PLUG_IN_SYSTEM
+from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json, wide_console
 from gradpareto.whole_file import write_whole
 
@@ -68,12 +69,14 @@ def verb(asked: Measuring, estimators: tuple[tuple[str, ...], ...], redraw: bool
 def publish(records: pd.DataFrame, folder: RunFolder, as_json: bool) -> None:
     """Write the tables and the figures of these records into their run folder, and print them."""
     limits = {problem: folder.read_limit(*problem) for problem in _problems(records)}
-    table, said = summarise(records, limits), sentences(records)
+    with progress() as report:
+        matrix = verdict_matrix(records, report=report)
+    table, said = summarise(records, limits), sentences(records, matrix)
     write_whole(folder.path / "table.csv", table.to_csv(index=False))
     write_whole(folder.path / "table.md", markdown(table))
     write_whole(folder.path / "fewest.md", markdown_fewest(table))
     figures = draw_run(records, limits, folder.path / "figures")
-    if len(matrix := verdict_matrix(records)):
+    if len(matrix):
         publish_matrix(matrix, folder.path)
     if as_json:
         print_json({"table": table.to_dict("records"), "sentences": said})
@@ -106,8 +109,8 @@ def print_summary(table: pd.DataFrame, sentences: list[str]) -> None:
     console.print(
         "floor: the smallest median error measured. x limit: evaluations at 1e-4 over the fewest "
         "vjps that any quadrature needs. order: of the error in the evaluations. bytes: peak, a "
-        "sample, at 1e-4. '-': not reached or not measured. '?': not known, since errors are too "
-        "small to compare.",
+        "sample, at 1e-4. '-': not reached or not measured. '?': not known, since that error is "
+        "below the reference's floor.",
         highlight=False,
         soft_wrap=True,
     )

@@ -57,3 +57,15 @@ def test_a_sample_whose_gradient_is_zero_is_in_no_table(power_law: MakeRecords) 
     pd.testing.assert_frame_equal(with_zero, summarise(records, limit))
     assert (with_zero.ok == 1).all()
     assert summarise(zero, limit).empty
+
+
+def test_a_point_at_the_floor_attains_what_is_above_it(power_law: MakeRecords) -> None:
+    """Truth: errors of 1e-14 at 8 evaluations and more, beside a reference known to 1e-8."""
+    exact = power_law("ctpg", 1.0, 2).assign(rel_error=1e-14, abs_error=1e-14)
+    known = power_law("bptt", 1.0, 2)
+    both = pd.concat([exact, known], ignore_index=True).assign(reference_uncertainty=1e-9)
+    rows = summarise(both, {("lqr", "optimal"): LIMIT}).set_index("estimator")
+    needed = rows.loc["ctpg", [f"evals_{target:.0e}" for target in TARGETS]].tolist()
+    assert needed[:3] == [8.0, 8.0, 8.0]
+    assert np.isnan(needed[3])
+    assert 900 < rows.loc["bptt", "evals_1e-06"] < 1100

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.frontier import Curve, Front, front
-from gradpareto.bench.judge.matrix import judge_pairs
+from gradpareto.bench.judge.matrix import judge_pairs, verdict_matrix
 from gradpareto.bench.judge.pairs import ahead, answer
 from gradpareto.bench.judge.table import sentences
 from gradpareto.bench.judge.verdict import NothingToCompare, beaten, compare, epsilon, judge_all
@@ -198,5 +198,5 @@ def test_all_pairs_at_once_agree_with_compare(power_law: MakeRecords) -> None:
             if one != other:
                 verdict = compare(both, one, other)
                 assert found[one, other][:2] == (verdict.answer, pytest.approx(verdict.ratio))
-    (sentence,) = sentences(both)
+    (sentence,) = sentences(both, verdict_matrix(both))
     assert "ctpg dominates all others" in sentence or "ctpg dominates bptt" in sentence

@@ -214,7 +214,7 @@ def test_pareto_prints_the_table_and_draws(call, whole: Path) -> None:  # type: 
     result = call("pareto", "--estimator", "bptt", "--estimator", "ctpg", *options)
     assert result.returncode == 0, result.stderr
     assert "lqr (optimal), dominated by nobody: ctpg dominates" in result.stdout
-    assert {path.suffix for path in (whole / "figures").iterdir()} == {".png", ".svg"}
+    assert {path.suffix for path in (whole / "figures").iterdir()} == {".pdf", ".png", ".svg"}
     assert (whole / "table.csv").is_file()
 
 

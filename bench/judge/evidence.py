@@ -37,8 +37,69 @@ Answer = Literal["dominates", "is dominated", "neither", "tied", "not enough evi
 
 
 @dataclass(frozen=True)
+class Rule:
+    """The share `alpha` of comparisons in which a statement may be wrong, and the `margin`.
+
+    Evaluations that differ by less than the margin, a share of them, are alike.
+    """
+
+    alpha: float = ALPHA
+    margin: float = MARGIN
+
+    @property
+    def edge(self) -> float:
+        """The margin as a log ratio."""
+        return float(np.log1p(self.margin))
+
+
+RULE = Rule()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The statements on NEW against BASELINE that an answer is made of, on one cost or on several.
+
+    NEW may be certainly `not_behind` by more than the margin, certainly `not_ahead`, and `ahead` or
+    `behind` at some target error. Too many samples may be lost for it to dominate: it never arrives
+    on them, and BASELINE does; or too many may be lost by BASELINE for NEW to be dominated.
+    """
+
+    not_behind: bool
+    not_ahead: bool
+    ahead: bool
+    behind: bool
+    too_many_lost: bool = False
+    too_many_lost_by_baseline: bool = False
+
+    @property
+    def answer(self) -> Answer:
+        if self.not_behind and self.ahead and not self.behind and not self.too_many_lost:
+            return "dominates"
+        mirrored = self.not_ahead and self.behind and not self.ahead
+        if mirrored and not self.too_many_lost_by_baseline:
+            return "is dominated"
+        if self.ahead and self.behind:
+            return "neither"
+        return "tied" if self.not_behind and self.not_ahead else "not enough evidence"
+
+    def together(self, other: "Standing") -> "Standing":
+        """Return the standing on both costs: nowhere behind on either, ahead somewhere on one."""
+        return Standing(
+            self.not_behind and other.not_behind,
+            self.not_ahead and other.not_ahead,
+            self.ahead or other.ahead,
+            self.behind or other.behind,
+            self.too_many_lost or other.too_many_lost,
+            self.too_many_lost_by_baseline or other.too_many_lost_by_baseline,
+        )
+
+
+UNDECIDED = Standing(not_behind=False, not_ahead=False, ahead=False, behind=False)
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """The answer on NEW against BASELINE, and the tests that it rests on.
+    """The standing of NEW against BASELINE, and the tests that it rests on.
 
     The tests are at the first `targets` of the errors. `upper` and `lower` (T,) are the bounds of
     the median log ratio, and `ahead` and `behind` (T,) say where it is significantly below and
@@ -46,7 +107,7 @@ class Evidence:
     would probably decide it, if they are like these; None if it is decided, or if no number would.
     """
 
-    answer: Answer
+    standing: Standing
     samples: int
     targets: int
     upper: Array
@@ -55,6 +116,10 @@ class Evidence:
     behind: Array
     lost: tuple[int, ...]
     samples_needed: int | None
+
+    @property
+    def answer(self) -> Answer:
+        return self.standing.answer
 
     def sentence(self, new: str, baseline: str) -> str:
         """Say what the answer rests on, and how many samples would probably decide."""
@@ -69,60 +134,36 @@ class Evidence:
         return text
 
 
-def evidence(
-    log_ratios: Array,
-    alpha: float = ALPHA,
-    margin: float = MARGIN,
-    critical: float | None = None,
-) -> Evidence:
+def evidence(log_ratios: Array, rule: Rule = RULE, critical: float | None = None) -> Evidence:
     """Judge NEW against BASELINE from log ratios (S, T), from loose targets to tight ones.
 
     `critical` is the sum of signs beyond which NEW is ahead, by default this pair's own.
     """
     known = (~np.isnan(log_ratios)).sum(axis=0) >= LEAST_SAMPLES
     targets = len(known) if known.all() else int(np.argmin(known))
-    d, edge = log_ratios[:, :targets], float(np.log1p(margin))
-    upper, lower = upper_bounds(d, alpha), -upper_bounds(-d, alpha)
+    d, edge = log_ratios[:, :targets], rule.edge
+    upper, lower = upper_bounds(d, rule.alpha), -upper_bounds(-d, rule.alpha)
     own = signs(d, edge)
     sums = own.sum(axis=0)
     if critical is None:
-        critical = critical_value(own, alpha)
+        critical = critical_value(own, rule.alpha)
     ahead, behind = -sums > critical, sums > critical
     lost = tuple(np.flatnonzero((d == np.inf).any(axis=1) & ~(d < np.inf).any(axis=1)).tolist())
     lost_by_baseline = int(((d == -np.inf).any(axis=1) & ~(d > -np.inf).any(axis=1)).sum())
-    answer = _answer(
-        bool(targets),
-        bool((upper <= edge).all()),
-        bool((lower >= -edge).all()),
-        bool(ahead.any()),
-        bool(behind.any()),
-        len(lost) <= MOST_LOST * len(d),
-        lost_by_baseline <= MOST_LOST * len(d),
-    )
+    standing = UNDECIDED
+    if targets:
+        standing = Standing(
+            not_behind=bool((upper <= edge).all()),
+            not_ahead=bool((lower >= -edge).all()),
+            ahead=bool(ahead.any()),
+            behind=bool(behind.any()),
+            too_many_lost=len(lost) > MOST_LOST * len(d),
+            too_many_lost_by_baseline=lost_by_baseline > MOST_LOST * len(d),
+        )
     needed = None
-    if answer == "not enough evidence":
-        needed = samples_needed(d, critical, alpha, margin) if targets else LEAST_SAMPLES
-    return Evidence(answer, len(d), targets, upper, lower, ahead, behind, lost, needed)
-
-
-def _answer(
-    some: bool,
-    not_behind: bool,
-    not_ahead: bool,
-    ahead: bool,
-    behind: bool,
-    whole: bool,
-    other: bool,
-) -> Answer:
-    if not some:
-        return "not enough evidence"
-    if not_behind and ahead and not behind and whole:
-        return "dominates"
-    if not_ahead and behind and not ahead and other:
-        return "is dominated"
-    if ahead and behind:
-        return "neither"
-    return "tied" if not_behind and not_ahead else "not enough evidence"
+    if standing.answer == "not enough evidence":
+        needed = samples_needed(d, critical, rule) if targets else LEAST_SAMPLES
+    return Evidence(standing, len(d), targets, upper, lower, ahead, behind, lost, needed)
 
 
 @cache
@@ -182,20 +223,20 @@ def flips(samples: int) -> Array:
     return (1 - 2 * ((numbers[:, None] >> np.arange(samples)) & 1)).astype(np.float32)
 
 
-def samples_needed(log_ratios: Array, critical: float, alpha: float, margin: float) -> int | None:
+def samples_needed(log_ratios: Array, critical: float, rule: Rule) -> int | None:
     """Return how many samples like these would probably decide; None if no number would.
 
     They would if NEW, or BASELINE, were nowhere behind with the shares of samples that are beyond
     the margin here, and ahead with the largest mean sign, which grows with the number of samples
     as the critical value grows with its root.
     """
-    count, edge = len(log_ratios), float(np.log1p(margin))
+    count, edge = len(log_ratios), rule.edge
     mean = signs(log_ratios, edge).sum(axis=0) / count
     scale = critical / np.sqrt(count) if np.isfinite(critical) else 2.0
     more = np.arange(count + 1, MOST_SAMPLES + 1)
     enough = np.zeros(len(more), dtype=bool)
     for side in (1, -1):
         beyond = np.mean(side * log_ratios > edge, axis=0).max(initial=0.0)
-        not_behind = beyond * more <= ranks(alpha)[more] - 1
+        not_behind = beyond * more <= ranks(rule.alpha)[more] - 1
         enough |= not_behind & (-(side * mean).min(initial=0.0) * more > scale * np.sqrt(more))
     return int(more[np.argmax(enough)]) if enough.any() else None

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.judge.evidence import (
-    ALPHA,
-    MARGIN,
+    RULE,
     Answer,
     Evidence,
+    Rule,
     critical_value,
     evidence,
     signs,
@@ -27,11 +27,21 @@ MIRROR: Mapping[Answer, Answer] = {"dominates": "is dominated", "is dominated": 
 
 
 def paired_evidence(
-    records: pd.DataFrame, new: str, baseline: str, errors: Array = LADDER
+    records: pd.DataFrame, new: str, baseline: str, errors: Array = LADDER, rule: Rule = RULE
 ) -> Evidence:
     """Judge NEW against BASELINE on the samples of one problem that both were measured on.
 
     The target errors (T,) go from loose to tight.
+    Raises ValueError if they have no sample in common.
+    """
+    return evidence(paired_log_ratios(records, new, baseline, errors), rule)
+
+
+def paired_log_ratios(
+    records: pd.DataFrame, new: str, baseline: str, errors: Array = LADDER
+) -> Array:
+    """Return the log ratios (S, T) of two estimators' evaluations on their common samples.
+
     Raises ValueError if they have no sample in common.
     """
     records = comparable(records)
@@ -41,7 +51,7 @@ def paired_evidence(
         raise ValueError(f"{new} and {baseline} were measured on no common sample")
     floors = reference_floors(records, samples)
     of_new, of_baseline = (evals_needed(part, samples, floors, errors) for part in parts)
-    return evidence(log_ratios(of_new, of_baseline))
+    return log_ratios(of_new, of_baseline)
 
 
 def family_evidence(
@@ -65,12 +75,12 @@ def family_evidence(
         for new, baseline in combinations(parts, 2)
         if (seen[new] & seen[baseline]).any()
     }
-    edge, together = float(np.log1p(MARGIN)), []
+    rule, together = RULE, []
     for (new, baseline), ratios in pairs.items():
         whole = np.zeros((len(samples), len(errors)), np.int8)
-        whole[seen[new] & seen[baseline]] = signs(ratios, edge)
+        whole[seen[new] & seen[baseline]] = signs(ratios, rule.edge)
         together.append(np.unique(whole, axis=1))
-    critical = critical_value(np.concatenate(together, axis=1), ALPHA) if together else np.inf
+    critical = critical_value(np.concatenate(together, axis=1), rule.alpha) if together else np.inf
     found: dict[tuple[str, str], tuple[Answer, Answer]] = {}
     for (new, baseline), ratios in pairs.items():
         own = evidence(ratios).answer, evidence(ratios, critical=critical).answer

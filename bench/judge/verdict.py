@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from functools import reduce
 
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.judge.evidence import Answer, Evidence
+from gradpareto.bench.judge.axes import AXES, EVALS, CostEvidence, cost_evidence
+from gradpareto.bench.judge.evidence import RULE, Answer, Evidence, Rule, Standing
 from gradpareto.bench.judge.frontier import (
     Attainment,
     attainment,
@@ -15,8 +16,7 @@ from gradpareto.bench.judge.frontier import (
     median_curve,
     weighted,
 )
-from gradpareto.bench.judge.indicators import beaten, epsilon, within
-from gradpareto.bench.judge.medians import median_known
+from gradpareto.bench.judge.indicators import beaten, epsilon, ratio_interval, within
 from gradpareto.bench.judge.paired import TIGHTEST, paired_evidence
 from gradpareto.bench.judge.pairs import (
     LOOSEST,
@@ -26,12 +26,12 @@ from gradpareto.bench.judge.pairs import (
     ladder,
     mean_log_ratios,
 )
+from gradpareto.bench.judge.ranges import Range, ranges
+from gradpareto.bench.judge.stalled import stops_at
 from gradpareto.systems import Array
 
 WEIGHTS = (1.0, 2.0, 3.0)
 """Prices of a vjp, in evaluations of f."""
-RESAMPLES = 2000
-"""The number of times that the samples are drawn anew, with replacement, for an interval."""
 
 
 class NothingToCompare(ValueError):  # noqa: N818
@@ -45,18 +45,6 @@ class NothingToCompare(ValueError):  # noqa: N818
 
 
 @dataclass(frozen=True)
-class Range:
-    """The errors from `loosest` to `tightest`, where `better` is ahead ("" for a tie)."""
-
-    loosest: float
-    tightest: float
-    better: str
-
-    def __str__(self) -> str:
-        return f"{self.better or 'neither'} ahead from {self.loosest:.2g} to {self.tightest:.2g}"
-
-
-@dataclass(frozen=True)
 class Verdict:
     """The verdict on NEW against BASELINE on one problem, between two relative errors.
 
@@ -66,7 +54,9 @@ class Verdict:
     would weakly dominate all points of BASELINE's median front in the range; below 1, it does with
     room to spare. `beaten` of those `points` lie strictly behind NEW's median curve. `unknown` says
     why nothing is known of the two at any error of the range, else "". `evidence` has what
-    simultaneous tests say of the two.
+    simultaneous tests say of the two's evaluations, and `costs` what is found on the other `axes`
+    that the answer is on. `stops_at` is the error at which NEW's no longer falls with its settings,
+    or None.
     """
 
     system: str
@@ -88,6 +78,9 @@ class Verdict:
     samples_dominated: int
     unknown: str = ""
     evidence: str = ""
+    axes: tuple[str, ...] = (EVALS,)
+    costs: tuple[CostEvidence, ...] = ()
+    stops_at: float | None = None
 
     def sentence(self) -> str:
         """Return the verdict in words."""
@@ -101,12 +94,22 @@ class Verdict:
             "not enough evidence": f"not enough is known of {self.new} against {self.baseline}",
         }[self.answer]
         span = f"from {self.loosest:.2g} to {self.tightest:.2g}"
-        text = f"{self.system} ({self.theta}): {verb}, at relative errors {span}"
+        text = f"{self.system} ({self.theta}): {verb}{self._on()}, at relative errors {span}"
+        if self.axes != (EVALS,):
+            return text + "."
         if self.answer == "neither" and any(part.better for part in self.ranges):
             text += ": " + ", ".join(str(part) for part in self.ranges)
         if self.answer == "not enough evidence":
             text += f": {self.evidence}"
         return text + "."
+
+    def _on(self) -> str:
+        """Name the costs that the answer is on, if they are not evaluations alone."""
+        if self.axes == (EVALS,):
+            return ""
+        labels = ["evaluations" if axis == EVALS else AXES[axis].label for axis in self.axes]
+        *others, last = labels
+        return f" on {', '.join(others)} and {last} together" if others else f" on {last}"
 
 
 def compare(
@@ -116,14 +119,17 @@ def compare(
     loosest: float = LOOSEST,
     tightest: float | None = None,
     weight: float = 1.0,
+    axes: Sequence[str] = (EVALS,),
+    rule: Rule = RULE,
 ) -> Verdict:
     """Judge whether NEW dominates BASELINE, on the records of one problem.
 
     The samples that both were measured on are paired, at errors from `loosest` to `tightest`, by
     default the tightest that either reaches. `weight` is the price of a vector-Jacobian product in
-    evaluations of f. Samples whose true gradient is zero decide nothing; raises NothingToCompare
-    if there are no others. Raises ValueError for records of several problems, for an estimator
-    without records, and for two that have no sample in common.
+    evaluations of f. On several `axes`, EVALS or of AXES, NEW dominates if it is nowhere behind on
+    any and ahead on some. Samples whose true gradient is zero decide nothing; raises
+    NothingToCompare if there are no others. Raises ValueError for records of several problems, for
+    an estimator without records, and for two that have no sample in common.
     """
     _check_one_problem(records)
     if empty := nothing_to_compare(records):
@@ -141,21 +147,27 @@ def compare(
         of_new, of_baseline, pairs.targets[0, 1], pairs.log_ratios[0, 1], weight, floored
     )
     errors = ladder(loosest, tightest or TIGHTEST)
-    found = paired_evidence(priced, new, baseline, errors)
+    found = paired_evidence(priced, new, baseline, errors, rule)
     if np.isnan(pairs.log_ratios[0, 1]).all() and found.answer in ("tied", "not enough evidence"):
         return replace(verdict, unknown=_why_unknown(verdict, reached))
+    judged = errors[errors >= max(verdict.tightest, errors[-1])]
+    costs = tuple(
+        cost_evidence(priced, new, baseline, axis, judged, rule) for axis in axes if axis != EVALS
+    )
+    verdict = replace(verdict, axes=tuple(axes), costs=costs, stops_at=stops_at(parts[0]))
     return _with_evidence(verdict, found, errors)
 
 
 def _with_evidence(verdict: Verdict, found: Evidence, errors: Array) -> Verdict:
     """Return the verdict with the answer of the evidence at errors (T,), and what it rests on."""
+    standings = [found.standing] * (EVALS in verdict.axes) + [one.standing for one in verdict.costs]
     judged = errors[: found.targets]
     signs = found.behind.astype(int) - found.ahead.astype(int)
     return replace(
         verdict,
-        answer=found.answer,
+        answer=reduce(Standing.together, standings).answer,
         tightest=max([verdict.tightest, *judged[-1:].tolist()]),
-        ranges=_ranges(judged, signs, verdict.new, verdict.baseline) if found.targets else (),
+        ranges=ranges(judged, signs, verdict.new, verdict.baseline) if found.targets else (),
         evidence=found.sentence(verdict.new, verdict.baseline),
     )
 
@@ -188,7 +200,7 @@ def _verdict(
     """
     first, other = new.iloc[0], baseline.iloc[0]
     loosest, tightest = float(targets[0]), float(targets[-1])
-    low, middle, high = _ratio_interval(mean_log_ratios(log_ratios))
+    low, middle, high = ratio_interval(mean_log_ratios(log_ratios))
     curve, rival = median_curve(new), median_curve(baseline).front
     # What NEW needs for errors tighter than its curve's is not known if it is floored.
     known = max(tightest, curve.error.min()) if floored and len(curve.error) else tightest
@@ -230,13 +242,16 @@ def judge_all(
     baseline: str,
     loosest: float = LOOSEST,
     tightest: float | None = None,
+    axes: Sequence[str] = (EVALS,),
+    rule: Rule = RULE,
 ) -> dict[float, list[Verdict]]:
-    """Judge NEW against BASELINE on each problem, for each of WEIGHTS."""
+    """Judge NEW against BASELINE on each problem, for each of WEIGHTS, as `compare` does."""
     parts = [
         records[(records.system == system) & (records.theta == theta)] for system, theta in problems
     ]
+    how = (loosest, tightest)
     return {
-        weight: [compare(part, new, baseline, loosest, tightest, weight) for part in parts]
+        weight: [compare(part, new, baseline, *how, weight, axes, rule) for part in parts]
         for weight in WEIGHTS
     }
 
@@ -256,32 +271,3 @@ def _own(records: pd.DataFrame, estimator: str) -> pd.DataFrame:
         known = ", ".join(dict.fromkeys(records.estimator))
         raise ValueError(f"there is no record of {estimator!r}, but of: {known}")
     return own
-
-
-def _ratio_interval(means: Array) -> tuple[float, float, float]:
-    """Return the low end, median and high end of exp of the samples' means (S,).
-
-    The ends are a 95 % percentile bootstrap's. Where no mean is known, all three are NaN.
-    """
-    means = means[~np.isnan(means)]
-    if not len(means):
-        return (float("nan"),) * 3
-    middle = float(np.exp(median_known(means)))
-    if np.ptp(means) == 0:
-        return middle, middle, middle
-    drawn = np.random.RandomState(0).randint(0, len(means), (RESAMPLES, len(means)))
-    low, high = np.percentile(np.median(means[drawn], axis=1), [2.5, 97.5])
-    return float(np.exp(low)), middle, float(np.exp(high))
-
-
-def _ranges(targets: Array, signs: Array, new: str, baseline: str) -> tuple[Range, ...]:
-    """Return the longest ranges of errors in which the same one is ahead."""
-    names = {-1.0: new, 0.0: "", 1.0: baseline}
-    runs: list[Range] = []
-    start = 0
-    for sign, group in groupby(signs.tolist()):
-        end = start + len(list(group))
-        edge = min(end, len(targets) - 1)
-        runs.append(Range(float(targets[start]), float(targets[edge]), names[sign]))
-        start = end
-    return tuple(runs)

@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 
 from gradpareto.bench.judge.frontier import NO_ESTIMATE
+from gradpareto.bench.judge.stalled import stands
 from gradpareto.bench.run.attempt import attempt
 from gradpareto.bench.run.loosest_setting import from_loose_to_tight
 from gradpareto.bench.run.plan import samples_of
@@ -15,7 +16,6 @@ from gradpareto.bench.run.pool import Died, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples
 from gradpareto.bench.run.sending import schedule
-from gradpareto.bench.run.trace import stands
 from gradpareto.bench.run.worker import TaskFault
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import Problem

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from gradpareto.bench.judge.frontier import NO_ESTIMATE, below_floor, front
+from gradpareto.bench.judge.stalled import stands
 from gradpareto.bench.run.loosest_setting import TIGHTEST, rung
 from gradpareto.bench.store.record import SILENT
 from gradpareto.estimators import Estimator
@@ -21,10 +22,6 @@ from gradpareto.systems import Problem
 
 BEST_ERROR = 1e-12
 """An error below which nothing tighter is tried."""
-WITHOUT_GAIN = 2
-"""The tightenings in a row after the first estimate that may bring no smaller error."""
-GAIN = 0.9
-"""The factor to which an error has to fall for it to have fallen."""
 MOST_STRIDE = 4
 """The most rungs by which a setting is tightened while there is no estimate."""
 COARSE_EVALS, COARSE_ERROR = 1.5, 10**1.5
@@ -96,13 +93,6 @@ def point_of(records: Sequence[Measured]) -> Point:
     given_up = any(one.status in ENDED for one in seen)
     medians = float(np.median(evals)), float(np.median(error))
     return Point(setting, *medians, bool(floored.mean() >= 0.5), given_up)
-
-
-def stands(errors: Sequence[float]) -> bool:
-    """Tell whether the last tightenings have brought no gain in the errors of estimates."""
-    if len(errors) <= WITHOUT_GAIN:
-        return False
-    return GAIN * min(errors[:-WITHOUT_GAIN]) <= min(errors[-WITHOUT_GAIN:])
 
 
 @dataclass(frozen=True)

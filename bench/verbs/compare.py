@@ -7,7 +7,10 @@ from dataclasses import asdict
 import click
 import pandas as pd
 
-from gradpareto.bench.judge.describe import describe
+from gradpareto.bench.draw.comparison_figure import draw_comparison
+from gradpareto.bench.judge.axes import AXES, EVALS
+from gradpareto.bench.judge.describe import describe, summary
+from gradpareto.bench.judge.evidence import RULE, Rule
 from gradpareto.bench.judge.pairs import LOOSEST
 from gradpareto.bench.judge.verdict import NothingToCompare, judge_all, nothing_to_compare
 from gradpareto.bench.verbs.measuring import Measuring, measuring
@@ -16,6 +19,7 @@ from gradpareto.bench.verbs.options import (
     ESTIMATORS_OF,
     PLUG_IN,
     PLUG_IN_SYSTEM,
+    Name,
     Positive,
 )
 from gradpareto.bench.verbs.terminal import print_json
@@ -38,13 +42,45 @@ from gradpareto.bench.verbs.terminal import print_json
     type=Positive(),
     help="Smallest relative error. Default: the smallest that either reaches.",
 )
+@click.option(
+    "--axis",
+    "axes",
+    type=Name("axis", lambda: (EVALS, *AXES)),
+    multiple=True,
+    default=(EVALS,),
+    show_default=True,
+    help=f"Cost to compare, repeatable: {', '.join((EVALS, *AXES))}.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    default=RULE.alpha,
+    show_default=True,
+    help="Share of comparisons in which a statement may be wrong.",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 1),
+    default=RULE.margin,
+    show_default=True,
+    help="Share of a cost by which two may differ and be alike.",
+)
 @measuring
 def verb(
-    asked: Measuring, new: tuple[str, ...], baseline: str, loosest: float, tightest: float | None
+    asked: Measuring,
+    new: tuple[str, ...],
+    baseline: str,
+    loosest: float,
+    tightest: float | None,
+    axes: tuple[str, ...],
+    alpha: float,
+    margin: float,
 ) -> None:
     """Judge whether the estimator NEW dominates BASELINE.
 
-    What the run folder lacks for the verdict is measured first. The exit status is 0 if NEW
+    What the run folder lacks for the verdict is measured first, and a figure of the two frontiers
+    and of the ratio of their evaluations is written into it for each problem. On several axes, NEW
+    dominates if it is nowhere behind on any and ahead on some. The exit status is 0 if NEW
     dominates on every problem asked for, and 1 if not; where NEW is a plug-in of several forms, one
     form that dominates is enough.
 
@@ -61,12 +97,24 @@ def verb(
     found = set(zip(records.system, records.theta, strict=True))
     measured = [problem for problem in plan.problems if problem in found]
     problems = _with_a_gradient(records, measured)
-    judged = [judge_all(records, problems, name, baseline, loosest, tightest) for name in new]
+    axes, rule = tuple(dict.fromkeys(axes)), Rule(alpha, margin)
+    judged = [
+        judge_all(records, problems, name, baseline, loosest, tightest, axes, rule) for name in new
+    ]
+    figures = [
+        path
+        for name in new
+        for problem in problems
+        for path in draw_comparison(records, problem, name, baseline, rule, asked.folder.path)
+    ]
     if asked.as_json:
         rows = [row for verdicts in judged for row in verdicts.values()]
         print_json([asdict(v) | {"sentence": v.sentence()} for row in rows for v in row])
     else:
-        click.echo("\n".join(map(describe, judged)))
+        click.echo("\n".join(describe(one, rule) for one in judged))
+        if len(judged) > 1:
+            click.echo(summary(judged))
+        click.echo(f"{len(figures)} figures in {asked.out / 'figures'}", err=True)
     dominates = (all(v.answer == "dominates" for v in verdicts[1.0]) for verdicts in judged)
     sys.exit(0 if any(dominates) else 1)
 

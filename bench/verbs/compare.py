@@ -112,9 +112,9 @@ def verb(
         print_json([asdict(v) | {"sentence": v.sentence()} for row in rows for v in row])
     else:
         click.echo("\n".join(describe(one, rule) for one in judged))
+        click.echo(f"{len(figures)} figures in {asked.out / 'figures'}")
         if len(judged) > 1:
             click.echo(summary(judged))
-        click.echo(f"{len(figures)} figures in {asked.out / 'figures'}", err=True)
     dominates = (all(v.answer == "dominates" for v in verdicts[1.0]) for verdicts in judged)
     sys.exit(0 if any(dominates) else 1)
 

@@ -21,6 +21,7 @@ VERBS = {
     "compare": "Judge whether the estimator NEW dominates BASELINE.",
     "choose": "Choose an estimator for a system: race all of them to an error.",
     "matrix": "Judge every estimator of a run against every other.",
+    "profiles": "Sum up a run over its problems, and fit how costs grow.",
     "gate": "Say whether an estimator's frontier has receded since a run was published.",
     "publish": "Copy a finished run, without what only measuring needs, to be published.",
     "verify": "Measure random cells of a run again, and compare them with its records.",

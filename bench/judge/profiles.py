@@ -86,7 +86,8 @@ def performance_profiles(problems: Sequence[Needed]) -> dict[str, Profile]:
 def runtime_distributions(problems: Sequence[Needed]) -> dict[str, Profile]:
     """Return each estimator's shares of samples and targets that EVALS reach.
 
-    Targets that the reference cannot tell are left out.
+    Targets that the reference cannot tell are left out, and so are samples that an estimator was
+    not measured on.
     """
     there: dict[str, list[Array]] = {}
     for problem in problems:
@@ -94,8 +95,8 @@ def runtime_distributions(problems: Sequence[Needed]) -> dict[str, Profile]:
         known = ~np.isnan(np.fmin.reduce(list(problem.evals.values())))
         for name in _names(problems):
             own = problem.evals.get(name, np.full(shape, np.inf))[known]
-            own = np.nan_to_num(own, nan=np.inf)
-            shares = (np.sort(own)[:, None] <= EVALS).mean(axis=0) if len(own) else None
+            own = own[~np.isnan(own)]
+            shares = (own[:, None] <= EVALS).mean(axis=0) if len(own) else None
             there.setdefault(name, []).append(
                 np.empty((0, len(EVALS))) if shares is None else shares[None]
             )

@@ -59,6 +59,8 @@ def test_a_runtime_distribution_counts_samples_within_evaluations() -> None:
     np.testing.assert_array_equal(b, 0.5 * (EVALS >= 20))
     unknown = runtime_distributions([known("p", a=[10, np.nan], b=[20, np.nan])])
     assert unknown["a"].share[-1] == 1.0
+    fewer = runtime_distributions([known("p", a=[10, np.nan], b=[20, 20])])
+    assert fewer["a"].share[-1] == fewer["b"].share[-1] == 1.0
 
 
 def test_presets_of_a_system_do_not_narrow_a_band() -> None:

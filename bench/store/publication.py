@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from gradpareto.bench.store.checksums import NAME as CHECKSUMS
@@ -16,10 +17,10 @@ WORKING = ("cells.sqlite*", ".*", "aside", "cells", "trainings", "*.npz")
 """The files and folders of a run that only measuring needs."""
 
 
-def publish(run: RunFolder, out: Path) -> RunFolder:
+def publish(run: RunFolder, out: Path, without: Sequence[str] = ()) -> RunFolder:
     """Copy a finished run to `out`, which appears as a whole or not at all.
 
-    Raises UnusableFolder if there is no run, if its files are not what it measured or published, or
+    Files whose names match a pattern of `without`, such as "*.svg", are left out. Raises UnusableFolder if there is no run, if its files are not what it measured or published, or
     if there is something at `out`; OSError if it cannot be written.
     """
     run.require()
@@ -33,7 +34,7 @@ def publish(run: RunFolder, out: Path) -> RunFolder:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
             copied = Path(place) / out.name
-            leave_out = shutil.ignore_patterns(*WORKING)
+            leave_out = shutil.ignore_patterns(*WORKING, *without)
             shutil.copytree(run.path, copied, ignore=leave_out)
             published = RunFolder(copied)
             for plain in copied.glob("*.csv"):

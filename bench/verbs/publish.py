@@ -12,16 +12,22 @@ from gradpareto.bench.verbs.options import PATH
 @click.command("publish")
 @click.argument("run", type=PATH)
 @click.argument("out", type=PATH)
-def verb(run: Path, out: Path) -> None:
+@click.option(
+    "--without",
+    metavar="PATTERN",
+    multiple=True,
+    help="Names of files to leave out, repeatable, such as '*.svg'.",
+)
+def verb(run: Path, out: Path, without: tuple[str, ...]) -> None:
     """Copy a finished run, without what only measuring needs, to be published.
 
     OUT is a new folder with the records of RUN, their provenance, checksums, tables and figures.
     Tables of more than 8 MiB are compressed, and every verb reads records so. A run that was
     measured with files that no commit holds is published as well, and it is said.
 
-    Example: gradpareto publish results/runs/default published
+    Example: gradpareto publish results/runs/default published --without "*.svg"
     """
-    published = publish(RunFolder(run), out)
+    published = publish(RunFolder(run), out, without)
     sessions = published.provenance()["sessions"]
     if any(session.get("dirty") for session in sessions):
         told = f"{run} was measured with changes that no commit holds: nobody can check it out"

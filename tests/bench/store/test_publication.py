@@ -42,6 +42,13 @@ def test_a_copy_has_the_records_and_nothing_that_only_measuring_needs(
     assert {"records.csv", "provenance.json", "SHA256SUMS", "limits", "figures"} <= held
 
 
+def test_files_can_be_left_out_but_not_what_makes_a_run(run: RunFolder, tmp_path: Path) -> None:
+    assert not (publish(run, tmp_path / "no-svg", ["*.svg"]).path / "figures" / "one.svg").exists()
+    with pytest.raises(UnusableFolder):
+        publish(run, tmp_path / "no-records", ["*.csv", "*.json"])
+    assert not (tmp_path / "no-records").exists()
+
+
 def test_a_stale_table_is_made_anew_from_the_store(run: RunFolder, tmp_path: Path) -> None:
     """A sweep that was killed leaves records.csv behind its store."""
     run.records_path.write_text("older\n")

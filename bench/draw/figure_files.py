@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from PIL import Image
 
 from gradpareto.whole_file import write_whole
 
 DPI = 150
+COLORS = 256
 
 
 def write(figure: Figure, stem: str) -> list[Path]:
@@ -31,8 +34,14 @@ def write(figure: Figure, stem: str) -> list[Path]:
 
 
 def write_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, at its own resolution."""
+    """Write a figure as PNG, at its own resolution.
+
+    A palette of 256 colours takes a third of the bytes, and nobody sees the difference in a figure
+    of lines.
+    """
     canvas: Any = FigureCanvasAgg(figure)
-    drawn = io.BytesIO()
-    canvas.print_png(drawn)
-    write_whole(path, drawn.getvalue())
+    canvas.draw()
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    palette = drawn.quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette.save(packed := io.BytesIO(), "PNG", optimize=True, dpi=(figure.dpi, figure.dpi))
+    write_whole(path, packed.getvalue())

@@ -20,8 +20,9 @@ WORKING = ("cells.sqlite*", ".*", "aside", "cells", "trainings", "*.npz")
 def publish(run: RunFolder, out: Path, without: Sequence[str] = ()) -> RunFolder:
     """Copy a finished run to `out`, which appears as a whole or not at all.
 
-    Files whose names match a pattern of `without`, such as "*.svg", are left out. Raises UnusableFolder if there is no run, if its files are not what it measured or published, or
-    if there is something at `out`; OSError if it cannot be written.
+    Files whose names match a pattern of `without`, such as "*.svg", are left out. Raises
+    UnusableFolder if there is no run, if its files are not what it measured or published, or if
+    there is something at `out`; OSError if it cannot be written.
     """
     run.require()
     if out.exists() or out.is_symlink():

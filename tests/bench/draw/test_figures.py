@@ -13,9 +13,10 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from gradpareto.bench.draw.families import family_of
-from gradpareto.bench.draw.figure_files import write
+from gradpareto.bench.draw.figure_files import write, write_png
 from gradpareto.bench.draw.figures import (
     draw_run,
     frontier_figure,
@@ -212,6 +213,21 @@ def test_a_figure_written_twice_is_the_same_twice(tmp_path: Path) -> None:
     figure = time_figure(sweep())
     before = [path.read_bytes() for path in write(figure, str(tmp_path / "a"))]
     assert before == [path.read_bytes() for path in write(figure, str(tmp_path / "b"))]
+
+
+def test_a_png_is_small_and_its_colours_are_those_of_the_figure(tmp_path: Path) -> None:
+    figure = frontier_figure(sweep(DEFAULT_ESTIMATORS), LIMIT)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+    write_png(figure, tmp_path / "small.png")
+    figure.savefig(tmp_path / "whole.png")
+    kept = np.asarray(Image.open(tmp_path / "small.png").convert("RGB")).astype(int)
+    assert kept.shape == drawn.shape
+    away = np.abs(kept - drawn).max(axis=2)
+    assert away.mean() < 0.5  # of 255
+    assert (away > 24).mean() < 0.01  # some at the edges of lines
+    assert 2 * (tmp_path / "small.png").stat().st_size < (tmp_path / "whole.png").stat().st_size
 
 
 def test_failures_are_ticks_above_the_panel() -> None:

@@ -88,9 +88,6 @@ ADVICE = (
     ),
 )
 """The estimators that the README recommends, each with the problem that shows why."""
-UNSURE = "ctpg-dop853"
-"""The estimator that the README recommends to those who do not know their problem."""
-
 FIELD = (
     Comparison(
         "Where time scales vary, steps that adapt win, and multistep methods most of all.",
@@ -139,7 +136,7 @@ TABLES = {
 
 def blocks(results: Path) -> dict[str, str]:
     """Return {name: text} of every block, from records published in a folder like results/."""
-    verdicts, table = published_verdicts(results / "default"), summary(results / "field")
+    verdicts, table = published_verdicts(results / "default"), summary(results / "published")
     said = {
         "table": markdown(summary(results / "default")),
         "result": result(verdicts, table),
@@ -194,7 +191,8 @@ def result(
     won = sum(verdict.answer == "dominates" for verdict in against_euler)
     fewer = sorted(1 / verdict.ratio for verdict in against_euler)
     answers = [verdict.answer for verdict in against_order_8]
-    fewest = table.loc[table.groupby(["system", "theta"])[MATCHED].idxmin()]
+    known = table.dropna(subset=[MATCHED])
+    fewest = known.loc[known.groupby(["system", "theta"])[MATCHED].idxmin()]
     best = fewest[np.isfinite(fewest[MATCHED])].estimator.value_counts()
     problems = len(table.groupby(["system", "theta"]))
     return (
@@ -207,18 +205,38 @@ def result(
         f"continuous time.\n"
         f"No estimator wins everywhere: of {table.estimator.nunique()} estimators on {problems} "
         f"problems, none needs the fewest evaluations for a relative error of 1e-6 on more than "
-        f"{best.max()}; the best of them, `{best.idxmax()}`, does so on {best.max()}."
+        f"{best.max()}, as {_and(sorted(best.index[best == best.max()]))} "
+        f"{'do' if (best == best.max()).sum() > 1 else 'does'}."
     )
+
+
+def _and(names: list[str]) -> str:
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def advice(table: pd.DataFrame) -> str:
     """Return the five lines of the README that recommend an estimator."""
-    reached = np.isfinite(table[MATCHED]).groupby(table.estimator).sum()
-    unsure = (
-        f"- **You do not know**: `{UNSURE}`. It reaches that error on {reached[UNSURE]} of "
-        f"{len(table.groupby(['system', 'theta']))} problems, and no estimator reaches it on more."
+    name, problems = unsure(table)
+    last = (
+        f"- **You do not know**: `{name}`. It reaches that error on {problems} of "
+        f"{len(table.groupby(['system', 'theta']))} problems, as no estimator does on more, and "
+        "needs the fewest evaluations of those that reach it on as many."
     )
-    return "\n".join([*(comparison.sentence(table) for comparison in ADVICE), unsure])
+    return "\n".join([*(comparison.sentence(table) for comparison in ADVICE), last])
+
+
+def unsure(table: pd.DataFrame) -> tuple[str, int]:
+    """Return the estimator for those who do not know their problem, and how many it solves.
+
+    It reaches MATCHED on the most problems, and of several that do, it has the smallest geometric
+    mean of evaluations on the problems that all of these reach.
+    """
+    needed = table.pivot(index=["system", "theta"], columns="estimator", values=MATCHED)
+    needed = needed.where(np.isfinite(needed))
+    reached = needed.notna().sum()
+    best = needed[reached.index[reached == reached.max()]].dropna()
+    return str(np.log(best).mean().idxmin()), int(reached.max())
 
 
 def main() -> None:

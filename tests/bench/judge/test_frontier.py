@@ -28,8 +28,6 @@ from gradpareto.bench.judge.frontier import (
     observed_order,
     weighted,
 )
-from gradpareto.bench.judge.table import TARGETS
-from gradpareto.bench.store.records_csv import read_records
 from gradpareto.reference import QuadratureLimit
 from tests.bench.conftest import MakeRecords, record, table
 
@@ -250,17 +248,6 @@ def test_a_median_is_broken_where_most_samples_fail(power_law: MakeRecords) -> N
     assert whole.joined.sum() == len(whole.joined) - 1
     targets = np.geomspace(*whole.error[ends], 9)[1:]
     np.testing.assert_array_equal(evals_at(whole, targets), np.full(8, 8.0 * 2**8))
-
-
-def test_euler_on_the_stiff_system_is_read_where_it_is_stable() -> None:
-    """Truth: by hand from the published records, the cheapest setting that reaches 1e-2."""
-    records = read_records(ROOT / "results" / "systems" / "records.csv")
-    records = records[(records.system == "stiff") & (records.theta == "initial")]
-    records = records[records.estimator == "bptt"]
-    samples = sorted(set(records["sample"]))
-    needed = np.median(attained(attainment(records), samples, np.array(TARGETS)), axis=0)
-    assert needed[0] == 16384
-    assert records[(records.rel_error <= 1e-2)].evals.min() == 16384
 
 
 def test_the_order_is_of_the_longest_part_without_a_break(power_law: MakeRecords) -> None:

@@ -180,7 +180,7 @@ def test_what_cannot_be_verified_is_refused(
     assert_refused(call("verify", *arguments), *words)
 
 
-@pytest.mark.parametrize("run", ["default", "field"])
+@pytest.mark.parametrize("run", ["default", "published"])
 def test_published_cells_reproduce(run: str, cache: Path, tmp_path: Path) -> None:
     """A few cells on the LQR are drawn here; tests/faults draws from all published cells."""
     folder = RunFolder(ROOT / "results" / run)

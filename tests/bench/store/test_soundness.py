@@ -24,7 +24,7 @@ SHARED = {"samples": 2, "seed": 0}
 Call = Callable[..., Any]
 
 
-@pytest.mark.parametrize("run", ["default", "field", "systems"])
+@pytest.mark.parametrize("run", ["default", "published"])
 def test_published_records_are_sound(run: str) -> None:
     assert len(RunFolder(ROOT / "results" / run).read_cells()) > 6000
 

@@ -1,6 +1,5 @@
 """asv's folder: accepted by asv, thin, and in step with the registries."""
 
-import ast
 import importlib.util
 import json
 import re
@@ -8,44 +7,40 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from gradpareto.bench.asv_metrics import PROBLEMS, metrics
-from gradpareto.bench.judge.frontier import Front, median_curve
-from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS
+from gradpareto.bench.asv_metrics import PROBLEMS, drawn_samples, measure_tracked, metrics
+from gradpareto.bench.run.plan import Plan
+from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS
 from tests.bench.conftest import MakeRecords
 
 ROOT = Path(__file__).parents[2]
-METRICS = [
-    "evals_to_1e_2",
-    "evals_to_1e_4",
-    "evals_to_1e_6",
-    "error_floor",
-    "stored_bytes",
-    "peak_bytes",
-    "epsilon_vs_bptt",
-]
 SUITE = ROOT / "bench" / "asv_suite" / "frontiers.py"
 
 
-def constants() -> dict[str, list[str]]:
-    tree = ast.parse(SUITE.read_text())
-    assigned = (node for node in tree.body if isinstance(node, ast.Assign))
-    return {
-        node.targets[0].id: ast.literal_eval(node.value)
-        for node in assigned
-        if isinstance(node.value, ast.List)
-    }  # type: ignore[attr-defined]
+@pytest.fixture(scope="module")
+def suite() -> Any:
+    """asv's folder, as asv imports it."""
+    spec = importlib.util.spec_from_file_location("frontiers", SUITE)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_the_suite_measures_what_is_tracked() -> None:
-    found = constants()
-    assert found["SYSTEMS"] == list(PROBLEMS)
-    assert all(preset in TASKS[system].presets for system, preset in PROBLEMS.items())
-    assert found["ESTIMATORS"] == list(DEFAULT_ESTIMATORS)
+def test_the_suite_follows_every_estimator_on_what_is_tracked(suite: Any) -> None:
+    assert list(PROBLEMS) == suite.PROBLEMS
+    assert len(PROBLEMS) >= 6
+    assert all(theta in TASKS[system].presets for system, theta in PROBLEMS.values())
+    assert list(ESTIMATORS) == suite.Evaluations.params[1]
+    assert set(suite.NAMED) <= set(ESTIMATORS)
+    assert set(suite.TIMED) <= set(PROBLEMS)
 
 
 def test_asv_installs_all_that_the_package_needs() -> None:
@@ -56,39 +51,47 @@ def test_asv_installs_all_that_the_package_needs() -> None:
     assert needed <= set(installed)
 
 
-def test_every_benchmark_runs_on_what_setup_cache_returns() -> None:
+def test_every_benchmark_runs_on_what_setup_cache_returns(suite: Any) -> None:
     """`asv check` looks at signatures only."""
-    spec = importlib.util.spec_from_file_location("frontiers", SUITE)
-    assert spec
-    assert spec.loader
-    suite = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(suite)
-    values = {"setting": 0.5, **dict.fromkeys(METRICS, 2.0)}
-    found = {("lqr", "bptt"): values}
-    for kind in (suite.Frontier, suite.Time):
+    problem = suite.TIMED[0]
+    found = measure_tracked([problem], ["bptt", "ctpg"])
+    for kind in (suite.Evaluations, suite.Frontier, suite.Time):
         names = [name for name in dir(kind) if name.startswith(("track_", "time_"))]
         assert names
         for name in names:
             one = kind()
-            one.setup(found, "lqr", "bptt")
-            value = getattr(one, name)(found, "lqr", "bptt")
-            assert value == (values[name.removeprefix("track_")] if "track" in name else None)
-        with pytest.raises(NotImplementedError):
-            kind().setup(found, "lqr", "no such estimator")
+            one.setup(found, problem, "ctpg")
+            value = getattr(one, name)(found, problem, "ctpg")
+            assert value is None if name.startswith("time_") else np.isfinite(value)
+            assert getattr(kind, name).pretty_name
+        with pytest.raises(NotImplementedError, match="no such estimator"):
+            kind().setup(found, problem, "no such estimator")
+    with pytest.raises(NotImplementedError, match="its smallest error within 2,048 evaluations"):
+        suite.Evaluations().setup(found, problem, "bptt")
+    evals = found[problem, "ctpg"]["evals_for_1e_6"]
+    assert evals == round(float(evals))
 
 
 def test_what_is_tracked(power_law: MakeRecords) -> None:
-    """On error = 10 n^-2, epsilon against error = 90 n^-2 is known: 9^(-1/3) on both axes."""
-    baseline = median_curve(power_law("bptt", 90.0, 2)).front
-    inner = baseline.error <= 1e-2  # the cheapest point of all is as cheap for both
-    baseline = Front(baseline.evals[inner], baseline.error[inner])
-    found = metrics(power_law("ctpg", 10.0, 2), baseline)
-    assert set(found) == {*METRICS, "setting"}
-    targets = {"evals_to_1e_2": 1e-2, "evals_to_1e_4": 1e-4}
+    """Truth: an error of 10 n ** -2 is 1e-6 at n = 3,162, and of 10 / n at no n that there is."""
+    floors = pd.Series(1e-14, range(8))
+    found = metrics(power_law("ctpg", 10.0, 2), floors)
     jitter = np.exp(0.1 * np.random.default_rng(1).standard_normal(8))
-    for name, target in targets.items():
-        assert found[name] == pytest.approx(np.median(np.sqrt(10 * jitter / target)), rel=1e-6)
-    assert found["epsilon_vs_bptt"] == pytest.approx(9 ** (-1 / 3), rel=0.02)
+    assert found["evals_for_1e_6"] == pytest.approx(
+        np.median(np.sqrt(10 * jitter / 1e-6)), rel=1e-3
+    )
+    assert found["reason"] == ""
+    slow = metrics(power_law("bptt", 10.0, 1), floors)
+    assert np.isnan(slow["evals_for_1e_6"])
+    assert "smallest error" in str(slow["reason"])
+    lost = power_law("bptt", 10.0, 1).assign(status="raised", reason="it broke")
+    assert "it broke" in str(metrics(lost, floors)["reason"])
+
+
+def test_the_problems_are_drawn_as_the_sweep_draws_them() -> None:
+    plan = Plan((("quadrotor", "initial"),), ("bptt",), samples=4)
+    _, x0 = drawn_samples("quadrotor (initial)")
+    np.testing.assert_array_equal(x0, plan.sampled("quadrotor", "initial")[1])
 
 
 def test_asv_check(tmp_path: Path) -> None:

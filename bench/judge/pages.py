@@ -17,7 +17,12 @@ import pandas as pd
 from gradpareto.bench.judge.calibration import calibration_markdown
 from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.table import markdown, markdown_fewest, summarise
-from gradpareto.bench.judge.time_tables import growth_markdown, overhead_markdown, peers_sentence
+from gradpareto.bench.judge.time_tables import (
+    growth_markdown,
+    model_sentence,
+    overhead_markdown,
+    peers_sentence,
+)
 from gradpareto.bench.judge.verdict import Verdict, judge_all
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.systems import TASKS
@@ -155,6 +160,7 @@ def blocks(results: Path) -> dict[str, str]:
         "calibration": calibration_markdown(),
         "fast": peers_sentence(pd.read_csv(results / "peers" / "ratios.csv")),
         "overhead": overhead_markdown(pd.read_csv(results / "overhead" / "overhead.csv")),
+        "model": model_sentence(pd.read_csv(results / "overhead" / "overhead.csv")),
         "growth": growth_markdown(pd.read_csv(results / "growth" / "exponents.csv")),
     }
 

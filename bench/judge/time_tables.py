@@ -25,6 +25,22 @@ def overhead_markdown(table: pd.DataFrame) -> str:
     return _markdown(pd.DataFrame(rows))
 
 
+def model_sentence(table: pd.DataFrame) -> str:
+    """Say how well the wall model predicts, over the estimators of `gradpareto overhead`."""
+    known = table[table.reason.isna() | (table.reason == "")]
+    calls = (known.model_ms / known.oracles_ms - 1).abs()
+    whole = (known.model_ms / known.gradient_ms - 1).abs()
+    problems = len(known[["system", "theta"]].drop_duplicates())
+    return (
+        f"Over {known.estimator.nunique()} estimators, {problems} problems and batches of "
+        f"{', '.join(map(str, sorted(known.batch.unique())))}, the model is off by "
+        f"{100 * calls.median():.0f} % of the time of the calls in the median, and by "
+        f"{100 * calls.max():.0f} % at worst. It knows the calls alone: of the time of a whole "
+        f"gradient it misses {100 * whole.median():.0f} % in the median, and "
+        f"{100 * whole.max():.0f} % at worst."
+    )
+
+
 def growth_markdown(exponents: pd.DataFrame) -> str:
     """Return the exponents of `gradpareto growth` as Markdown, a column for each axis.
 

@@ -5,6 +5,7 @@ import pandas as pd
 
 from gradpareto.bench.judge.time_tables import (
     growth_markdown,
+    model_sentence,
     overhead_markdown,
     peers_sentence,
 )
@@ -74,3 +75,21 @@ def test_the_sentence_has_each_problem_s_ratios_in_the_order_of_batches() -> Non
     told = peers_sentence(table)
     assert "in a batch of 1 / 256: " in told
     assert "2.00 / 0.50 on lqr (perturbed), 5.25 / 0.40 on quadrotor (initial)." in told
+
+
+def test_the_sentence_on_the_model_has_its_median_and_its_worst_error() -> None:
+    """Truth: by hand; a row without times is left out."""
+    columns = ["system", "theta", "estimator", "batch", "gradient_ms", "oracles_ms", "model_ms"]
+    rows = [
+        ("lqr", "perturbed", "bptt", 1, 10.0, 8.0, 6.0),
+        ("lqr", "perturbed", "ctpg", 1, 20.0, 10.0, 11.0),
+        ("lqr", "perturbed", "ctpg", 32, 40.0, 10.0, 15.0),
+        ("lqr", "perturbed", "mali", 32, np.nan, np.nan, np.nan),
+    ]
+    table = pd.DataFrame(rows, columns=columns).assign(reason=["", "", "", "no setting"])
+    told = model_sentence(table)
+    assert told.startswith(
+        "Over 2 estimators, 1 problems and batches of 1, 32, the model is off by"
+    )
+    assert "25 % of the time of the calls in the median, and by 50 % at worst" in told
+    assert "misses 45 % in the median, and 62 % at worst" in told

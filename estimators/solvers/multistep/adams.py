@@ -18,7 +18,7 @@ from gradpareto.estimators.solvers.explicit.stages import as_column
 from gradpareto.estimators.solvers.explicit.step_control import (
     SMALL,
     Adaptive,
-    Probe,
+    StateProbe,
     first_step,
     given_up,
 )
@@ -174,8 +174,8 @@ class AdamsStepper:
         def length(speed: Array, bend: Array, trial: Array) -> Array:
             return np.sqrt(AIM / np.maximum(bend, SMALL))
 
-        scale, probe = self.control.scale(y, y), Probe(y, slope, after)
-        return first_step(scale, self.right - self.left, probe, length, _norm)
+        probe = StateProbe(y, slope, after, self.control.scale(y, y), _norm)
+        return first_step(self.right - self.left, probe, length)
 
     def _attempt(self) -> None:
         """Try a step in each lane that is going, and go on with it in those that accept it."""

@@ -119,17 +119,19 @@ class Policy:
     def contract(self, nodes: Sequence[Factors], weights: Array, out: Array | None = None) -> Array:
         """Make K weighted sums (K, R, P) of S theta-cotangents; weights are (K, S) or (K, S, R).
 
-        Each layer takes one batched matrix product, whatever the number of nodes: (R, P) is formed
-        once for each sum instead of once for each node.
+        A node is one cotangent, whose factors are (R, m), or all are several, of (s, R, m). Each
+        layer takes one batched matrix product, whatever the number of nodes: (R, P) is formed once
+        for each sum instead of once for each node.
         """
         if out is None:
-            out = np.empty((len(weights), len(nodes[0][0]), self.size), dtype=nodes[0][0].dtype)
+            first = nodes[0][0]
+            out = np.empty((len(weights), first.shape[-2], self.size), dtype=first.dtype)
         self.weighted_sums(nodes, weights)(slice(None), out)
         return out
 
     def weighted_sums(self, nodes: Sequence[Factors], weights: Array) -> WeightedSums:
         """Return a function that writes what `contract` makes, for a few rows at a time."""
-        rows, precision = (len(nodes), len(nodes[0][0]), -1), nodes[0][0].dtype
+        rows, precision = (weights.shape[1], nodes[0][0].shape[-2], -1), nodes[0][0].dtype
         scale = weights.reshape(*weights.shape[:2], -1, 1).astype(precision, copy=False)
         products = []
         parts = (np.concatenate(part).reshape(rows) for part in zip(*nodes, strict=True))

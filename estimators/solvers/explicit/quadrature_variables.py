@@ -17,22 +17,19 @@ from gradpareto.estimators.solvers.explicit.step_control import (
     squares,
 )
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
+from gradpareto.estimators.solvers.row_blocks import (
+    add_sums,
+    neighbours,
+    row_blocks,
+    rows_at_once,
+)
 from gradpareto.systems import Array, Factors, WeightedSums
-
-BLOCK_BYTES = 800_000
-"""A wide integral is made and judged in blocks of this size, which stay in the cache."""
 
 HELD_NODES = 32
 """An integral that no step control sees is contracted when this number of nodes is held."""
 
 Contract = Callable[[Sequence[Factors], Array], WeightedSums]
 """A function of S nodes and weights (K, S, R): what it returns writes the sums (K, R, size)."""
-
-
-def neighbours(rows: Array) -> Array | slice:
-    """Return sorted rows as a slice where they are contiguous: indexing then makes a view."""
-    first, last = rows[0], rows[-1]
-    return slice(first, last + 1) if last - first == len(rows) - 1 else rows
 
 
 @dataclass(frozen=True)
@@ -72,8 +69,8 @@ class JudgedIntegral:
         self._weights = np.vstack([np.pad(tableau.b, (0, 1)), tableau.error])
         self.value = np.zeros((lanes, quadrature.size), tableau.b.dtype)
         self._tried = np.empty_like(self.value)
-        self._at_once = min(lanes, max(1, BLOCK_BYTES // max(1, self.value[0].nbytes)))
-        self._sums = np.empty((len(self._weights), self._at_once, self.size), self.value.dtype)
+        at_once = rows_at_once(self.value)
+        self._sums = np.empty((len(self._weights), at_once, self.size), self.value.dtype)
 
     def squares(self, lanes: Array, h: Array, nodes: Sequence[Factors], control: Control) -> Array:
         """Try steps h (R,) of some lanes, from S nodes; sum the squares of the scaled errors.
@@ -98,9 +95,8 @@ class JudgedIntegral:
             self.value[neighbours(lanes)] = self._tried[neighbours(where)]
 
     def blocks(self, rows: int) -> list[slice]:
-        """Cut rows into slices of the integrals of which not more is worked on at once."""
-        starts = range(0, rows, self._at_once)
-        return [slice(start, min(start + self._at_once, rows)) for start in starts]
+        """Cut rows into as many as are worked on at once."""
+        return row_blocks(rows, self._sums.shape[1])
 
 
 @dataclass(frozen=True)
@@ -189,10 +185,8 @@ class HeldIntegral:
     def value(self) -> Array:
         """Contract what is held, and return the integral so far."""
         if self._nodes:
-            sums = np.empty((1, len(self._lanes), self._value.shape[1]), self._value.dtype)
-            weights = np.concatenate(self._weights)[None].astype(sums.dtype, copy=False)
-            self.contract(self._nodes, weights)(slice(None), sums)
-            self._value[neighbours(self._lanes)] += sums[0]
+            weights = np.concatenate(self._weights)[None].astype(self._value.dtype, copy=False)
+            add_sums(self._value, self._lanes, self.contract(self._nodes, weights))
             self._nodes.clear()
             self._weights.clear()
         return self._value

@@ -15,7 +15,6 @@ from gradpareto.estimators.solvers.explicit.quadrature_variables import (
     JudgedIntegral,
     JudgedProbe,
     QuadratureVariables,
-    neighbours,
 )
 from gradpareto.estimators.solvers.explicit.stages import as_column, increment, stage_states
 from gradpareto.estimators.solvers.explicit.step_control import (
@@ -31,6 +30,7 @@ from gradpareto.estimators.solvers.explicit.step_control import (
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import inside
 from gradpareto.estimators.solvers.right_hand_side import Path, RightHandSide
+from gradpareto.estimators.solvers.row_blocks import neighbours
 from gradpareto.systems import Array, Factors
 
 StepCallback = Callable[[Array, Array, Array, Array, Array], None]

@@ -15,6 +15,8 @@ from gradpareto.systems import Array
 MOST_ITERATIONS = 50
 ROUNDINGS = 64.0
 """A correction of this number of last places makes the solution count as exact."""
+FEW = 8
+"""Fewer lanes than this have their maxima taken row by row."""
 STALLED = 100.0
 """Corrections up to this multiple of the limit that no longer shrink are due to rounding."""
 
@@ -118,5 +120,8 @@ def _finite(arrays: Array) -> Array:
 
 def largest(z: Array) -> Array:
     """Return the largest absolute entry of each lane, (R,)."""
+    sizes = np.abs(z).reshape(len(z), -1)
+    if len(sizes) < FEW:
+        return np.asarray(sizes.max(axis=1))
     # NumPy takes the maximum over a long last axis of columns sooner than over short rows.
-    return np.asarray(np.abs(z).reshape(len(z), -1).T.copy().max(axis=0))
+    return np.asarray(sizes.T.copy().max(axis=0))

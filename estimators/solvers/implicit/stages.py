@@ -68,14 +68,14 @@ class StageEquations:
         x = self.x[lanes, None] + z
         return (
             np.repeat(lanes, len(self.t)),
-            np.tile(self.t, len(lanes)),
+            for_each(lanes, self.t),
             x.reshape(-1, z.shape[-1]),
         )
 
     @cached_property
     def _all_rows(self) -> tuple[Array, Array]:
         lanes = np.arange(len(self.x))
-        return np.repeat(lanes, len(self.t)), np.tile(self.t, len(lanes))
+        return np.repeat(lanes, len(self.t)), for_each(lanes, self.t)
 
 
 class AdjointStageEquations:
@@ -131,7 +131,7 @@ def merged(kept: Factors, lanes: Array, count: int, found: Factors) -> Factors:
 
 def for_each(lanes: Array, values: Array) -> Array:
     """Repeat the values (s,) of a step's stages for each of the lanes (R,): (R s,)."""
-    return np.broadcast_to(values, (len(lanes), len(values))).reshape(-1)
+    return values[None].repeat(len(lanes), axis=0).reshape(-1)
 
 
 def inverses(matrices: Array) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 from gradpareto.estimators.solvers.multistep.adams import AdamsSolution
 from gradpareto.estimators.solvers.multistep.divided_differences import MOST_NODES
 from gradpareto.estimators.solvers.right_hand_side import Path
+from gradpareto.estimators.solvers.row_blocks import add_sums
 from gradpareto.estimators.solvers.sketch import SIZE, sketch
 from gradpareto.systems import Array, Factors, Problem
 
@@ -103,7 +104,7 @@ class StepPointQuadrature:
                 place = np.searchsorted(lanes, self.lane[rows])
                 own[place] = self.weights[rows]
                 nodes.append(_spread(factors, place, len(lanes)))
-            value[lanes] += self.problem.contract(nodes, weights[None])[0]
+            add_sums(value, lanes, self.problem.weighted_sums(nodes, weights[None]))
         return value
 
     def _pieces(self) -> list[tuple[Array, Factors]]:

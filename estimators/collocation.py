@@ -93,7 +93,7 @@ class Collocation(Estimator):
                 theta.add_nodes(lanes, factors)
         grad_theta = theta.flush()
         lost = np.flatnonzero(~np.isfinite(grad_x0).all(axis=1))
-        for part in (loss, grad_x0, grad_theta):
+        for part in (loss, grad_x0, grad_theta) if len(lost) else ():
             part[lost] = np.nan
         failed = {int(lane): "Newton's method does not converge" for lane in lost}
         return Estimate(loss, grad_x0, grad_theta, np.full(len(x0), count), failed)

@@ -93,7 +93,10 @@ def simplified_newton(
 
 def _solved(size: Array, before: Array, limit: Array) -> Array:
     """Tell whether corrections are below the limit, or no longer shrink because of rounding."""
-    return np.asarray((size <= limit) | ((size >= before / 2) & (size <= STALLED * limit)))
+    below = np.asarray(size <= limit)
+    if below.all():
+        return below
+    return below | ((size >= before / 2) & (size <= STALLED * limit))
 
 
 def _own(frozen: Frozen) -> Frozen:
@@ -113,9 +116,8 @@ def _slow(size: Array, before: Array, limit: Array, patience: int) -> Array:
 
 
 def _finite(arrays: Array) -> Array:
-    """Tell which arrays (R,) have finite row sums: the entries of these are finite too."""
-    sums = arrays.sum(axis=-1).reshape(len(arrays), -1)
-    return np.asarray(np.isfinite(sums).all(axis=1))
+    """Tell which arrays (R,) have a finite sum: the entries of these are finite too."""
+    return np.asarray(np.isfinite(arrays.sum(axis=tuple(range(1, arrays.ndim)))))
 
 
 def largest(z: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from gradpareto.estimators.solvers.multistep.adams import AdamsSolution
 from gradpareto.estimators.solvers.multistep.divided_differences import MOST_NODES
 from gradpareto.estimators.solvers.right_hand_side import Path
-from gradpareto.estimators.solvers.row_blocks import add_sums
+from gradpareto.estimators.solvers.row_blocks import row_blocks, rows_at_once
 from gradpareto.estimators.solvers.sketch import SIZE, sketch
 from gradpareto.systems import Array, Factors, Problem
 
@@ -16,6 +16,8 @@ MOST_ROUNDS = 12
 """An interval that was halved this number of times and is not resolved is not smooth."""
 AT_ONCE = 64
 """This number of nodes of each lane is contracted in one product."""
+BLOCKS = 4
+"""This number of blocks of lanes is contracted at once: of fewer, calls would cost more than rows."""
 ROWS_AT_ONCE = 256
 """Nodes of this number of rows or more are sketched in one call."""
 
@@ -92,20 +94,31 @@ class StepPointQuadrature:
         np.add.at(self.total, self.lane[moved], change[moved, None] * self.sketches[moved])
 
     def gradient(self) -> Array:
-        """Contract the weighted nodes, those of a lane side by side, to dL/dtheta (B, P)."""
-        pieces = self._pieces()
+        """Contract the weighted nodes to dL/dtheta (B, P), those of a few lanes at a time."""
         value = np.zeros((self.lanes, self.problem.policy.size), self.factors[0][0].dtype)
-        for start in range(0, len(pieces), AT_ONCE):
-            held = pieces[start : start + AT_ONCE]
-            lanes = np.unique(np.concatenate([self.lane[rows] for rows, _ in held]))
-            weights = np.zeros((len(held), len(lanes)), value.dtype)
-            nodes = []
-            for own, (rows, factors) in zip(weights, held, strict=True):
-                place = np.searchsorted(lanes, self.lane[rows])
-                own[place] = self.weights[rows]
-                nodes.append(_spread(factors, place, len(lanes)))
-            add_sums(value, lanes, self.problem.weighted_sums(nodes, weights[None]))
+        pieces, at_once = self._pieces(), BLOCKS * rows_at_once(value)
+        edges = np.append(np.arange(0, self.lanes, at_once), self.lanes)
+        cuts = np.array([np.searchsorted(self.lane[rows], edges) for rows, _ in pieces])
+        for lanes, low, high in zip(
+            row_blocks(self.lanes, at_once), cuts.T, cuts.T[1:], strict=False
+        ):
+            found = np.flatnonzero(high > low).tolist()
+            for start in range(0, len(found), AT_ONCE):
+                held = [
+                    _rows_between(*pieces[k], low[k], high[k])
+                    for k in found[start : start + AT_ONCE]
+                ]
+                value[lanes] += self._sum(held, lanes)
         return value
+
+    def _sum(self, pieces: list[tuple[Array, Factors]], lanes: slice) -> Array:
+        """Contract pieces, of which each has at most one row of each of some neighbouring lanes."""
+        weights, nodes = np.zeros((len(pieces), lanes.stop - lanes.start)), []
+        for own, (rows, factors) in zip(weights, pieces, strict=True):
+            place = self.lane[rows] - lanes.start
+            own[place] = self.weights[rows]
+            nodes.append(_spread(factors, place, len(own)))
+        return np.asarray(self.problem.contract(nodes, weights[None])[0])
 
     def _pieces(self) -> list[tuple[Array, Factors]]:
         """Return rows and their factors in pieces in each of which a lane has at most one."""
@@ -132,6 +145,13 @@ def _sketches(pieces: list[Factors]) -> Array:
             found.append(sketch(tuple(np.concatenate(parts) for parts in zip(*held, strict=True))))
             held, rows = [], 0
     return np.concatenate(found)
+
+
+def _rows_between(rows: Array, factors: Factors, low: int, high: int) -> tuple[Array, Factors]:
+    """Return a part of a piece."""
+    if high - low == len(rows):
+        return rows, factors
+    return rows[low:high], tuple(part[low:high] for part in factors)
 
 
 def _spread(factors: Factors, place: Array, lanes: int) -> Factors:

@@ -79,16 +79,17 @@ def scaled_differences(group: Array, time: Array, values: Array, count: int) -> 
     times entry j, n of the second (count, N), (t_{n+1} - t_n) ... (t_{n+j} - t_n). Both are of no
     meaning where these nodes are not in one group (N,).
     """
+    here, ahead = np.arange(len(time)), np.arange(1, count)[:, None]
+    there = np.minimum(here + ahead, len(time) - 1)
+    one = (group[there] == group) & (here + ahead < len(time))
+    gaps = np.where(one, time[there] - time, 1)
+    spans = np.multiply.accumulate(np.concatenate([np.ones((1, len(time))), gaps]), axis=0)
+    ratios = np.where(one[:, :-1], spans[:-1, :-1] / spans[:-1, 1:], 0).astype(values.dtype)
     differences = np.zeros((count, values.shape[1], len(time)), values.dtype)
-    spans = np.ones((count, len(time)))
     differences[0] = values.T
-    for j in range(1, min(count, len(time))):
-        one = group[j:] == group[:-j]
-        np.multiply(spans[j - 1, :-j], np.where(one, time[j:] - time[:-j], 1), out=spans[j, :-j])
-        after = slice(1, len(time) - j + 1)
-        ratio = np.where(one, spans[j - 1, :-j] / spans[j - 1, after], 0).astype(values.dtype)
-        np.multiply(differences[j - 1, :, after], ratio, out=differences[j, :, :-j])
-        differences[j, :, :-j] -= differences[j - 1, :, :-j]
+    for before, own, ratio in zip(differences, differences[1:], ratios, strict=False):
+        np.multiply(before[:, 1:], ratio, out=own[:, :-1])
+        own[:, :-1] -= before[:, :-1]
     return differences, spans
 
 

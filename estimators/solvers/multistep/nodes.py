@@ -23,7 +23,7 @@ Positive weights add up to 1 interval, those of Adams and Moulton of order 8 to 
 """
 FAR = 1e3
 """A short segment is padded with nodes this number of intervals away."""
-AT_ONCE = 512
+AT_ONCE = 1024
 """The intervals whose series are made together: what they take stays in the cache."""
 _ENDS = np.arange(2, MOST_NODES - 1, 2)
 _COLUMN = np.arange(MOST_NODES)

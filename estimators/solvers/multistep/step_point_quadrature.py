@@ -17,7 +17,7 @@ MOST_ROUNDS = 12
 AT_ONCE = 64
 """This number of nodes of each lane is contracted in one product."""
 BLOCKS = 4
-"""This number of blocks of lanes is contracted at once: of fewer, calls would cost more than rows."""
+"""This number of blocks of lanes is contracted at once: calls would cost more than fewer rows."""
 ROWS_AT_ONCE = 256
 """Nodes of this number of rows or more are sketched in one call."""
 

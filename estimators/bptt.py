@@ -103,6 +103,10 @@ class _Sweep:
         """Return the length (B,) of step n, which is equal in all lanes."""
         return np.full(len(self.lanes), self.lengths[n], np.finfo(self.precision).dtype)
 
+    def times_of(self, n: int) -> Array:
+        """Return the times (s, B) of the stages of step n, which are equal in all lanes."""
+        return self.times[n, :, None].repeat(len(self.lanes), axis=1)
+
     def forward(self, stages: Array | None = None) -> tuple[Array, Array]:
         """Step to T, and return the loss (B,) and the final state (B, d).
 
@@ -113,12 +117,11 @@ class _Sweep:
         costs = np.empty((len(b), len(self.x0)), self.precision)
         x, loss = self.x0, np.zeros(len(self.x0), self.precision)
         for n, h in enumerate(self.lengths):
+            times = self.times_of(n)
             for i, stage in stage_states(self.tableau, x, h, slopes):
                 if stages is not None:
                     stages[n, i] = stage
-                slopes[i], costs[i] = self.problem.flow(
-                    self.lanes, np.full(len(x), self.times[n, i]), stage
-                )
+                slopes[i], costs[i] = self.problem.flow(self.lanes, times[i], stage)
             x = x + add_columns(increment(h, b, slopes), self.length(n), *self.coupled)
             loss += h * (b @ costs)
         return loss + self.problem.terminal(x), x
@@ -126,5 +129,4 @@ class _Sweep:
     def backward(self, stages: Array) -> Iterator[Step]:
         """Yield the steps, last first, with their stage states, out of `stages` (N, s, B, d)."""
         for n in reversed(range(len(self.lengths))):
-            times = np.repeat(self.times[n, :, None], len(self.lanes), axis=1)
-            yield Step(self.lanes, times, self.length(n), stages[n])
+            yield Step(self.lanes, self.times_of(n), self.length(n), stages[n])

@@ -15,7 +15,7 @@ from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.implicit.simplified_newton import Frozen, simplified_newton
 from gradpareto.estimators.solvers.implicit.stages import AdjointStageEquations, StageEquations
 from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau, Family
-from gradpareto.estimators.solvers.mesh import fixed_mesh, inside, step_count
+from gradpareto.estimators.solvers.mesh import inside, step_count
 from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
 from gradpareto.systems import Array, Factors, Problem
 
@@ -93,7 +93,7 @@ class Collocation(Estimator):
                 theta.add_nodes(lanes, factors)
         grad_theta = theta.flush()
         lost = np.flatnonzero(~np.isfinite(grad_x0).all(axis=1))
-        for part in (loss, grad_x0, grad_theta):
+        for part in (loss, grad_x0, grad_theta) if len(lost) else ():
             part[lost] = np.nan
         failed = {int(lane): "Newton's method does not converge" for lane in lost}
         return Estimate(loss, grad_x0, grad_theta, np.full(len(x0), count), failed)
@@ -118,9 +118,10 @@ class Collocation(Estimator):
         for ends in pairwise(problem.segments):
             length = (ends[1] - ends[0]) / self.pieces
             count = self.stages or step_count(length, setting)
-            starts, lengths, _ = fixed_mesh(ends, setting if self.stages else length)
-            for start, h in zip(starts.tolist(), lengths.tolist(), strict=True):
-                yield Span(start, h, ends, count)
+            steps = step_count(ends[1] - ends[0], setting if self.stages else length)
+            h = (ends[1] - ends[0]) / steps
+            for n in range(steps):
+                yield Span(ends[0] + n * h, h, ends, count)
 
     def _solve(self, problem: Problem, span: "Span", x: Array, past: Solved | None) -> Solved:
         blocks = _jacobian_at(problem, span, x) if past is None else past.blocks[:, -1:]
@@ -166,10 +167,12 @@ class Span:
 
 def _jacobian_at(problem: Problem, span: Span, x: Array) -> Array:
     """Return df/dx at the start of the step, (B, 1, d, d); NaN in lanes that failed."""
-    blocks = np.full((*x.shape, x.shape[1]), np.nan, x.dtype)
     alive = np.flatnonzero(np.isfinite(x).all(axis=1))
+    t = inside(np.full(len(alive), span.start), *span.ends)
+    if len(alive) == len(x):
+        return problem.jacobian(alive, t, x)[0][:, None]
+    blocks = np.full((*x.shape, x.shape[1]), np.nan, x.dtype)
     if len(alive):
-        t = np.repeat(inside(np.array([span.start]), *span.ends), len(alive))
         blocks[alive] = problem.jacobian(alive, t, x[alive])[0]
     return blocks[:, None]
 

@@ -17,7 +17,7 @@ from gradpareto.systems import (
 from gradpareto.systems.freed_memory import keep_freed_memory
 from gradpareto.systems.linearisation import Linearisation
 from gradpareto.systems.lqr import LQR
-from gradpareto.systems.policy import Factors, Policy, ThetaJacobian
+from gradpareto.systems.policy import Factors, Policy, ThetaJacobian, WeightedSums
 from gradpareto.systems.problem import Problem
 from gradpareto.systems.system import Array, System
 from gradpareto.systems.task import Task
@@ -62,4 +62,5 @@ __all__ = [
     "System",
     "Task",
     "ThetaJacobian",
+    "WeightedSums",
 ]

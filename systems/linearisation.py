@@ -26,7 +26,10 @@ class Linearisation(ABC):
 
     @abstractmethod
     def factors(self) -> list[Factors]:
-        """Return the theta-cotangents of the S stages, in their order, after all were pulled."""
+        """Return the theta-cotangents of the S stages, in their order, after all were pulled.
+
+        Factors are (s, R, m), of as many stages as come together.
+        """
 
 
 class MatrixFree(Linearisation):
@@ -47,7 +50,7 @@ class MatrixFree(Linearisation):
     def pull(self, a: Array) -> Array:
         t, x, c = self._left.pop()
         gx, factors = self._pullback(self._lane, t, x, a, c)
-        self._factors.append(factors)
+        self._factors.append(tuple(part[None] for part in factors))
         return gx
 
     def factors(self) -> list[Factors]:
@@ -81,5 +84,4 @@ class Assembled(Linearisation):
     def factors(self) -> list[Factors]:
         stages, rows, *_ = self._by_u.shape
         gu = (self._pulled @ self._by_u).reshape(stages * rows, -1)
-        parts = (part.reshape(stages, rows, -1) for part in self._policy_pullback(gu))
-        return list(zip(*parts, strict=True))
+        return [tuple(part.reshape(stages, rows, -1) for part in self._policy_pullback(gu))]

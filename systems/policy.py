@@ -18,6 +18,10 @@ the weight is their outer product; that of the bias is the first alone.
 """
 
 
+WeightedSums = Callable[[slice, Array], None]
+"""A function that writes K weighted sums (K, R, P) of theta-cotangents, of the rows in a slice."""
+
+
 @dataclass(frozen=True)
 class ThetaJacobian:
     """The derivative dx'/dtheta of R rows, not yet multiplied.
@@ -115,22 +119,35 @@ class Policy:
     def contract(self, nodes: Sequence[Factors], weights: Array, out: Array | None = None) -> Array:
         """Make K weighted sums (K, R, P) of S theta-cotangents; weights are (K, S) or (K, S, R).
 
-        Each layer takes one batched matrix product, whatever the number of nodes: (R, P) is formed
-        once for each sum instead of once for each node.
+        A node is one cotangent, whose factors are (R, m), or all are several, of (s, R, m). Each
+        layer takes one batched matrix product, whatever the number of nodes: (R, P) is formed once
+        for each sum instead of once for each node.
         """
         if out is None:
-            out = np.empty((len(weights), len(nodes[0][0]), self.size), dtype=nodes[0][0].dtype)
-        rows = len(nodes), len(nodes[0][0]), -1
-        scale = weights.reshape(*weights.shape[:2], -1, 1).astype(out.dtype, copy=False)
-        for number, (weight, bias) in enumerate(self.layers(out)):
-            delta, inputs = (
-                np.concatenate([node[2 * number + side] for node in nodes]).reshape(rows)
-                for side in (0, 1)
-            )
-            scaled = scale * delta
-            np.matmul(scaled.transpose(0, 2, 3, 1), inputs.transpose(1, 0, 2), out=weight)
-            np.sum(scaled, axis=1, out=bias)
+            first = nodes[0][0]
+            out = np.empty((len(weights), first.shape[-2], self.size), dtype=first.dtype)
+        self.weighted_sums(nodes, weights)(slice(None), out)
         return out
+
+    def weighted_sums(self, nodes: Sequence[Factors], weights: Array) -> WeightedSums:
+        """Return a function that writes what `contract` makes, for a few rows at a time."""
+        rows, precision = (weights.shape[1], nodes[0][0].shape[-2], -1), nodes[0][0].dtype
+        scale = weights.reshape(*weights.shape[:2], -1, 1).astype(precision, copy=False)
+        products = []
+        parts = (np.concatenate(part).reshape(rows) for part in zip(*nodes, strict=True))
+        for delta, inputs in zip(parts, parts, strict=True):
+            scaled = scale * delta
+            factors = scaled.transpose(0, 2, 3, 1), inputs.transpose(1, 0, 2)
+            products.append((*factors, scaled.sum(axis=1)))
+
+        def write(rows: slice, out: Array) -> None:
+            for (weight, bias), (scaled, inputs, total) in zip(
+                self.layers(out), products, strict=True
+            ):
+                np.matmul(scaled[:, rows], inputs[rows], out=weight)
+                bias[...] = total[:, rows]
+
+        return write
 
     def _shapes(self) -> list[tuple[int, int]]:
         return list(zip(self.sizes[:-1], self.sizes[1:], strict=True))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gradpareto.systems.breakpoints import Cluster, beside, clusters
 from gradpareto.systems.faults import Unsound, method_of
 from gradpareto.systems.linearisation import Assembled, Linearisation, MatrixFree
-from gradpareto.systems.policy import Factors, Layers, Policy, ThetaJacobian
+from gradpareto.systems.policy import Factors, Layers, Policy, ThetaJacobian, WeightedSums
 from gradpareto.systems.system import Array, System
 from gradpareto.systems.user_calls import blaming, drawn
 
@@ -243,6 +243,10 @@ class Problem:
     def contract(self, nodes: Sequence[Factors], weights: Array, out: Array | None = None) -> Array:
         """Make K weighted sums (K, R, P) of S theta-cotangents; weights: (K, S) or (K, S, R)."""
         return self.policy.contract(nodes, weights, out)
+
+    def weighted_sums(self, nodes: Sequence[Factors], weights: Array) -> WeightedSums:
+        """Return a function that writes what `contract` makes, for a few rows at a time."""
+        return self.policy.weighted_sums(nodes, weights)
 
     def check_x0(self, x0: Array) -> Array:
         """Return x0 (B, state_dim) as an array of float64, or float32 if it is that.

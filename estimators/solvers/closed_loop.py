@@ -10,7 +10,7 @@ from gradpareto.estimators.solvers.explicit.runge_kutta import RungeKuttaSolutio
 from gradpareto.estimators.solvers.explicit.step_control import Control
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.sketch import SIZE, sketch
-from gradpareto.systems import Array, Factors, Problem
+from gradpareto.systems import Array, Factors, Problem, WeightedSums
 
 
 def solve_forward(
@@ -35,8 +35,17 @@ def solve_forward(
     return solve(flow, x0, times, tableau, control, QuadratureVariables(1, _sum_costs), **options)
 
 
-def _sum_costs(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
-    np.einsum("ksr,srm->krm", weights, np.stack([node[0] for node in nodes]), out=out)
+def _sum_costs(nodes: Sequence[Factors], weights: Array) -> WeightedSums:
+    return _sums(weights, np.stack([node[0] for node in nodes]))
+
+
+def _sums(weights: Array, values: Array) -> WeightedSums:
+    """Return a function that sums values (S, R, m) with weights (K, S, R)."""
+
+    def write(rows: slice, out: Array) -> None:
+        np.einsum("ksr,srm->krm", weights[..., rows], values[:, rows], out=out)
+
+    return write
 
 
 def theta_gradient(
@@ -47,13 +56,12 @@ def theta_gradient(
     If it is `sketched`, the error of a random projection counts in place of its own.
     """
     judged = QuadratureVariables(SIZE, _sum_sketches, controlled=True) if sketched else None
-    return QuadratureVariables(problem.policy.size, problem.contract, controlled, judged)
+    return QuadratureVariables(problem.policy.size, problem.weighted_sums, controlled, judged)
 
 
-def _sum_sketches(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
+def _sum_sketches(nodes: Sequence[Factors], weights: Array) -> WeightedSums:
     together = tuple(np.concatenate(parts) for parts in zip(*nodes, strict=True))
-    sketches = sketch(together).reshape(len(nodes), -1, SIZE)
-    np.einsum("ksr,srm->krm", weights, sketches, out=out)
+    return _sums(weights, sketch(together).reshape(len(nodes), -1, SIZE))
 
 
 def solve_adjoint(

@@ -92,5 +92,8 @@ def each_step(
 
 def inside(t: Array, left: float | Array, right: float | Array) -> Array:
     """Clip times t to the open segment, because a breakpoint has a limit on each of its sides."""
-    low, high = np.minimum(left, right), np.maximum(left, right)
-    return np.minimum(np.maximum(t, np.nextafter(low, high)), np.nextafter(high, low))
+    if isinstance(left, float) and isinstance(right, float):
+        near, far = math.nextafter(left, right), math.nextafter(right, left)
+        return np.minimum(np.maximum(t, min(near, far)), max(near, far))
+    first, last = np.nextafter(left, right), np.nextafter(right, left)
+    return np.minimum(np.maximum(t, np.minimum(first, last)), np.maximum(first, last))

@@ -12,7 +12,7 @@ from gradpareto.estimators.solvers.explicit.quadrature_variables import Quadratu
 from gradpareto.estimators.solvers.explicit.runge_kutta import solve
 from gradpareto.estimators.solvers.explicit.step_control import Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
-from gradpareto.systems import TASKS, Array, Factors
+from gradpareto.systems import TASKS, Array, Factors, WeightedSums
 from gradpareto.systems.derive.choice import MAKERS
 from gradpareto.systems.derive.row_function import RowFunction, Untraceable
 from tests.systems.test_derive import ANALYTIC, Bare, drawn
@@ -65,8 +65,9 @@ def test_one_engine_step(benchmark: BenchmarkFixture, name: str) -> None:
     def decay(lane: Array, t: Array, y: Array) -> tuple[Array, Factors]:
         return -y, ()
 
-    def nothing(nodes: object, weights: Array, out: Array) -> None:
+    def nothing(nodes: object, weights: Array) -> WeightedSums:
         """An integral without components."""
+        return lambda rows, out: None
 
     y0, quadrature = np.ones((LANES, 12)), QuadratureVariables(0, nothing)
     benchmark(solve, decay, y0, (0.0, 1.0), TABLEAUS[name], Fixed(1.0), quadrature)

@@ -14,7 +14,7 @@ from gradpareto.estimators.solvers.explicit.tableaus import TSIT5
 from gradpareto.systems import TASKS, Array, Factors, Problem
 
 TOLERANCE = 1e-6
-NOTHING = QuadratureVariables(size=0, contract=lambda nodes, weights, out: None)
+NOTHING = QuadratureVariables(size=0, contract=lambda nodes, weights: lambda rows, out: None)
 
 
 def adjoint_alone(problem: Problem, x0: Array) -> tuple[RungeKuttaSolution, RungeKuttaSolution]:

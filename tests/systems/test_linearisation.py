@@ -28,8 +28,8 @@ def stages(problem: Problem) -> tuple[Problem, tuple[Array, Array, Array], Array
 def pulled(products: Linearisation, problem: Problem, a: Array) -> list[Array]:
     """The cotangents of x and of theta at all stages, (S, R, d) and (S, R, P)."""
     gx = [products.pull(cotangent) for cotangent in a[::-1]][::-1]
-    gtheta = [problem.contract([node], np.ones((1, 1)))[0] for node in products.factors()]
-    return [np.array(gx), np.array(gtheta)]
+    each = np.eye(len(a))
+    return [np.array(gx), problem.contract(products.factors(), each)]
 
 
 def assert_equal_to_rounding(problem: Problem) -> None:

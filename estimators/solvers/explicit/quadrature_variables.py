@@ -11,25 +11,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.step_control import Control, squares
+from gradpareto.estimators.solvers.explicit.step_control import (
+    Control,
+    root_mean_square,
+    squares,
+)
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
-from gradpareto.systems import Array, Factors
-
-BLOCK_BYTES = 200_000
-"""A wide integral is scaled in blocks of this size, which stay in the cache."""
+from gradpareto.estimators.solvers.row_blocks import (
+    add_sums,
+    neighbours,
+    row_blocks,
+    rows_at_once,
+)
+from gradpareto.systems import Array, Factors, WeightedSums
 
 HELD_NODES = 32
 """An integral that no step control sees is contracted when this number of nodes is held."""
 
-Contract = Callable[[Sequence[Factors], Array, Array], object]
-"""A function that writes weighted sums of S integrands: nodes, weights (K, S, R), out (K, R, size).
-"""
-
-
-def neighbours(rows: Array) -> Array | slice:
-    """Return sorted rows as a slice where they are contiguous: indexing then makes a view."""
-    first, last = rows[0], rows[-1]
-    return slice(first, last + 1) if last - first == len(rows) - 1 else rows
+Contract = Callable[[Sequence[Factors], Array], WeightedSums]
+"""A function of S nodes and weights (K, S, R): what it returns writes the sums (K, R, size)."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class QuadratureVariables:
         return self if self.controlled else self.sketch
 
 
-NO_QUADRATURE = QuadratureVariables(size=0, contract=lambda nodes, weights, out: None)
+NO_QUADRATURE = QuadratureVariables(size=0, contract=lambda nodes, weights: lambda rows, out: None)
 """Nothing is integrated beside the state."""
 
 
 class JudgedIntegral:
     """The value (B, size) of quadrature variables whose error is judged at every step.
 
-    The integral is the widest array of an adjoint solve; allocating it anew at every step, or going
-    over it more often than needed, costs more than the arithmetic.
+    The integral is the widest array of an adjoint solve: sums are made, judged and added to it a
+    few lanes at a time, which stay in the cache.
     """
 
     def __init__(self, quadrature: QuadratureVariables, lanes: int, tableau: Tableau) -> None:
@@ -68,32 +68,86 @@ class JudgedIntegral:
         self.contract, self.size = quadrature.contract, quadrature.size
         self._weights = np.vstack([np.pad(tableau.b, (0, 1)), tableau.error])
         self.value = np.zeros((lanes, quadrature.size), tableau.b.dtype)
-        self._sums = np.empty((len(self._weights), *self.value.shape), tableau.b.dtype)
+        self._tried = np.empty_like(self.value)
+        at_once = rows_at_once(self.value)
+        self._sums = np.empty((len(self._weights), at_once, self.size), self.value.dtype)
 
-    def try_step(self, h: Array, nodes: Sequence[Factors]) -> None:
-        """Compute the increments over a step h (R,), and their errors, from S nodes."""
-        weights = self._weights[:, : len(nodes), None] * h
-        self.contract(nodes, weights, self._sums[:, : len(h)])
+    def squares(self, lanes: Array, h: Array, nodes: Sequence[Factors], control: Control) -> Array:
+        """Try steps h (R,) of some lanes, from S nodes; sum the squares of the scaled errors.
 
-    def squares(self, lanes: Array, control: Control) -> Array:
-        """Sum the squares of the scaled errors (K - 1, R) of the step that `lanes` tried last.
-
-        The errors themselves are overwritten.
+        The sums are (K - 1, R), of as many error estimates.
         """
-        found, sums = np.empty((len(self._sums) - 1, len(lanes))), self._sums[:, : len(lanes)]
-        for rows in self._blocks(len(lanes)):
+        write = self.contract(nodes, self._weights[:, : len(nodes), None] * h)
+        found = np.empty((len(self._weights) - 1, len(lanes)))
+        for rows in self.blocks(len(lanes)):
+            sums = self._sums[:, : rows.stop - rows.start]
+            write(rows, sums)
             old = self.value[neighbours(lanes[rows])]
-            found[:, rows] = squares(control, old, old + sums[0, rows], sums[1:, rows])
+            new = np.add(old, sums[0], out=self._tried[rows])
+            found[:, rows] = squares(control, old, new, sums[1:])
         return found
 
     def accept(self, lanes: Array, where: Array) -> None:
         """Advance `lanes`, which are at positions `where` of the step last tried."""
-        for rows in self._blocks(len(where)):
-            self.value[neighbours(lanes[rows])] += self._sums[0, neighbours(where[rows])]
+        if len(where) == len(self.value):
+            self.value, self._tried = self._tried, self.value
+        else:
+            self.value[neighbours(lanes)] = self._tried[neighbours(where)]
 
-    def _blocks(self, rows: int) -> list[slice]:
-        at_once = max(1, BLOCK_BYTES // max(1, self.value[0].nbytes))
-        return [slice(start, start + at_once) for start in range(0, rows, at_once)]
+    def blocks(self, rows: int) -> list[slice]:
+        """Cut rows into as many as are worked on at once."""
+        return row_blocks(rows, self._sums.shape[1])
+
+
+@dataclass(frozen=True)
+class JudgedProbe:
+    """The probe of some lanes' y (R, m) and of the integral beside it, for a first step.
+
+    The slope and the integrand are given where the lanes are, and `after` returns them after a
+    trial step h (R,).
+    """
+
+    judged: JudgedIntegral
+    control: Control
+    lanes: Array
+    y: Array
+    here: tuple[Array, Factors]
+    after: Callable[[Array], tuple[Array, Factors]]
+
+    def sizes(self) -> tuple[Array, Array]:
+        slopes, both = self._slopes(*self.here), np.empty((2, len(self.lanes)))
+        for rows in self.judged.blocks(len(self.lanes)):
+            y, scale = self._scaled(rows)
+            both[0, rows] = root_mean_square(y / scale)
+            both[1, rows] = root_mean_square(slopes(rows) / scale)
+        return both[0], both[1]
+
+    def change(self, h: Array) -> Array:
+        here, after = self._slopes(*self.here), self._slopes(*self.after(h))
+        found = np.empty(len(self.lanes))
+        for rows in self.judged.blocks(len(self.lanes)):
+            _, scale = self._scaled(rows)
+            found[rows] = root_mean_square((after(rows) - here(rows)) / scale)
+        return found
+
+    def _scaled(self, rows: slice) -> tuple[Array, Array]:
+        """Return y with the integral behind it, in some rows, and the errors tolerated there."""
+        y = np.hstack([self.y[rows], self.judged.value[self.lanes[rows]]])
+        return y, self.control.scale(y, y)
+
+    def _slopes(self, slope: Array, node: Factors) -> Callable[[slice], Array]:
+        """Return a function that makes the derivative of both in some rows."""
+        write = self.judged.contract([node], np.ones((1, 1, 1), slope.dtype))
+        width = slope.shape[1]
+
+        def both(rows: slice) -> Array:
+            own = slope[rows]
+            found = np.empty((1, len(own), width + self.judged.size), slope.dtype)
+            found[0, :, :width] = own
+            write(rows, found[..., width:])
+            return np.asarray(found[0])
+
+        return both
 
 
 class HeldIntegral:
@@ -131,10 +185,8 @@ class HeldIntegral:
     def value(self) -> Array:
         """Contract what is held, and return the integral so far."""
         if self._nodes:
-            sums = np.empty((1, len(self._lanes), self._value.shape[1]), self._value.dtype)
-            weights = np.concatenate(self._weights)[None].astype(sums.dtype, copy=False)
-            self.contract(self._nodes, weights, sums)
-            self._value[neighbours(self._lanes)] += sums[0]
+            weights = np.concatenate(self._weights)[None].astype(self._value.dtype, copy=False)
+            add_sums(self._value, self._lanes, self.contract(self._nodes, weights))
             self._nodes.clear()
             self._weights.clear()
         return self._value

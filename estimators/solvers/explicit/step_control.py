@@ -34,7 +34,7 @@ class Control(Protocol):
         """Whether the control needs error estimates."""
 
     def first_step(self, span: float, tableau: Tableau, probe: "Probe") -> Array:
-        """Return the signed first step (R,) of lanes that set out to cover `span`."""
+        """Return the signed first step (R,) of R lanes that set out to cover `span`."""
 
     def scale(self, old: Array, new: Array) -> Array:
         """Return the error that is tolerated in each component, (R, m) like old and new."""
@@ -43,13 +43,34 @@ class Control(Protocol):
         """Return the factor (R,) by which the step changes; errors (R,) above 1 are rejections."""
 
 
+class Probe(Protocol):
+    """The interface of the data for guessing a first step of R lanes: scaled norms, (R,) each."""
+
+    def sizes(self) -> tuple[Array, Array]:
+        """Return the norms of y and y'."""
+
+    def change(self, h: Array) -> Array:
+        """Return the norm of the change of y' along a trial step h (R,) of Euler's method."""
+
+
 @dataclass(frozen=True)
-class Probe:
-    """The data for guessing a first step: y and y' (R, m), and y' after a trial step h (R,)."""
+class StateProbe:
+    """A probe of y and y' (R, m), of which `slope_after` returns y' after a trial step h (R,).
+
+    `norm` is the method's own norm of errors divided by `scale` (R, m).
+    """
 
     y: Array
     slope: Array
     slope_after: Callable[[Array], Array]
+    scale: Array
+    norm: Callable[[Array], Array]
+
+    def sizes(self) -> tuple[Array, Array]:
+        return self.norm(self.y / self.scale), self.norm(self.slope / self.scale)
+
+    def change(self, h: Array) -> Array:
+        return self.norm((self.slope_after(h) - self.slope) / self.scale)
 
 
 @dataclass(frozen=True)
@@ -60,7 +81,7 @@ class Fixed:
     adaptive = False
 
     def first_step(self, span: float, tableau: Tableau, probe: Probe) -> Array:
-        return np.full(len(probe.y), span / step_count(abs(span), self.step))
+        return np.full(len(probe.sizes()[0]), span / step_count(abs(span), self.step))
 
     def scale(self, old: Array, new: Array) -> Array:
         return np.ones_like(old)
@@ -113,7 +134,7 @@ class Adaptive:
             wanted = (0.01 / np.maximum(steepest, SMALL)) ** (1 / (tableau.error_order + 1))
             return np.where(steepest <= 1e-15, flat, wanted)
 
-        return first_step(self.scale(probe.y, probe.y), span, probe, length, root_mean_square)
+        return first_step(span, probe, length)
 
 
 def root_mean_square(values: Array) -> Array:
@@ -121,26 +142,19 @@ def root_mean_square(values: Array) -> Array:
     return np.asarray(np.sqrt(np.einsum("rm,rm->r", values, values) / values.shape[1]), float)
 
 
-def first_step(
-    scale: Array,
-    span: float,
-    probe: Probe,
-    length: Callable[[Array, Array, Array], Array],
-    norm: Callable[[Array], Array],
-) -> Array:
+def first_step(span: float, probe: Probe, length: Callable[[Array, Array, Array], Array]) -> Array:
     """Guess a signed first step (R,) from the slope and a trial step of Euler's method.
 
     Hairer, Norsett, Wanner (1993), II.4; starting from rest, the trial step is 1e-4 of the `span`.
-    `norm` is the method's own norm of errors divided by `scale` (R, m). `length` returns how long
-    the method's first step should be, given |y'|, |y''| along the trial step, and the length of the
-    trial step, (R,) each. The result is at most 100 times the trial step.
+    `length` returns how long the method's first step should be, given |y'|, |y''| along the trial
+    step, and the length of the trial step, (R,) each. The result is at most 100 times the trial
+    step.
     """
-    size, speed = norm(probe.y / scale), norm(probe.slope / scale)
+    size, speed = probe.sizes()
     at_rest = (size < 1e-5) | (speed < 1e-5)
     trial = np.where(at_rest, 1e-4 * abs(span), 0.01 * size / np.maximum(speed, SMALL))
     trial = np.minimum(trial, abs(span))
-    change = probe.slope_after(np.copysign(trial, span)) - probe.slope
-    bend = norm(change / scale) / trial
+    bend = probe.change(np.copysign(trial, span)) / trial
     wanted = np.minimum(100 * trial, length(speed, bend, trial))
     finite = np.nan_to_num(wanted, nan=1e-6 * abs(span))
     return np.asarray(np.copysign(np.minimum(finite, abs(span)), span))

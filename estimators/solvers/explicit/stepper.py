@@ -13,21 +13,24 @@ from gradpareto.estimators.solvers.explicit.dense_output import Piece
 from gradpareto.estimators.solvers.explicit.quadrature_variables import (
     HeldIntegral,
     JudgedIntegral,
+    JudgedProbe,
     QuadratureVariables,
-    neighbours,
 )
 from gradpareto.estimators.solvers.explicit.stages import as_column, increment, stage_states
 from gradpareto.estimators.solvers.explicit.step_control import (
     SMALLEST_PAST_ERROR,
     Control,
     Probe,
+    StateProbe,
     given_up,
+    root_mean_square,
     scaled_error,
     squares,
 )
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.mesh import inside
 from gradpareto.estimators.solvers.right_hand_side import Path, RightHandSide
+from gradpareto.estimators.solvers.row_blocks import neighbours
 from gradpareto.systems import Array, Factors
 
 StepCallback = Callable[[Array, Array, Array, Array, Array], None]
@@ -128,22 +131,17 @@ class RungeKuttaStepper:
     def _first_step(self, active: Array) -> Array:
         """Guess a first step from the state, and from the integral where that is judged."""
         t, y, slope = self.t[active], self.y[active], self.slope[active]
-        judged, width = self.judged, y.shape[1]
 
-        def whole(slope: Array, node: Factors) -> Array:
-            if judged is None:
-                return slope
-            both = np.empty((1, len(slope), width + judged.size), slope.dtype)
-            both[0, :, :width] = slope
-            judged.contract([node], np.ones((1, 1, 1), slope.dtype), both[..., width:])
-            return np.asarray(both[0])
+        def after(h: Array) -> tuple[Array, Factors]:
+            return self._evaluate(active, t + h, y + as_column(h, y) * slope)
 
-        def after(h: Array) -> Array:
-            return whole(*self._evaluate(active, t + h, y + as_column(h, y) * slope))
-
-        start = y if judged is None else np.hstack([y, judged.value[active]])
-        first = whole(slope, tuple(part[active] for part in self.node))
-        probe = Probe(start, first, after)
+        probe: Probe
+        if self.judged is None:
+            scale = self.control.scale(y, y)
+            probe = StateProbe(y, slope, lambda h: after(h)[0], scale, root_mean_square)
+        else:
+            node = tuple(part[active] for part in self.node)
+            probe = JudgedProbe(self.judged, self.control, active, y, (slope, node), after)
         return self.control.first_step(self.right - self.left, self.tableau, probe)
 
     def _attempt(self, active: Array) -> _Attempt:
@@ -185,8 +183,7 @@ class RungeKuttaStepper:
         own = flat.reshape(-1, *y.shape) * column
         sums, components = squares(self.control, y, y_new, own), y.shape[1]
         if self.judged is not None:
-            self.judged.try_step(column[:, 0], nodes)
-            sums += self.judged.squares(lane, self.control)
+            sums += self.judged.squares(lane, column[:, 0], nodes, self.control)
             components += self.judged.size
         return scaled_error(sums, components)
 

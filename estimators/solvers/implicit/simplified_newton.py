@@ -15,6 +15,8 @@ from gradpareto.systems import Array
 MOST_ITERATIONS = 50
 ROUNDINGS = 64.0
 """A correction of this number of last places makes the solution count as exact."""
+FEW = 8
+"""Fewer lanes than this have their maxima taken row by row."""
 STALLED = 100.0
 """Corrections up to this multiple of the limit that no longer shrink are due to rounding."""
 
@@ -91,7 +93,10 @@ def simplified_newton(
 
 def _solved(size: Array, before: Array, limit: Array) -> Array:
     """Tell whether corrections are below the limit, or no longer shrink because of rounding."""
-    return np.asarray((size <= limit) | ((size >= before / 2) & (size <= STALLED * limit)))
+    below = np.asarray(size <= limit)
+    if below.all():
+        return below
+    return below | ((size >= before / 2) & (size <= STALLED * limit))
 
 
 def _own(frozen: Frozen) -> Frozen:
@@ -111,12 +116,14 @@ def _slow(size: Array, before: Array, limit: Array, patience: int) -> Array:
 
 
 def _finite(arrays: Array) -> Array:
-    """Tell which arrays (R,) have finite row sums: the entries of these are finite too."""
-    sums = arrays.sum(axis=-1).reshape(len(arrays), -1)
-    return np.asarray(np.isfinite(sums).all(axis=1))
+    """Tell which arrays (R,) have a finite sum: the entries of these are finite too."""
+    return np.asarray(np.isfinite(arrays.sum(axis=tuple(range(1, arrays.ndim)))))
 
 
 def largest(z: Array) -> Array:
     """Return the largest absolute entry of each lane, (R,)."""
+    sizes = np.abs(z).reshape(len(z), -1)
+    if len(sizes) < FEW:
+        return np.asarray(sizes.max(axis=1))
     # NumPy takes the maximum over a long last axis of columns sooner than over short rows.
-    return np.asarray(np.abs(z).reshape(len(z), -1).T.copy().max(axis=0))
+    return np.asarray(sizes.T.copy().max(axis=0))

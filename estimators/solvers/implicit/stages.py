@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from gradpareto.estimators.solvers.implicit.simplified_newton import Frozen, largest
-from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau
+from gradpareto.estimators.solvers.implicit.tableaus import FEW, CollocationTableau
 from gradpareto.systems import Array, Factors, Problem
 
 
@@ -28,10 +28,14 @@ class StageEquations:
         self.weights = (h * tableau.b).astype(precision)
         self.slopes = np.full((len(x), len(t), x.shape[1]), np.nan, x.dtype)
         self.costs = np.full((len(x), len(t)), np.nan, x.dtype)
+        self._kept_a = self._scaled_a() if len(t) <= FEW else None
 
     @property
     def a(self) -> Array:
-        """The matrix h a (s, s), which is computed when asked for: of many nodes it is large."""
+        """The matrix h a (s, s), which of many nodes is large, and computed when asked for."""
+        return self._scaled_a() if self._kept_a is None else self._kept_a
+
+    def _scaled_a(self) -> Array:
         return (self.h * self.tableau.a).astype(self.weights.dtype)
 
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
@@ -68,14 +72,14 @@ class StageEquations:
         x = self.x[lanes, None] + z
         return (
             np.repeat(lanes, len(self.t)),
-            np.tile(self.t, len(lanes)),
+            for_each(lanes, self.t),
             x.reshape(-1, z.shape[-1]),
         )
 
     @cached_property
     def _all_rows(self) -> tuple[Array, Array]:
         lanes = np.arange(len(self.x))
-        return np.repeat(lanes, len(self.t)), np.tile(self.t, len(lanes))
+        return np.repeat(lanes, len(self.t)), for_each(lanes, self.t)
 
 
 class AdjointStageEquations:
@@ -92,13 +96,24 @@ class AdjointStageEquations:
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
         step, own = self.step, slice(None) if len(lanes) == len(self.direct) else lanes
         slopes = self.direct[own] + step.a.T @ z
-        lane, t, x = step.rows(lanes, self.increments[own])
-        costs = for_each(lanes, step.weights)
-        gx, factors = step.problem.pullback(lane, t, x, slopes.reshape(x.shape), costs)
+        at, costs = self._at(lanes)
+        gx, factors = step.problem.pullback(*at, slopes.reshape(at[2].shape), costs)
         found = tuple(part.reshape(*z.shape[:2], -1) for part in factors)
         self.factors = merged(self.factors, lanes, len(self.direct), found)
         gx = gx.reshape(z.shape)
         return gx - z, np.maximum(np.maximum(largest(gx), largest(z)), self._size[own])
+
+    def _at(self, lanes: Array) -> tuple[tuple[Array, Array, Array], Array]:
+        """Return the rows of the stages of some lanes, and the running cost's cotangents there."""
+        return self._all_rows if len(lanes) == len(self.direct) else self._rows(lanes)
+
+    def _rows(self, lanes: Array) -> tuple[tuple[Array, Array, Array], Array]:
+        rows = self.step.rows(lanes, self.increments[lanes])
+        return rows, for_each(lanes, self.step.weights)
+
+    @cached_property
+    def _all_rows(self) -> tuple[tuple[Array, Array, Array], Array]:
+        return self._rows(np.arange(len(self.direct)))
 
     @cached_property
     def _size(self) -> Array:
@@ -131,7 +146,7 @@ def merged(kept: Factors, lanes: Array, count: int, found: Factors) -> Factors:
 
 def for_each(lanes: Array, values: Array) -> Array:
     """Repeat the values (s,) of a step's stages for each of the lanes (R,): (R s,)."""
-    return np.broadcast_to(values, (len(lanes), len(values))).reshape(-1)
+    return values[None].repeat(len(lanes), axis=0).reshape(-1)
 
 
 def inverses(matrices: Array) -> Array:

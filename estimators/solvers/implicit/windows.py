@@ -7,7 +7,7 @@ import numpy as np
 from gradpareto.estimators.solvers.explicit.step_control import (
     SMALL,
     Adaptive,
-    Probe,
+    StateProbe,
     first_step,
     given_up,
     root_mean_square,
@@ -92,8 +92,8 @@ class WindowStepper:
         def length(speed: Array, bend: Array, trial: Array) -> Array:
             return speed / np.maximum(bend, SMALL)
 
-        scale, probe = allowance(self.control, x, x), Probe(x, slope, after)
-        guess = first_step(scale, span, probe, length, root_mean_square)
+        scale = allowance(self.control, x, x)
+        guess = first_step(span, StateProbe(x, slope, after, scale, root_mean_square), length)
         self.h[lane] = np.maximum(guess, FIRST * span)
         constant = np.repeat(slope[:, None], self.ladder[0], axis=1)
         self.past.put(lane, Polynomial(constant, self.h[lane]))

@@ -18,7 +18,7 @@ from gradpareto.estimators.solvers.explicit.stages import as_column
 from gradpareto.estimators.solvers.explicit.step_control import (
     SMALL,
     Adaptive,
-    Probe,
+    StateProbe,
     first_step,
     given_up,
 )
@@ -47,8 +47,9 @@ class AdamsSolution:
     y (B, m) is that at the last time, and NaN in the lanes that `failed`, which maps a lane to the
     reason; `steps` (B,) counts the accepted steps. The rows of `dense` are the nodes of all lanes:
     lane (N,), t (N,), the order (N,) of the step that led there, which is 0 at the beginning of a
-    segment, the integrand there, and `gap` (N,), the relative distance of the y at which
-    it was evaluated from the corrected one. Those of one lane are in the order of the solve.
+    segment, and `gap` (N,), the relative distance of the y at which it was evaluated from the
+    corrected one. Those of one lane are in the order of the solve. `integrands` are the integrand's
+    factors at the same rows, in pieces that follow each other, in each of which a lane has one row.
     """
 
     y: Array
@@ -57,7 +58,7 @@ class AdamsSolution:
     lane: Array
     t: Array
     order: Array
-    integrand: Factors
+    integrands: list[Factors]
     gap: Array
     dense: NodeOutput
 
@@ -122,6 +123,7 @@ class AdamsStepper:
         self.failed: dict[int, str] = {}
         self.segment = -1
         self.kept: list[tuple[Array, ...]] = []
+        self.segments: list[int] = []
         self.integrands: list[Factors] = []
 
     def cross(self, left: float, right: float) -> None:
@@ -159,7 +161,8 @@ class AdamsStepper:
         gap: Array,
     ) -> None:
         """Keep a point of each lane, reached by a step of `order`, or by none if that is 0."""
-        self.kept.append((lane, np.full(len(lane), self.segment), t, y, order, slope, gap))
+        self.kept.append((lane, t, y, order, slope, gap))
+        self.segments.append(self.segment)
         self.integrands.append(node)
 
     def _first_step(self, lane: Array, t: Array, y: Array, slope: Array) -> Array:
@@ -171,24 +174,25 @@ class AdamsStepper:
         def length(speed: Array, bend: Array, trial: Array) -> Array:
             return np.sqrt(AIM / np.maximum(bend, SMALL))
 
-        scale, probe = self.control.scale(y, y), Probe(y, slope, after)
-        return first_step(scale, self.right - self.left, probe, length, _norm)
+        probe = StateProbe(y, slope, after, self.control.scale(y, y), _norm)
+        return first_step(self.right - self.left, probe, length)
 
     def _attempt(self) -> None:
         """Try a step in each lane that is going, and go on with it in those that accept it."""
         going = self.going
-        remaining, reach = self.right - going.t, np.abs(going.h)
-        landing = reach >= np.abs(remaining) * (1 - 1e-9)
+        remaining = self.right - going.t
+        reach, distance = np.abs(going.h), np.abs(remaining)
+        landing = reach >= distance * (1 - 1e-9)
         # The last two steps share what remains, so that none is a sliver.
-        halved = np.where(2 * reach > np.abs(remaining), 0.5 * remaining, going.h)
+        halved = np.where(2 * reach > distance, 0.5 * remaining, going.h)
         h = np.where(landing, remaining, halved)
         t = np.where(landing, self.right, going.t + h)
         predicted = going.y + going.slopes.predict(h, going.order)
         slope, node = self._evaluate(going.lane, t, predicted)
         change, terms = going.slopes.correct(slope)
         y = predicted + change
-        terms /= self.control.scale(going.y, y).T[:, None]
-        errors = np.sqrt(np.einsum("mer,mer->er", terms, terms) / len(terms)).astype(float)
+        terms /= self.control.scale(going.y, y).T
+        errors = np.sqrt(np.einsum("emr,emr->er", terms, terms) / y.shape[1]).astype(float)
         errors[~np.isfinite(errors)] = np.inf
         accepted = judge(errors[0])
         if accepted.any():
@@ -203,10 +207,12 @@ class AdamsStepper:
         """Go on to an attempt's t, y and slopes (R, ...) in the rows that are `accepted`."""
         going, rows = self.going, np.flatnonzero(accepted)
         lane, order = going.lane, going.order
-        going.t = np.where(accepted, t, going.t)
-        going.y = np.where(accepted[:, None], y, going.y)
         going.known = going.known + accepted
-        if len(rows) < len(accepted):
+        if len(rows) == len(accepted):
+            going.t, going.y = t, y
+        else:
+            going.t = np.where(accepted, t, going.t)
+            going.y = np.where(accepted[:, None], y, going.y)
             attempt = lane, t, y, order, slope, missed
             lane, t, y, order, slope, missed = (part[rows] for part in attempt)
             node = tuple(part[rows] for part in node)
@@ -244,12 +250,13 @@ class AdamsStepper:
     def solution(self, stops: Array) -> AdamsSolution:
         """Return everything that was kept."""
         direction = 1.0 if stops[-1] > stops[0] else -1.0
-        lane, segment, t, y, order, slope, gap = map(np.concatenate, zip(*self.kept, strict=True))
+        lane, t, y, order, slope, gap = map(np.concatenate, zip(*self.kept, strict=True))
+        segment = np.repeat(self.segments, [len(point[0]) for point in self.kept])
         steps = np.bincount(lane[order > 0], minlength=len(self.y))
         nodes = Nodes.sorting(lane * (len(stops) - 1) + segment, direction * t)
-        integrand = tuple(np.concatenate(parts) for parts in zip(*self.integrands, strict=True))
         dense = NodeOutput(nodes, y, slope, stops, direction)
-        return AdamsSolution(self.y, steps, self.failed, lane, t, order, integrand, gap, dense)
+        held = self.integrands
+        return AdamsSolution(self.y, steps, self.failed, lane, t, order, held, gap, dense)
 
 
 def judge(errors: Array) -> Array:
@@ -264,9 +271,9 @@ def _best_order(errors: Array, order: Array, known: Array, accepted: Array) -> t
     order needs another point, and is not tried on a rejection.
     """
     orders = order + NEIGHBOURS
-    higher = accepted & (order < MOST_ORDER) & (known > order + 1)
-    possible = np.stack([order > 0, higher, order > 1])
-    growths = np.where(possible, (AIM / np.maximum(errors, 1e-12)) ** (1 / (orders + 1)), 0)
+    growths = (AIM / np.maximum(errors, 1e-12)) ** (1 / (orders + 1))
+    growths[1] *= accepted & (order < MOST_ORDER) & (known > orders[1])
+    growths[2] *= order > 1
     # No step grows by more: all that could are as good, and the present order stays.
     best, row = np.minimum(growths, GROW_MOST).argmax(axis=0), np.arange(len(order))
     return orders[best, row], growths[best, row]

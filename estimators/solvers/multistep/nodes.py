@@ -1,5 +1,6 @@
-"""Values at the step points of all lanes, and their composite quadrature."""
+"""Values at the step points of all lanes, their Newton series, and their composite quadrature."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -8,6 +9,7 @@ import numpy as np
 
 from gradpareto.estimators.solvers.multistep.divided_differences import (
     MOST_NODES,
+    antiderivatives,
     basis_integrals,
     partial_weights,
     scaled_differences,
@@ -22,7 +24,7 @@ Positive weights add up to 1 interval, those of Adams and Moulton of order 8 to 
 FAR = 1e3
 """A short segment is padded with nodes this number of intervals away."""
 AT_ONCE = 1024
-"""The intervals whose rules are chosen together: what they take stays in the cache."""
+"""The intervals whose series are made together: what they take stays in the cache."""
 _ENDS = np.arange(2, MOST_NODES - 1, 2)
 _COLUMN = np.arange(MOST_NODES)
 
@@ -59,10 +61,22 @@ class Nodes:
         return starts[number], np.append(starts[1:], len(new))[number] - 1
 
     @cached_property
+    def length(self) -> Array:
+        """The distance (N,) of each node from the next, whatever its group; the last has none."""
+        return np.append(np.diff(self.time), 0)
+
+    @cached_property
     def _keys(self) -> tuple[float, Array]:
         """All groups one behind the other on one axis, so that one search finds times in any."""
         stride = 4 * (np.abs(self.time).max() + 1)
         return stride, self.group * stride + self.time
+
+    @cached_property
+    def _behind(self) -> Array:
+        """The interval (N + 1,) for a time behind as many nodes: a group's last node has none."""
+        first, last = self.bounds
+        own = np.clip(np.arange(len(first)), first, np.maximum(last - 1, first))
+        return np.append(0, own)
 
     @property
     def intervals(self) -> Array:
@@ -70,11 +84,9 @@ class Nodes:
         return np.flatnonzero(np.arange(len(self.time)) < self.bounds[1])
 
     def interval_of(self, group: Array, time: Array) -> Array:
-        """Return the node (R,) at the start of the interval that holds time (R,) of group (R,)."""
+        """Return the node (...) at the start of the interval with time (...) of group (...)."""
         stride, keys = self._keys
-        found = np.searchsorted(keys, group * stride + time, side="right") - 1
-        first, last = (bound[np.maximum(found, 0)] for bound in self.bounds)
-        return np.asarray(np.clip(found, first, np.maximum(last - 1, first)))
+        return self._behind[np.searchsorted(keys, group * stride + time, side="right")]
 
     def window(self, interval: Array) -> tuple[Array, Array]:
         """Return the first of the nodes around intervals (R,), and their number (R,)."""
@@ -96,13 +108,24 @@ class Nodes:
         """
         start, count = self.window(interval)
         index = start[:, None] + np.minimum(_COLUMN, count[:, None] - 1)
-        origin = self.time[interval]
-        length = self.time[interval + 1] - origin
-        fraction = (self.time[index] - origin[:, None]) / length[:, None]
+        length = self.length[interval]
+        fraction = (self.time[index] - self.time[interval, None]) / length[:, None]
         fraction = np.where(count[:, None] > _COLUMN, fraction, FAR + _COLUMN)
         nearest = np.argsort(np.abs(fraction - 0.5), axis=1, kind="stable")
-        index, fraction = (np.take_along_axis(part, nearest, 1) for part in (index, fraction))
-        return index, fraction, count, length
+        nearest += MOST_NODES * np.arange(len(interval))[:, None]
+        return index.take(nearest), fraction.take(nearest), count, length
+
+    def series(self, values: Array, interval: Array) -> Iterator["NewtonSeries"]:
+        """Yield the series of values (N, m), in rows, in some intervals (R,), a few at a time."""
+        for start in range(0, len(interval) or 1, AT_ONCE):
+            index, fraction, count, length = self.near(interval[start : start + AT_ONCE])
+            read = np.zeros(len(self.time), dtype=bool)
+            read[index] = True
+            place = (np.cumsum(read) - 1)[np.minimum.accumulate(index, axis=1)]
+            differences, spans = scaled_differences(
+                self.group[read], self.time[read], values[self.row[read]], MOST_NODES
+            )
+            yield NewtonSeries(index, fraction, count, length, place, differences, spans)
 
     def composite_rule(self, values: Array, interval: Array) -> "CompositeRule":
         """Choose a quadrature of values (N, m), in rows, for each interval of some (R,).
@@ -112,31 +135,14 @@ class Nodes:
         weights alternate in sign and multiply the errors of the values: a sum of absolute weights
         above MUCH_WEIGHT lengths of the interval counts against such a number.
         """
-        parts = [
-            self._rule(values, interval[start : start + AT_ONCE])
-            for start in range(0, len(interval) or 1, AT_ONCE)
-        ]
+        parts = []
+        for series in self.series(values, interval):
+            used, error, weights = series.end()
+            chosen = np.zeros((MOST_NODES, len(used)))
+            for end in np.unique(used):
+                chosen[:end, used == end] = weights[end - 1][:, used == end]
+            parts.append((used, error, self.row[series.index], chosen.T * series.length[:, None]))
         return CompositeRule(*map(np.concatenate, zip(*parts, strict=True)))
-
-    def _rule(self, values: Array, interval: Array) -> tuple[Array, Array, Array, Array]:
-        """Return the fields of a `CompositeRule` for a few intervals."""
-        index, fraction, count, length = self.near(interval)
-        read = np.zeros(len(self.time), dtype=bool)
-        read[index] = True
-        place = (np.cumsum(read) - 1)[np.minimum.accumulate(index, axis=1)]
-        differences, spans = scaled_differences(
-            self.group[read], self.time[read], values[self.row[read]], MOST_NODES
-        )
-        integrals = basis_integrals(fraction, np.ones(len(interval)))
-        sizes = np.sqrt(np.einsum("jnm,jnm->jn", differences, differences)).astype(float)
-        scale = np.abs(integrals) * length[:, None] ** (_COLUMN + 1)
-        weights = partial_weights(fraction[:, : _ENDS[-1]], integrals)
-        heavy = np.stack([np.abs(weights[end - 1]).sum(axis=0) for end in _ENDS], axis=1)
-        used, error = _smallest(scale * (sizes / spans)[_COLUMN, place], heavy, count)
-        chosen = np.zeros((MOST_NODES, len(interval)))
-        for end in np.unique(used):
-            chosen[:end, used == end] = weights[end - 1][:, used == end]
-        return used, error, self.row[index], chosen.T * length[:, None]
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,51 @@ class CompositeRule:
     error: Array
     rows: Array
     weights: Array
+
+
+@dataclass(frozen=True)
+class NewtonSeries:
+    """Newton's series of values around R intervals, each through the nodes nearest to it.
+
+    The first four are what `Nodes.near` returns. Term j of interval r is the entry j, :,
+    place[r, j] of the `scaled_differences` of the values.
+    """
+
+    index: Array
+    fraction: Array
+    count: Array
+    length: Array
+    place: Array
+    differences: Array
+    spans: Array
+
+    def end(self) -> tuple[Array, Array, list[Array]]:
+        """Choose where each series ends: the number of nodes (R,) and the error there (R,).
+
+        Also return the weights of the nodes, of an interval of length 1, for every number of them.
+        """
+        integrals = basis_integrals(self.fraction, np.ones(len(self.length)))
+        sizes = np.sqrt(np.einsum("jmn,jmn->jn", self.differences, self.differences)).astype(float)
+        scale = np.abs(integrals) * self.length[:, None] ** (_COLUMN + 1)
+        weights = partial_weights(self.fraction[:, : _ENDS[-1]], integrals)
+        heavy = np.stack([np.abs(weights[end - 1]).sum(axis=0) for end in _ENDS], axis=1)
+        terms = scale * (sizes / self.spans)[_COLUMN, self.place]
+        return *_smallest(terms, heavy, self.count), weights
+
+    def antiderivatives(self) -> Array:
+        """Integrate each series from the beginning of its interval, up to where it ends.
+
+        Return the coefficients (R, K, m) of the powers 1 to K of a time since then, in units of the
+        interval's length.
+        """
+        used, _, _ = self.end()
+        terms, column = int(used.max(initial=1)), np.arange(used.max(initial=1))[:, None]
+        place = self.place.T[:terms]
+        scale = self.length ** (column + 1) / self.spans[column, place]
+        scale = np.where(column < used, scale, 0)
+        weights = antiderivatives(self.fraction, terms) * scale[:, None]
+        values = self.differences[:terms].transpose(2, 0, 1)[place.T, column.T]
+        return np.asarray(weights.transpose(2, 1, 0).astype(values.dtype, order="C") @ values)
 
 
 def _smallest(sizes: Array, heavy: Array, count: Array) -> tuple[Array, Array]:

@@ -8,13 +8,18 @@ import numpy as np
 from gradpareto.estimators.solvers.multistep.adams import AdamsSolution
 from gradpareto.estimators.solvers.multistep.divided_differences import MOST_NODES
 from gradpareto.estimators.solvers.right_hand_side import Path
+from gradpareto.estimators.solvers.row_blocks import row_blocks, rows_at_once
 from gradpareto.estimators.solvers.sketch import SIZE, sketch
-from gradpareto.systems import Array, Problem
+from gradpareto.systems import Array, Factors, Problem
 
 MOST_ROUNDS = 12
 """An interval that was halved this number of times and is not resolved is not smooth."""
 AT_ONCE = 64
 """This number of nodes of each lane is contracted in one product."""
+BLOCKS = 4
+"""This number of blocks of lanes is contracted at once: calls would cost more than fewer rows."""
+ROWS_AT_ONCE = 256
+"""Nodes of this number of rows or more are sketched in one call."""
 
 
 class StepPointQuadrature:
@@ -26,8 +31,8 @@ class StepPointQuadrature:
     def __init__(self, problem: Problem, adjoint: AdamsSolution, lanes: int) -> None:
         self.problem, self.adjoint, self.lanes = problem, adjoint, lanes
         self.nodes, self.lane, self.gap = adjoint.dense.nodes, adjoint.lane, adjoint.gap
-        self.factors = [adjoint.integrand]
-        self.sketches = sketch(adjoint.integrand)
+        self.factors = adjoint.integrands.copy()
+        self.sketches = _sketches(self.factors)
         self.total = np.zeros((lanes, SIZE))
         self.weights, self.error = np.zeros((2, 0))
         self.near, self.shares = np.zeros((0, MOST_NODES), dtype=int), np.zeros((0, MOST_NODES))
@@ -65,7 +70,7 @@ class StepPointQuadrature:
         lane = self.lane[row]
         time = 0.5 * (self.nodes.time[marked] + self.nodes.time[marked + 1])
         x = path(lane, direction * time)
-        alpha = self.adjoint.dense(lane, direction * time)
+        alpha = self.adjoint.dense.at_few(lane, direction * time)
         _, factors = self.problem.pullback(lane, direction * time, x, alpha, np.ones_like(x[:, 0]))
         self.factors.append(factors)
         self.sketches = np.concatenate([self.sketches, sketch(factors)])
@@ -89,19 +94,74 @@ class StepPointQuadrature:
         np.add.at(self.total, self.lane[moved], change[moved, None] * self.sketches[moved])
 
     def gradient(self) -> Array:
-        """Contract the weighted nodes, those of a lane side by side, to dL/dtheta (B, P)."""
-        factors = [np.concatenate(parts) for parts in zip(*self.factors, strict=True)]
-        value = np.zeros((self.lanes, self.problem.policy.size), factors[0].dtype)
-        row, lanes = np.argsort(self.lane, kind="stable"), np.arange(self.lanes)
-        first, end = (np.searchsorted(self.lane[row], lanes, side) for side in ("left", "right"))
-        for start in range(0, int((end - first).max(initial=0)), AT_ONCE):
-            place = start + np.arange(AT_ONCE)[:, None] + first
-            # A lane that has fewer nodes than others repeats its last one, without a weight.
-            at = row[np.maximum(np.minimum(place, end - 1), 0)]
-            weights = np.where(place < end, self.weights[at], 0).astype(value.dtype)
-            held = [part[at] for part in factors]
-            value += self.problem.contract(list(zip(*held, strict=True)), weights[None])[0]
+        """Contract the weighted nodes to dL/dtheta (B, P), those of a few lanes at a time."""
+        value = np.zeros((self.lanes, self.problem.policy.size), self.factors[0][0].dtype)
+        pieces, at_once = self._pieces(), BLOCKS * rows_at_once(value)
+        edges = np.append(np.arange(0, self.lanes, at_once), self.lanes)
+        cuts = np.array([np.searchsorted(self.lane[rows], edges) for rows, _ in pieces])
+        for lanes, low, high in zip(
+            row_blocks(self.lanes, at_once), cuts.T, cuts.T[1:], strict=False
+        ):
+            found = np.flatnonzero(high > low).tolist()
+            for start in range(0, len(found), AT_ONCE):
+                held = [
+                    _rows_between(*pieces[k], low[k], high[k])
+                    for k in found[start : start + AT_ONCE]
+                ]
+                value[lanes] += self._sum(held, lanes)
         return value
+
+    def _sum(self, pieces: list[tuple[Array, Factors]], lanes: slice) -> Array:
+        """Contract pieces, of which each has at most one row of each of some neighbouring lanes."""
+        weights, nodes = np.zeros((len(pieces), lanes.stop - lanes.start)), []
+        for own, (rows, factors) in zip(weights, pieces, strict=True):
+            place = self.lane[rows] - lanes.start
+            own[place] = self.weights[rows]
+            nodes.append(_spread(factors, place, len(own)))
+        return np.asarray(self.problem.contract(nodes, weights[None])[0])
+
+    def _pieces(self) -> list[tuple[Array, Factors]]:
+        """Return rows and their factors in pieces in each of which a lane has at most one."""
+        pieces, end = [], 0
+        for factors in self.factors:
+            rows = np.arange(end, end + len(factors[0]))
+            end += len(rows)
+            lane = self.lane[rows]
+            rank = np.arange(len(lane)) - np.searchsorted(lane, lane)
+            for number in range(int(rank.max(initial=0)) + 1):
+                own = np.flatnonzero(rank == number)
+                whole = len(own) == len(rows)
+                pieces.append((rows[own], factors if whole else tuple(p[own] for p in factors)))
+        return pieces
+
+
+def _sketches(pieces: list[Factors]) -> Array:
+    """Sketch the rows (N, SIZE) of all pieces, of which short ones are joined."""
+    found, held, rows = [], [], 0
+    for factors in pieces:
+        held.append(factors)
+        rows += len(factors[0])
+        if rows >= ROWS_AT_ONCE or factors is pieces[-1]:
+            found.append(sketch(tuple(np.concatenate(parts) for parts in zip(*held, strict=True))))
+            held, rows = [], 0
+    return np.concatenate(found)
+
+
+def _rows_between(rows: Array, factors: Factors, low: int, high: int) -> tuple[Array, Factors]:
+    """Return a part of a piece."""
+    if high - low == len(rows):
+        return rows, factors
+    return rows[low:high], tuple(part[low:high] for part in factors)
+
+
+def _spread(factors: Factors, place: Array, lanes: int) -> Factors:
+    """Put rows at a sorted `place` (R,) among those of all lanes, which are zeros elsewhere."""
+    if len(place) == lanes:
+        return factors
+    spread = tuple(np.zeros((lanes, part.shape[1]), part.dtype) for part in factors)
+    for whole, part in zip(spread, factors, strict=True):
+        whole[place] = part
+    return spread
 
 
 def _lengthened(values: Array, size: int) -> Array:

@@ -40,7 +40,7 @@ def step_weights(nodes: Nodes, order: Array) -> tuple[Array, Array]:
 def reverse_steps(problem: Problem, forward: AdamsSolution, adjoint: Array) -> tuple[Array, Array]:
     """Sweep back from the final states' cotangent (B, d) to gradients in x0 (B, d) and theta.
 
-    The integrand of `forward` is each node's time and state, at which f and the running cost are
+    The integrands of `forward` are each node's time and state, at which f and the running cost are
     evaluated; its last component is the integral of that cost, whose cotangent is 1.
     """
     row = forward.dense.nodes.row
@@ -54,7 +54,7 @@ def reverse_steps(problem: Problem, forward: AdamsSolution, adjoint: Array) -> t
     slopes = np.zeros((len(lanes), ends.max() + MOST_ORDER + 1, width + 1), adjoint.dtype)
     cotangents = np.column_stack([adjoint, np.ones(len(adjoint), adjoint.dtype)])
     theta = ThetaSum(problem, len(adjoint), adjoint.dtype)
-    t, states = (part[row] for part in forward.integrand)
+    t, states = (np.concatenate(part)[row] for part in zip(*forward.integrands, strict=True))
     for number in range(1, int(ends.max()) + 1):
         going = np.flatnonzero(ends >= number)
         lane, place = lanes[going], ends[going] - number

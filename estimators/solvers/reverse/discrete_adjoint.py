@@ -12,6 +12,7 @@ import numpy as np
 from gradpareto.estimators.solvers.explicit.stages import as_column
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.reverse.recurrences import Recurrence, Transposed
+from gradpareto.estimators.solvers.row_blocks import add_sums
 from gradpareto.systems import Array, Factors, Problem
 
 CHUNK_BYTES = 4_000_000
@@ -44,33 +45,45 @@ class ThetaSum:
         self._lane: Array = np.arange(0)
         self._held: list[Factors] = []
         self._weights: list[Array] = []
+        self._count = 0
 
     def add(self, lane: Array, factors: Factors, weight: Array | None = None) -> None:
         """Add cotangents of one row of each lane in `lane` (R,), times weights (R,) if given."""
-        if lane is not self._lane and not np.array_equal(lane, self._lane):
-            self.flush()
-        self._lane = lane
-        self._held.append(factors)
-        self._weights.append(np.ones(len(lane)) if weight is None else weight)
-        if len(self._held) * sum(part.nbytes for part in factors) > self._most:
-            self.flush()
+        own = np.ones(len(lane)) if weight is None else weight
+        self.hold(lane, tuple(part[None] for part in factors), own[None])
 
     def add_nodes(self, lane: Array, factors: Factors, weights: Array | None = None) -> None:
         """Add cotangents of s rows of each lane in `lane` (R,), given in factors (R, s, m).
 
         They are multiplied by weights (s, R) if these are given.
         """
-        for node in range(factors[0].shape[1]):
-            weight = None if weights is None else weights[node]
-            self.add(lane, tuple(part[:, node] for part in factors), weight)
+        nodes = tuple(part.swapaxes(0, 1) for part in factors)
+        own = np.ones(nodes[0].shape[:2]) if weights is None else weights
+        at_once = 1 + self._most // sum(part[0].nbytes for part in nodes)
+        while len(own):
+            room = at_once - self._count if np.array_equal(lane, self._lane) else at_once
+            self.hold(lane, tuple(part[:room] for part in nodes), own[:room])
+            nodes, own = tuple(part[room:] for part in nodes), own[room:]
+
+    def hold(self, lane: Array, factors: Factors, weights: Array) -> None:
+        """Hold s rows of each lane in `lane` (R,), in factors (s, R, m), with weights (s, R)."""
+        if lane is not self._lane and not np.array_equal(lane, self._lane):
+            self.flush()
+        self._lane = lane
+        self._held.append(factors)
+        self._weights.append(weights)
+        self._count += len(weights)
+        if self._count * sum(part.nbytes for part in factors) > self._most * len(weights):
+            self.flush()
 
     def flush(self) -> Array:
         """Contract the cotangents that are held, and return the sum so far."""
         if self._held:
-            weights = np.stack(self._weights)[None]
-            self.value[self._lane] += self.problem.contract(self._held, weights)[0]
+            weights = np.concatenate(self._weights)[None]
+            add_sums(self.value, self._lane, self.problem.weighted_sums(self._held, weights))
             self._held.clear()
             self._weights.clear()
+            self._count = 0
         return self.value
 
 
@@ -144,8 +157,11 @@ class Chunk:
 
     def finish(self, theta: ThetaSum) -> None:
         """Add the theta-cotangents of all steps, after all were pulled."""
-        for factors, weight in zip(self.products.factors(), self._weights, strict=True):
-            theta.add(self.lane, factors, weight)
+        start = 0
+        for factors in self.products.factors():
+            end = start + len(factors[0])
+            theta.hold(self.lane, factors, self._weights[start:end])
+            start = end
 
 
 def pull_step(

@@ -9,14 +9,19 @@ from gradpareto.estimators.solvers.explicit.quadrature_variables import (
     HeldIntegral,
     QuadratureVariables,
 )
-from gradpareto.systems import Array, Factors
+from gradpareto.systems import Array, Factors, WeightedSums
 
 B = np.array([0.25, 0.0, 0.75])
 """The second node has no weight, and is not held."""
 
 
-def weighted(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
-    out[...] = np.einsum("ksr,srm->krm", weights, np.stack([node[0] for node in nodes]))
+def weighted(nodes: Sequence[Factors], weights: Array) -> WeightedSums:
+    sums = np.einsum("ksr,srm->krm", weights, np.stack([node[0] for node in nodes]))
+
+    def write(rows: slice, out: Array) -> None:
+        out[...] = sums[:, rows]
+
+    return write
 
 
 def test_a_held_integral_is_the_sum_over_accepted_steps() -> None:

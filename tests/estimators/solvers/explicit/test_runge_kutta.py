@@ -12,7 +12,7 @@ from gradpareto.estimators.solvers.explicit.runge_kutta import RungeKuttaSolutio
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive, Fixed
 from gradpareto.estimators.solvers.explicit.tableaus import RK4, TABLEAUS, Tableau
 from gradpareto.estimators.solvers.right_hand_side import RightHandSide
-from gradpareto.systems import TASKS, Array, Factors
+from gradpareto.systems import TASKS, Array, Factors, WeightedSums
 from tests.estimators.test_lanes import largest_difference
 
 ADAPTIVE = [name for name, tableau in TABLEAUS.items() if tableau.error is not None]
@@ -33,9 +33,13 @@ def rotated(t: Array | float, lane: int) -> Array:
     return np.stack([c * p + s * q, c * q - s * p], axis=-1)
 
 
-def contract(nodes: Sequence[Factors], weights: Array, out: Array) -> None:
-    for k, row in enumerate(weights):
-        out[k] = sum(w[:, None] * node[0] for w, node in zip(row, nodes, strict=True))
+def contract(nodes: Sequence[Factors], weights: Array) -> WeightedSums:
+    def write(rows: slice, out: Array) -> None:
+        for k, row in enumerate(weights):
+            both = zip(row, nodes, strict=True)
+            out[k] = sum(w[rows, None] * node[0][rows] for w, node in both)
+
+    return write
 
 
 def run(

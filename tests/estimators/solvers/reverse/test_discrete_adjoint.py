@@ -8,7 +8,10 @@ import pytest
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.estimators.bptt import Bptt, discretised_loss
 from gradpareto.estimators.differences import Differences
+from gradpareto.estimators.solvers import row_blocks
 from gradpareto.estimators.solvers.explicit.tableaus import TABLEAUS
+from gradpareto.estimators.solvers.reverse import discrete_adjoint
+from gradpareto.estimators.solvers.reverse.discrete_adjoint import ThetaSum
 from gradpareto.systems import TASKS, Array, Problem
 from tests.estimators.presets import on_presets
 
@@ -87,3 +90,23 @@ def test_finite_differences_of_every_parameter(
         np.testing.assert_allclose(
             getattr(found, half), exact, rtol=10 * allowed, atol=allowed * largest
         )
+
+
+@pytest.mark.parametrize("most", [1, 10**9])
+def test_a_theta_sum_is_that_of_all_cotangents(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truth: the sum, node by node; one node or several are added, of all lanes or of some."""
+    monkeypatch.setattr(discrete_adjoint, "CHUNK_BYTES", most)
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 1)
+    problem, rng, lanes = TASKS["lqr"].problem("optimal"), np.random.default_rng(3), np.arange(3)
+    theta, truth = ThetaSum(problem, 3, np.dtype(float)), np.zeros((3, problem.policy.size))
+    for own in (lanes, lanes, lanes[[0, 2]]):
+        one, several = (
+            rng.standard_normal((2, len(own), 2)),
+            rng.standard_normal((2, len(own), 4, 2)),
+        )
+        weight, weights = rng.standard_normal(len(own)), rng.standard_normal((4, len(own)))
+        theta.add(own, tuple(one), weight)
+        theta.add_nodes(own, tuple(several), weights)
+        nodes = [tuple(one), *zip(*several.transpose(0, 2, 1, 3), strict=True)]
+        truth[own] += problem.contract(nodes, np.vstack([weight, weights])[None])[0]
+    np.testing.assert_allclose(theta.flush(), truth, rtol=1e-12, atol=1e-14)

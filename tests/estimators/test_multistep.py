@@ -15,6 +15,7 @@ from gradpareto.estimators.solvers.multistep import adams
 from gradpareto.estimators.solvers.multistep.closed_loop import solve_forward
 from gradpareto.estimators.solvers.multistep.divided_differences import (
     MOST_NODES,
+    antiderivatives,
     basis_integrals,
     partial_weights,
 )
@@ -47,6 +48,22 @@ def test_adams_known_coefficients() -> None:
     past = -np.arange(4.0)
     np.testing.assert_allclose(24 * weights_of(past, 1.0, 4), [55, -59, 37, -9], rtol=1e-12)
     np.testing.assert_allclose(24 * weights_of(past + 1, 1.0, 4), [9, 19, -5, 1], rtol=1e-12)
+
+
+def test_antiderivatives_in_powers_are_the_integrals() -> None:
+    """Truth: the integrals by quadrature, at times inside and outside the interval."""
+    nodes = np.random.default_rng(0).uniform(-1.5, 1.5, (3, 6))
+    upto = np.array([0.0, 0.4, 1.3])
+    powers = upto ** np.arange(1, 7)[:, None]
+    found = np.einsum("jkr,kr->rj", antiderivatives(nodes, 6), powers)
+    np.testing.assert_allclose(found, basis_integrals(nodes, upto), rtol=1e-11, atol=1e-14)
+
+
+def test_the_dense_output_at_a_few_times_is_that_at_all() -> None:
+    found = adams.solve(pendulum, START, (0.0, 6.0), Adaptive.from_tolerance(1e-8))
+    lane, t = np.array([0, 1, 1, 2]), np.array([0.3, 0.0, 5.9, 2.2])
+    few = replace(found.dense).at_few(lane, t)
+    np.testing.assert_allclose(few, found.dense(lane, t), rtol=1e-14)
 
 
 def test_more_nodes_than_the_integrals_are_exact_for_are_refused() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from gradpareto.bench.judge.table import TARGETS
 from gradpareto.bench.site.costs import COSTS, Priced
+from gradpareto.bench.site.page import error_text
 from gradpareto.bench.site.problem_run import ProblemRun
 from gradpareto.systems.kinds import KINDS, UNDECLARED
 
@@ -76,7 +77,7 @@ class Decision:
     @property
     def name(self) -> str:
         """A name that tells it from others of its kind, also in a link."""
-        return f"{self.cost.name}-{self.target:.0e}"
+        return f"{self.cost.name}-{error_text(self.target)}"
 
 
 def decide(kind: str, target: float, cost: Priced, problems: Sequence[ProblemRun]) -> Decision:

@@ -12,7 +12,7 @@ from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.site.decision import Decision, ProblemKey
 from gradpareto.bench.site.estimator_plot import estimator_plot
 from gradpareto.bench.site.failures import failures
-from gradpareto.bench.site.overview_page import decision_cell
+from gradpareto.bench.site.overview_page import KNOBS, decision_cell
 from gradpareto.bench.site.page import ESTIMATORS, Page, count, number, page_of
 from gradpareto.bench.site.problem_run import Run
 from gradpareto.bench.site.summary import HEADS, Summary
@@ -21,7 +21,6 @@ from gradpareto.estimators import ESTIMATORS as REGISTERED
 from gradpareto.estimators import Declaration
 
 Summaries = Mapping[ProblemKey, Mapping[str, Summary]]
-KNOBS = {"step": "the largest step", "tolerance": "a relative tolerance", "rollouts": "rollouts"}
 TRAITS = {
     "exact": "its gradient is that of its own discretisation, to rounding",
     "stiff": "accuracy alone limits its steps on a stiff system",

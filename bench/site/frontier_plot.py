@@ -20,7 +20,7 @@ from gradpareto.bench.judge.frontier import (
     curve,
     median_points,
 )
-from gradpareto.bench.site.costs import Priced
+from gradpareto.bench.site.costs import COSTS, Priced
 from gradpareto.bench.site.problem_run import ProblemRun
 from gradpareto.bench.site.svg import Point, Series, inline_svg
 from gradpareto.systems import Array
@@ -44,6 +44,7 @@ class Plot:
     svg: Markup
     named: tuple[str, ...]
     others: tuple[str, ...]
+    has_limit: bool
 
 
 def frontiers(problem: ProblemRun, cost: Priced) -> list[Frontier]:
@@ -74,11 +75,9 @@ def frontier_plot(problem: ProblemRun, cost: Priced) -> Plot | None:
     series: list[Series] = []
     with sheet(WIDTH, HEIGHT) as figure:
         axes = figure.subplots()
-        _limits(axes, found, floor)
-        if cost.name == "evaluations" and problem.limit is not None and len(problem.limit):
-            limit = median_limit(problem.limit, floor)
-            axes.plot(limit.index, limit, zorder=4, gid="limit", **LIMIT)
-            series.append(Series("limit", {"class": "limit"}))
+        limit = _limit(problem, cost, floor)
+        _limits(axes, found, limit, floor)
+        axes.plot(limit.index, limit, zorder=4, **LIMIT)
         for number, one in enumerate(order):
             series += _draw(axes, one, number, cost, floor, one.estimator in named)
         decade_ticks(axes.xaxis, axes.get_xlim(), cost.axis.tick)
@@ -90,11 +89,19 @@ def frontier_plot(problem: ProblemRun, cost: Priced) -> Plot | None:
         "The table below has the numbers."
     )
     svg = inline_svg(figure, f"{cost.name}-", label, series)
-    return Plot(svg, tuple(by_family(shown & named)), tuple(sorted(shown - named)))
+    return Plot(svg, tuple(by_family(shown & named)), tuple(sorted(shown - named)), len(limit) > 0)
 
 
-def _limits(axes: Axes, found: Sequence[Frontier], floor: float) -> None:
-    costs = np.concatenate([one.curve.evals[one.curve.error >= floor] for one in found])
+def _limit(problem: ProblemRun, cost: Priced, floor: float) -> pd.Series:
+    """Return the quadrature limit by its vjps; nothing for another cost or where there is none."""
+    if cost is not COSTS[0] or problem.limit is None or problem.limit.empty:
+        return pd.Series(dtype=float)
+    return median_limit(problem.limit, floor)
+
+
+def _limits(axes: Axes, found: Sequence[Frontier], limit: pd.Series, floor: float) -> None:
+    drawn = [one.curve.evals[one.curve.error >= floor] for one in found]
+    costs = np.concatenate([*drawn, limit.index.to_numpy(dtype=float)])
     errors = np.concatenate([one.curve.error[one.curve.error >= floor] for one in found])
     bottom = floor * 0.3 if floor > 0 else errors.min() / 2
     axes.set(xscale="log", yscale="log", ylim=(bottom, 2 * NO_ESTIMATE))

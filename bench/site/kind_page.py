@@ -5,7 +5,7 @@ from typing import Any
 
 from gradpareto.bench.site.decision import Decision
 from gradpareto.bench.site.overview_page import decision_cell
-from gradpareto.bench.site.page import OVERVIEW, Page, page_of
+from gradpareto.bench.site.page import OVERVIEW, Page, error_text, page_of
 from gradpareto.systems.kinds import KINDS
 
 SHOWN = 10
@@ -15,18 +15,19 @@ EXPLAINED: dict[str, str] = {str(kind): sentence for kind, sentence in KINDS.ite
 def kind_page(kind: str, decided: Sequence[Decision]) -> Page:
     """Return the page with the best estimators for each cost and error."""
     own = [one for one in decided if one.kind == kind]
-    problems = any(one.problems or one.untold for one in own)
     data = {
         "kind": kind,
         "explained": EXPLAINED.get(kind, "These systems declare no kind."),
         "decided": [_decided(one) for one in own if one.winner is not None],
-        "undecided": [_heading(one) for one in own if one.winner is None] if problems else [],
+        "undecided": [_heading(one) for one in own if one.measured and one.winner is None],
+        "unmeasured": list(dict.fromkeys(one.cost.name for one in own if not one.measured)),
+        "any": any(one.problems or one.untold for one in own),
     }
     return Page(page_of("kinds", kind), OVERVIEW, f"{kind} systems", "kind.html", data)
 
 
 def _heading(decision: Decision) -> str:
-    return f"{decision.cost.name} for an error of {decision.target:.0e}"
+    return f"{decision.cost.heading} for an error of {error_text(decision.target)}"
 
 
 def _decided(decision: Decision) -> dict[str, Any]:

@@ -6,12 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from gradpareto.bench.judge.table import TARGETS
+from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.site.costs import COSTS, Priced
 from gradpareto.bench.site.decision import MOST_EVALS, Decision, kinds_of
-from gradpareto.bench.site.page import OVERVIEW, Page, page_of
+from gradpareto.bench.site.page import OVERVIEW, Page, error_text, page_of
 from gradpareto.bench.site.problem_run import Run
+from gradpareto.bench.site.summary import HEADS
+from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems.kinds import KINDS
+
+KNOBS = {"step": "the largest step", "tolerance": "a relative tolerance", "rollouts": "rollouts"}
+"""The knobs of estimators in words."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class DecisionCell:
     target: str
     label: str
     winner: str
+    what: str
     margin: str
     rests: str
     path: str
@@ -33,7 +39,7 @@ def overview_page(run: Run, decided: Sequence[Decision]) -> Page:
     """Return the page with a table for each cost."""
     data = {
         "tables": [_table(run, cost, decided) for cost in COSTS],
-        "targets": [f"{target:.0e}" for target in TARGETS],
+        "targets": HEADS,
         "kinds": list(KINDS.items()),
     }
     return Page("index.html", OVERVIEW, "Which estimator should I use?", "overview.html", data)
@@ -71,8 +77,8 @@ def _note(run: Run, cost: Priced) -> str:
         return f"This run has no wall times. {alone}"
     samples = run.shared["samples"]
     if samples == 1:
-        return "They are those of one sample. In batches of 32: not measured."
-    batch = f"They are those of a batch of {samples} samples, or of fewer where these cost much."
+        return "It is that of one sample. In batches of 32: not measured."
+    batch = f"It is that of a batch of {samples} samples, or of fewer of an expensive estimator."
     return f"{batch} {alone}"
 
 
@@ -81,15 +87,25 @@ def decision_cell(decision: Decision) -> DecisionCell:
     winner, total = decision.winner, len(decision.problems) + decision.untold
     return DecisionCell(
         decision.kind,
-        f"{decision.target:.0e}",
-        f"{decision.kind}, error {decision.target:.0e}, {decision.cost.name}",
+        error_text(decision.target),
+        f"{decision.kind}, error {error_text(decision.target)}, {decision.cost.name}",
         "" if winner is None else winner.estimator,
+        "" if winner is None else _what(winner.estimator),
         _margin(decision),
         "" if winner is None else f"reached on {winner.reached} of {total} problems",
         page_of("kinds", decision.kind),
         decision.name,
         "" if winner is not None else _none(decision, total),
     )
+
+
+def _what(estimator: str) -> str:
+    """Say what a registered estimator is."""
+    if estimator not in ESTIMATORS:
+        return family_of(estimator)
+    declares = ESTIMATORS[estimator].declares
+    order = "no fixed order" if declares.order is None else f"order {declares.order}"
+    return f"{family_of(estimator)}, {order}; its setting is {KNOBS[declares.knob]}"
 
 
 def _none(decision: Decision, total: int) -> str:

@@ -35,6 +35,11 @@ def cell(value: float, text: str) -> Cell:
     return Cell(text, "NaN" if math.isnan(value) else f"{value:.9g}")
 
 
+def error_text(error: float) -> str:
+    """Write a target error, a power of ten: 1e-6."""
+    return f"{error:.0e}".replace("e-0", "e-")
+
+
 def count(value: int) -> Cell:
     """Return the cell of a count."""
     return cell(value, f"{value:,}")

@@ -20,7 +20,7 @@ COLUMNS, WIDTH, HEIGHT, EDGES = 3, 8.6, 1.9, 0.75
 LOOK: Any = {"font.sans-serif": ["DejaVu Sans"], "font.size": 8}
 LOOK |= {"axes.grid": True, "grid.color": "#ebebeb", "axes.edgecolor": "#9a9a9a"}
 LOOK |= {"axes.spines.top": False, "axes.spines.right": False}
-MEDIAN, BAND = "#1b4189", "#a6bbeb"
+MEDIAN, BAND, ALONE = "#1b4189", "#a6bbeb", "#f3e3a3"
 ERRORS = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
 LEAST_RANGE, MOST_RANGE = 3.0, 1000.0
 """The ratios on the vertical axis go from one over this to this."""
@@ -62,19 +62,20 @@ def _range(parts: Sequence[PairOnProblem]) -> float:
 
 
 def _panel(axes: Axes, part: PairOnProblem, number: int, top: float) -> list[Series]:
-    """Draw the median with its band; where one of the two never arrives, it lies at the edge."""
+    """Draw the median with its band; a half is filled where only one arrives."""
     errors = LADDER[: part.found.targets]
     edge = top**0.96
     low, middle, high = (_within(v, edge) for v in (part.lower, part.median, part.upper))
-    known = ~np.isnan(middle)
-    axes.fill_between(errors[known], low[known], high[known], color=BAND, lw=0, alpha=0.6)
+    known, both = ~np.isnan(middle), np.isfinite(part.median) & (part.median > 0)
+    axes.fill_between(errors, low, high, where=both, color=BAND, lw=0, alpha=0.6)
     axes.axhline(1, color="#4d4d4d", lw=0.8)
     gid = f"points-{number}"
-    axes.plot(errors[known], middle[known], "o-", color=MEDIAN, ms=2.2, lw=1.2, mew=0, gid=gid)
-    values = zip(
-        errors[known], part.median[known], part.lower[known], part.upper[known], strict=True
-    )
-    points = [_point(*each) for each in values]
+    for end, alone in ((edge, part.median == np.inf), (1 / edge, part.median == 0)):
+        axes.fill_between(errors, 1, end, where=alone, color=ALONE, lw=0)
+    axes.plot(errors, np.where(both, middle, np.nan), color=MEDIAN, lw=1.2)
+    axes.plot(errors[known], middle[known], "o", color=MEDIAN, ms=2.2, mew=0, gid=gid)
+    columns = (column[known] for column in (errors, part.median, part.lower, part.upper))
+    points = [_point(*each) for each in zip(*columns, strict=True)]
     return [Series(gid, {"class": "series"}, points)]
 
 

@@ -23,8 +23,9 @@ class PairOnProblem:
     """A pair on one problem: what the simultaneous tests say, and the ratios that they are of.
 
     `median`, `lower` and `upper` (T,) are NEW's evaluations over BASELINE's at the errors of LADDER
-    that are judged, with the bounds of the median. `ratio` is the mean over the errors that both
-    reach, as that of `gradpareto compare`, or NaN.
+    that are judged, with the bounds of the median: 0 where only NEW reaches the error, infinite
+    where only BASELINE does, and NaN where neither does. `ratio` is the mean over the errors that
+    both reach, as that of `gradpareto compare`, or NaN.
     """
 
     problem: ProblemRun
@@ -98,11 +99,9 @@ def _judge(
     needed = problem.ladder_evals
     logs = log_ratios(needed[new], needed[baseline])[common]
     found = evidence(logs)
-    return PairOnProblem(
-        problem,
-        found,
-        ratios[new, baseline],
-        np.exp(median_known(logs[:, : found.targets].T)),
-        np.exp(found.lower),
-        np.exp(found.upper),
+    arrives = (np.isfinite(needed[new]) | np.isfinite(needed[baseline]))[common, : found.targets]
+    middle, low, high = (
+        np.where(arrives.mean(axis=0) > 0.5, np.exp(bound), np.nan)
+        for bound in (median_known(logs[:, : found.targets].T), found.lower, found.upper)
     )
+    return PairOnProblem(problem, found, ratios[new, baseline], middle, low, high)

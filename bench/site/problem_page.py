@@ -112,8 +112,12 @@ def _plot(problem: ProblemRun, cost: Priced) -> dict[str, Any]:
         measured = problem.is_measured(cost)
         return shown | {"none": "No setting has an error to draw." if measured else "Not measured."}
     named = [{"name": name, "swatch": swatch(name)} for name in drawn.named]
-    limit = cost.name == "evaluations" and problem.limit is not None
-    return shown | {"svg": drawn.svg, "named": named, "others": len(drawn.others), "limit": limit}
+    return shown | {
+        "svg": drawn.svg,
+        "named": named,
+        "others": len(drawn.others),
+        "limit": drawn.has_limit,
+    }
 
 
 def _certificate(table: pd.DataFrame) -> list[dict[str, str]]:

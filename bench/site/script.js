@@ -68,7 +68,7 @@ all("input[data-filter]").forEach((input) => {
 });
 
 // One estimator, everywhere on the page and on the next ones.
-const select = document.getElementById("highlight");
+const select = document.getElementById("highlight"), mark = document.getElementById("mark");
 function highlight(name) {
   all("[data-estimator]").forEach((one) => one.classList.toggle("lit", one.dataset.estimator === name));
   all("svg.plot").forEach((plot) => {
@@ -76,6 +76,7 @@ function highlight(name) {
     plot.classList.toggle("focused", lit.length > 0);
     lit.forEach((group) => group.parentNode.append(group)); // above the others
   });
+  if (mark) mark.setAttribute("aria-pressed", String(mark.dataset.name === name));
   if (select) select.value = [...select.options].some((o) => o.value === name) ? name : "";
 }
 function choose(name) {
@@ -89,6 +90,11 @@ function asked() {
 if (select) {
   document.getElementById("highlighter").hidden = false;
   select.addEventListener("change", () => choose(select.value));
+}
+if (mark) {
+  mark.hidden = false;
+  const pressed = () => mark.getAttribute("aria-pressed") === "true";
+  mark.addEventListener("click", () => choose(pressed() ? "" : mark.dataset.name));
 }
 addEventListener("hashchange", () => asked() && choose(asked()));
 const first = asked();

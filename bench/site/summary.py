@@ -8,12 +8,12 @@ import pandas as pd
 from gradpareto.bench.judge.frontier import median_points, observed_order
 from gradpareto.bench.judge.table import TARGETS, smallest_error
 from gradpareto.bench.site.costs import COSTS, needed_text
-from gradpareto.bench.site.page import Cell, cell, count, number
+from gradpareto.bench.site.page import Cell, cell, count, error_text, number
 from gradpareto.bench.site.problem_run import ProblemRun
 from gradpareto.bench.store.record import SUCCESSES
 from gradpareto.systems import Array
 
-HEADS = tuple(f"{target:.0e}" for target in TARGETS)
+HEADS = tuple(map(error_text, TARGETS))
 MATCHED, BYTES_AT = TARGETS.index(1e-6), TARGETS.index(1e-4)
 """The places of the errors at which evaluations are compared, and at which memory is told."""
 

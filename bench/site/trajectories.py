@@ -10,6 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from scipy.integrate import solve_ivp
 
+from gradpareto.bench.run.samples import drawn
 from gradpareto.bench.site.pair_plot import LOOK
 from gradpareto.bench.site.problem_run import ProblemRun, Run
 from gradpareto.bench.site.svg import inline_svg
@@ -51,8 +52,8 @@ def show_trajectories(run: Run, problem: ProblemRun) -> Shown:
         return Shown(None, "the run took its initial states from a file")
     samples, seed = int(run.shared["samples"]), int(run.shared["seed"])
     try:
-        made, x0 = task.problem(problem.theta).exact.sample(np.random.default_rng(seed), samples)
-        return Shown(_drawn(solve(made, x0[:SHOWN]), problem.title))
+        found = drawn(task.problem(problem.theta).exact, samples, seed)
+        return Shown(_figure(solve(found.problem, found.x0[:SHOWN]), problem.title))
     except Exception as fault:  # a system of a user's may raise anything
         return Shown(None, f"they cannot be solved: {fault}")
 
@@ -90,7 +91,7 @@ def solve(problem: Problem, x0: Array) -> Trajectories:
     return Trajectories(times, np.stack(states))
 
 
-def _drawn(found: Trajectories, title: str) -> Markup:
+def _figure(found: Trajectories, title: str) -> Markup:
     """Draw a panel for each state, at most MOST_STATES."""
     count = min(found.states.shape[2], MOST_STATES)
     rows = -(-count // COLUMNS)

@@ -1,12 +1,15 @@
 """A report of a run that has little or nothing, and of names that are markup."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from gradpareto.bench.site.folder import write_report
 from gradpareto.bench.site.report import write_site
 from gradpareto.bench.store.problem_tables import CERTIFICATES
+from gradpareto.bench.store.unusable import UnusableFolder
 from tests.bench.conftest import assert_refused
 from tests.bench.site.conftest import Reported, Rows, course, record, soup, written
 
@@ -164,3 +167,16 @@ def test_what_fails_midway_leaves_the_earlier_report_and_nothing_else(
         write_site(run, out)
     assert {path: path.read_bytes() for path in out.rglob("*.html")} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "run"]
+
+
+def test_what_comes_into_the_folder_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    out = tmp_path / "report"
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        yield "index.html", b"a page"
+        out.mkdir()
+        (out / "thesis.txt").write_text("mine")
+
+    with pytest.raises(UnusableFolder, match="no earlier report"):
+        write_report(out, files())
+    assert [path.name for path in tmp_path.rglob("*")] == ["report", "thesis.txt"]

@@ -107,7 +107,7 @@ def test_a_table_sorts_by_number_and_what_is_not_known_comes_last(
     browser: Browser, published_report: Path
 ) -> None:
     page = opened(browser, published_report / "problems" / "lqr.optimal.html")
-    head = page.locator("#estimators th", has_text="1e-06").first
+    head = page.locator("#estimators th", has_text="1e-6").first
     head.get_by_role("button").click()
     expect(head).to_have_attribute("aria-sort", "ascending")
     rising = column(page, "estimators", 5)
@@ -144,14 +144,14 @@ def test_a_filter_hides_the_rows_without_its_words(
 def test_the_picker_shows_the_cell_that_answers(browser: Browser, published_report: Path) -> None:
     page = opened(browser, published_report / "index.html")
     page.get_by_label("My system is").select_option("smooth")
-    page.get_by_label("its gradient needs").select_option("1e-06")
+    page.get_by_label("its gradient needs").select_option("1e-6")
     page.get_by_label("and I have least").select_option("memory")
-    cell = page.locator('.decision [data-kind=smooth][data-target="1e-06"][data-cost=memory]')
+    cell = page.locator('.decision [data-kind=smooth][data-target="1e-6"][data-cost=memory]')
     assert page.locator("#answer strong").inner_text() == cell.locator("strong").inner_text()
     expect(cell).to_have_class("lit")
     page.locator("#answer .evidence").click()
-    assert page.url.endswith("kinds/smooth.html#memory-1e-06")
-    expect(page.locator("#memory-1e-06")).to_be_in_viewport()
+    assert page.url.endswith("kinds/smooth.html#memory-1e-6")
+    expect(page.locator("#memory-1e-6")).to_be_in_viewport()
     page.context.close()
 
 

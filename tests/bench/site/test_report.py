@@ -126,10 +126,10 @@ def test_the_first_page_answers_for_every_kind_error_and_cost(published_report: 
         (c["data-kind"], c["data-target"], c["data-cost"]) for c in page.select(".decision td")
     }
     assert len(asked) == 5 * len(TARGETS) * 3
-    (cell,) = page.select('[data-kind=smooth][data-target="1e-06"][data-cost=evaluations]')
+    (cell,) = page.select('[data-kind=smooth][data-target="1e-6"][data-cost=evaluations]')
     winner = cell.select_one("strong").get_text(strip=True)
     evidence = soup(published_report / unquote(cell.select_one(".evidence")["href"].split("#")[0]))
-    first = evidence.select_one('section[aria-labelledby="evaluations-1e-06"] tbody tr')
+    first = evidence.select_one('section[aria-labelledby="evaluations-1e-6"] tbody tr')
     assert first["data-estimator"] == winner
     assert "of 5 problems" in cell.get_text()
 

@@ -6,8 +6,9 @@ import click
 
 from gradpareto.bench.site.report import write_site
 from gradpareto.bench.store.records import RunFolder
-from gradpareto.bench.verbs.options import PATH
+from gradpareto.bench.verbs.options import AS_JSON, PATH
 from gradpareto.bench.verbs.progress import progress
+from gradpareto.bench.verbs.terminal import print_json
 
 
 @click.command("report")
@@ -20,7 +21,8 @@ from gradpareto.bench.verbs.progress import progress
     help="Estimator that has a page with each other one that is named, repeatable, at most twelve. "
     "Default: those of the default plan, and then those that win most.",
 )
-def verb(run: Path, out: Path | None, estimators: tuple[str, ...]) -> None:
+@AS_JSON
+def verb(run: Path, out: Path | None, estimators: tuple[str, ...], as_json: bool) -> None:
     """Write a run as a folder of static pages, with a table of which estimator to use.
 
     The pages open in a browser from the file system, without a network, index.html first. Nothing
@@ -31,4 +33,7 @@ def verb(run: Path, out: Path | None, estimators: tuple[str, ...]) -> None:
     place = run / "report" if out is None else out
     with progress() as report:
         files = write_site(RunFolder(run), place, estimators, report)
-    click.echo(f"{files} files; open {place / 'index.html'}")
+    if as_json:
+        print_json({"folder": str(place), "files": files})
+    else:
+        click.echo(f"{files} files; open {place / 'index.html'}")

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import EngFormatter
 
-from gradpareto.bench.draw.figures import EVALS, TIME, Cost
+from gradpareto.bench.draw.panel import EVALS, MEMORY, TIME, Cost
 
 LEAST_BYTES = 8.0
 """An estimator that stores nothing is said to store one number, so that ratios exist."""
-STORED = Cost("stored_bytes", "stored bytes a sample", EngFormatter("B"))
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ COSTS = (
         "memory",
         "Least memory",
         "the number of bytes kept between the forward and the backward pass, a sample",
-        STORED,
+        MEMORY,
         _bytes,
     ),
 )

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from gradpareto.bench.draw.figures import EVALS, reference_floor
 from gradpareto.bench.draw.lines import line
+from gradpareto.bench.draw.panel import EVALS, reference_floor
 from gradpareto.bench.draw.ticks import power
 from gradpareto.bench.judge.frontier import median_curve
 from gradpareto.bench.site.pair_plot import LOOK

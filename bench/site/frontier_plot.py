@@ -8,9 +8,10 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from gradpareto.bench.draw.figures import ERROR, LIMIT, reference_floor, sheet
-from gradpareto.bench.draw.highlights import highlighted
+from gradpareto.bench.draw.highlights import named
 from gradpareto.bench.draw.lines import line, median_limit
+from gradpareto.bench.draw.panel import ERROR, LIMIT, reference_floor
+from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.draw.styles import by_family, style_of
 from gradpareto.bench.draw.ticks import decade_ticks, power
 from gradpareto.bench.judge.frontier import (
@@ -69,9 +70,9 @@ def frontier_plot(problem: ProblemRun, cost: Priced) -> Plot | None:
     if not found:
         return None
     floor = reference_floor(problem.records)
-    named = highlighted(pd.concat(list(problem.of.values())), cost.column)
-    order = [one for one in found if one.estimator not in named]
-    order += [one for one in found if one.estimator in named]  # the last lie above
+    shown_in_full = named(pd.concat(list(problem.of.values())), cost.column)
+    order = [one for one in found if one.estimator not in shown_in_full]
+    order += [one for one in found if one.estimator in shown_in_full]  # the last lie above
     series: list[Series] = []
     with sheet(WIDTH, HEIGHT) as figure:
         axes = figure.subplots()
@@ -79,7 +80,7 @@ def frontier_plot(problem: ProblemRun, cost: Priced) -> Plot | None:
         _limits(axes, found, limit, floor)
         axes.plot(limit.index, limit, zorder=4, **LIMIT)
         for number, one in enumerate(order):
-            series += _draw(axes, one, number, cost, floor, one.estimator in named)
+            series += _draw(axes, one, number, cost, floor, one.estimator in shown_in_full)
         decade_ticks(axes.xaxis, axes.get_xlim(), cost.axis.tick)
         decade_ticks(axes.yaxis, axes.get_ylim(), power)
         axes.set(xlabel=cost.axis.label, ylabel=ERROR)
@@ -89,7 +90,12 @@ def frontier_plot(problem: ProblemRun, cost: Priced) -> Plot | None:
         "The table below has the numbers."
     )
     svg = inline_svg(figure, f"{cost.name}-", label, series)
-    return Plot(svg, tuple(by_family(shown & named)), tuple(sorted(shown - named)), len(limit) > 0)
+    return Plot(
+        svg,
+        tuple(by_family(shown & shown_in_full)),
+        tuple(sorted(shown - shown_in_full)),
+        len(limit) > 0,
+    )
 
 
 def _limit(problem: ProblemRun, cost: Priced, floor: float) -> pd.Series:

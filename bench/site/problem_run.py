@@ -10,7 +10,7 @@ import pandas as pd
 
 from gradpareto.bench.judge.frontier import comparable
 from gradpareto.bench.judge.paired import LADDER, evals_needed, reference_floors
-from gradpareto.bench.judge.table import TARGETS
+from gradpareto.bench.judge.table import TARGETS, median_of_most
 from gradpareto.bench.site.costs import COSTS, Priced, with_stored_bytes
 from gradpareto.bench.store.record import SUCCESSES
 from gradpareto.bench.store.records import RunFolder
@@ -95,7 +95,7 @@ class ProblemRun:
 
     def _median(self, rows: pd.DataFrame) -> Array:
         own = np.isin(self.samples, rows["sample"].unique())
-        return np.asarray(np.median(self._needed(rows, np.array(TARGETS))[own], axis=0))
+        return median_of_most(self._needed(rows, np.array(TARGETS))[own])
 
     def _needed(self, rows: pd.DataFrame, targets: Array) -> Array:
         return evals_needed(rows, self.samples, self._floors, targets)

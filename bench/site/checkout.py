@@ -53,6 +53,10 @@ def _figures(results: Path) -> Iterator[LearningFigure]:
             yield LearningFigure(folder, path.name, content, width, height, findings)
 
 
+Numbers = dict[tuple[str, ...], float]
+"""Numbers by the parameters of a benchmark."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """What `asv` measured of one benchmark at each commit, from the first to the last.
@@ -71,33 +75,51 @@ def history(results: Path | None) -> list[Metric]:
     folder = None if results is None else results / "asv"
     if folder is None or not folder.is_dir():
         return []
-    found = [one for path in sorted(folder.glob("*/*.json")) if (one := _read(path)) is not None]
-    runs = sorted((one for one in found if "results" in one), key=lambda one: one["date"])
-    described = _read(folder / "benchmarks.json") or {}
-    names = dict.fromkeys(name for run in runs for name in run["results"])
-    return [_metric(name, described.get(name), runs) for name in names]
+    found = [one for path in sorted(folder.glob("*/*.json")) if (one := _measured(path))]
+    runs = sorted(found, key=lambda one: one.date)
+    units = _units(folder / "benchmarks.json")
+    names = dict.fromkeys(name for run in runs for name in run.tables)
+    return [_metric(name, units.get(name, ""), runs) for name in names]
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class _Measured:
+    """What `asv` measured of a commit: by benchmark, the numbers by its parameters."""
+
+    commit: str
+    date: float
+    tables: dict[str, Numbers]
+
+
+def _measured(path: Path) -> _Measured | None:
+    """Read the results of a commit; None if the file is of another form."""
     try:
         found = json.loads(read_bounded(path, MOST_BYTES))
-    except (OSError, ValueError):
+        tables = {str(name): _table(*one[:2]) for name, one in found["results"].items()}
+        return _Measured(str(found["commit_hash"])[:8], float(found["date"]), tables)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    return found if isinstance(found, dict) else None
 
 
-def _metric(name: str, described: object, runs: Sequence[dict[str, Any]]) -> Metric:
-    unit = str(described.get("unit", "")) if isinstance(described, dict) else ""
-    own = [run for run in runs if name in run["results"]]
-    tables = [_table(run["results"][name]) for run in own]
-    keys = dict.fromkeys(key for table in tables for key in table)
-    values = {key: tuple(table.get(key, math.nan) for table in tables) for key in keys}
-    return Metric(name, unit, tuple(str(run["commit_hash"])[:8] for run in own), values)
+def _units(path: Path) -> dict[str, str]:
+    """Read the unit of each benchmark; {} if the file is of another form."""
+    try:
+        found = json.loads(read_bounded(path, MOST_BYTES))
+        described = [(name, one) for name, one in found.items() if isinstance(one, dict)]
+        return {name: str(one.get("unit", "")) for name, one in described}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
-def _table(result: Sequence[Any]) -> dict[tuple[str, ...], float]:
+def _metric(name: str, unit: str, runs: Sequence[_Measured]) -> Metric:
+    own = [run for run in runs if name in run.tables]
+    keys = dict.fromkeys(key for run in own for key in run.tables[name])
+    values = {key: tuple(run.tables[name].get(key, math.nan) for run in own) for key in keys}
+    return Metric(name, unit, tuple(run.commit for run in own), values)
+
+
+def _table(numbers: Sequence[Any] | None, parameters: Sequence[Any]) -> Numbers:
     """Return the numbers of one benchmark by its parameters: asv lists them in their product."""
-    numbers, parameters = result[0] or [], result[1]
     keys = product(*([str(value).strip("'") for value in values] for values in parameters))
-    pairs = zip(keys, numbers, strict=False)
+    pairs = zip(keys, numbers or (), strict=False)
     return {key: math.nan if value is None else float(value) for key, value in pairs}

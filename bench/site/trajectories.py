@@ -1,7 +1,8 @@
 """The trajectories of a few samples of a problem, solved anew, and their figure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -18,7 +19,8 @@ from gradpareto.systems import TASKS, Array, Problem
 
 SHOWN, POINTS, MOST_STATES, COLUMNS = 4, 150, 12, 3
 """The samples, the times of each stretch, and the states that are drawn."""
-TOLERANCE = 1e-8
+TOLERANCE, MOST_CALLS = 1e-8, 100_000
+"""The tolerance of a solve, and the most calls of the dynamics that a sample may take."""
 DRAWN_BY_SYSTEM = "drawn by each system"
 COLORS = ("#1b4189", "#c92300", "#2b8452", "#e0b700")
 DASHES = ("-", "--", ":", "-.")
@@ -61,15 +63,17 @@ def show_trajectories(run: Run, problem: ProblemRun) -> Shown:
 def solve(problem: Problem, x0: Array) -> Trajectories:
     """Solve the closed loop from x0 (S, state_dim) by SciPy's LSODA, one sample at a time.
 
-    Raises ArithmeticError if a solve does not reach the horizon.
+    Raises ArithmeticError if a solve does not reach the horizon, or takes too long.
     """
     ends = problem.segments
     states, times = [], np.array([])
     for lane, start in enumerate(x0):
         parts, at = [], start
-        row = np.array([lane])
+        row, calls = np.array([lane]), count(1)
 
-        def slope(t: float, x: Array, row: Array = row) -> Array:
+        def slope(t: float, x: Array, row: Array = row, calls: Iterator[int] = calls) -> Array:
+            if next(calls) > MOST_CALLS:
+                raise ArithmeticError(f"sample {row[0]} takes more than {MOST_CALLS:,} calls")
             return np.asarray(problem.flow(row, np.array([t]), x[None])[0][0])
 
         stretches = [np.linspace(a, b, POINTS) for a, b in pairwise(ends)]
@@ -93,15 +97,15 @@ def solve(problem: Problem, x0: Array) -> Trajectories:
 
 def _figure(found: Trajectories, title: str) -> Markup:
     """Draw a panel for each state, at most MOST_STATES."""
-    count = min(found.states.shape[2], MOST_STATES)
-    rows = -(-count // COLUMNS)
+    panels = min(found.states.shape[2], MOST_STATES)
+    rows = -(-panels // COLUMNS)
     height = 1.5 * rows + 0.5
     with mpl.rc_context(LOOK):
         figure = Figure((8.6, height))
         figure.subplots_adjust(
             left=0.07, right=0.99, bottom=0.45 / height, top=1 - 0.22 / height, hspace=0.55
         )
-        for state in range(count):
+        for state in range(panels):
             axes = figure.add_subplot(rows, COLUMNS, state + 1)
             for sample, values in enumerate(found.states[:, :, state]):
                 look: dict[str, Any] = {"color": COLORS[sample], "linestyle": DASHES[sample]}
@@ -109,6 +113,6 @@ def _figure(found: Trajectories, title: str) -> Markup:
             axes.set_title(f"state {state}", loc="left", size=8, pad=3)
             axes.tick_params(length=0)
         figure.supxlabel("time", size=8, y=0.06 / height)
-    shown = f"The first {count} of {found.states.shape[2]} states" if count else "No states"
+    shown = f"The first {panels} of {found.states.shape[2]} states" if panels else "No states"
     label = f"{shown} of {len(found.states)} samples of {title} against time."
     return inline_svg(figure, "states-", label)

@@ -26,7 +26,8 @@ def verb(run: Path, out: Path | None, estimators: tuple[str, ...], as_json: bool
     """Write a run as a folder of static pages, with a table of which estimator to use.
 
     The pages open in a browser from the file system, without a network, index.html first. Nothing
-    is measured. An earlier report in the folder is replaced, and nothing else is.
+    is measured. An earlier report in the folder is replaced once the new one is whole, and a folder
+    of anything else is refused.
 
     Example: gradpareto report results/default --out /tmp/report
     """

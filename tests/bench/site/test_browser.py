@@ -177,6 +177,24 @@ def test_a_highlighted_estimator_stands_out_here_and_on_the_next_page(
     page.context.close()
 
 
+def test_an_estimators_page_marks_it_on_every_page(
+    browser: Browser, published_report: Path
+) -> None:
+    page = opened(browser, published_report / "estimators" / "neural_ode.html")
+    button = page.get_by_role("button", name="Highlight it on every page")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    button.press("Enter")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.goto((published_report / "pairs.html").as_uri())
+    expect(page.locator(".matrix a.lit")).to_have_text("neural_ode")
+    page.go_back()
+    button.press("Enter")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    page.goto((published_report / "pairs.html").as_uri())
+    expect(page.locator(".lit")).to_have_count(0)
+    page.context.close()
+
+
 def test_the_pointer_over_a_point_tells_its_numbers(
     browser: Browser, published_report: Path
 ) -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.ticker import EngFormatter, FixedFormatter, FixedLocator, NullLocator
+from matplotlib.ticker import EngFormatter
 
 from gradpareto.bench.draw.highlights import named
 from gradpareto.bench.draw.lines import band, line, median_limit
 from gradpareto.bench.draw.styles import style_of
+from gradpareto.bench.draw.ticks import decade_ticks, power
 from gradpareto.bench.judge.frontier import (
     FLOOR_FACTOR,
     NO_ESTIMATE,
@@ -38,11 +38,6 @@ TICK: dict[str, Any] = {"marker": "|", "linestyle": "", "ms": 7, "mew": 1.4}
 STRIP = 0.045
 """The height of a row of ticks above the panel, over that of the panel."""
 SMALL: dict[str, Any] = {"size": "small", "color": "0.3"}
-
-
-def _power(value: float) -> str:
-    raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    return "10" + str(round(np.log10(value))).translate(raised)
 
 
 @dataclass(frozen=True)
@@ -107,7 +102,7 @@ def panel(
     )
     curve = None if limit is None else median_limit(limit, floor)
     _limits(axes, drawn, curve, floor, room)
-    _ticks(axes.xaxis, axes.get_xlim(), cost.tick)
+    decade_ticks(axes.xaxis, axes.get_xlim(), cost.tick)
     if curve is not None:
         axes.plot(curve.index, curve, zorder=4, **LIMIT)
     for name, medians in drawn.lines.items():
@@ -196,17 +191,4 @@ def _limits(axes: Axes, drawn: _Drawn, limit: pd.Series | None, floor: float, ro
         first = min(first, float(limit.index[-1]))  # at least the end of the limit is in sight
     margin = max((last / first) ** 0.03, 1.3)
     axes.set_xlim(first / margin, last * max((last / first) ** room, 1.3))
-    _ticks(axes.yaxis, (max(bottom, floor), top), _power)
-
-
-def _ticks(axis: Axis, ends: tuple[float, float], label: Callable[[float], str]) -> None:
-    """Put ticks at decades, or finer where these are few; of many, label every second one."""
-    low, high = np.log10(ends)
-    mantissas = (1,) if np.floor(high) - np.ceil(low) >= 2 else (1, 2, 5)
-    places = np.outer(10.0 ** np.arange(np.floor(low), high), mantissas).ravel()
-    places = places[(places >= ends[0]) & (places <= ends[1])]
-    step = 1 if len(places) <= 9 else 2
-    labels = [label(v) if round(np.log10(v)) % step == 0 else "" for v in places]
-    axis.set_major_locator(FixedLocator(places.tolist()))
-    axis.set_major_formatter(FixedFormatter(labels))
-    axis.set_minor_locator(NullLocator())
+    decade_ticks(axes.yaxis, (max(bottom, floor), top), power)

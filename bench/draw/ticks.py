@@ -1,9 +1,19 @@
 """The labels at ticks, where matplotlib's own are hard to read."""
 
+from collections.abc import Callable
 from math import log10
 
+import numpy as np
 from matplotlib.axis import Axis
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import (
+    EngFormatter,
+    FixedFormatter,
+    FixedLocator,
+    LogLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 PLAIN = StrMethodFormatter("{x:g}")
 BETWEEN = ((0.8, (2, 3, 4, 5, 6, 8)), (2.0, (2, 5)))
@@ -28,3 +38,22 @@ def plain_log(axis: Axis) -> None:
 def short_counts(axis: Axis) -> None:
     """Label an axis of large counts as 20k and 3M, without an offset in the corner."""
     axis.set_major_formatter(EngFormatter(sep=""))
+
+
+def decade_ticks(axis: Axis, ends: tuple[float, float], label: Callable[[float], str]) -> None:
+    """Put ticks at decades, or finer where these are few; of many, label every second one."""
+    low, high = np.log10(ends)
+    mantissas = (1,) if np.floor(high) - np.ceil(low) >= 2 else (1, 2, 5)
+    places = np.outer(10.0 ** np.arange(np.floor(low), high), mantissas).ravel()
+    places = places[(places >= ends[0]) & (places <= ends[1])]
+    step = 1 if len(places) <= 9 else 2
+    labels = [label(v) if round(np.log10(v)) % step == 0 else "" for v in places]
+    axis.set_major_locator(FixedLocator(places.tolist()))
+    axis.set_major_formatter(FixedFormatter(labels))
+    axis.set_minor_locator(NullLocator())
+
+
+def power(value: float) -> str:
+    """Write a power of ten, rounded to the nearest."""
+    raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return "10" + str(round(np.log10(value))).translate(raised)

@@ -42,7 +42,7 @@ def summarise(
 def _row(records: pd.DataFrame, limit: Array, floors: pd.Series) -> dict[str, float]:
     samples = sorted(records["sample"].unique().tolist())
     known = evals_needed(records, samples, floors[samples].to_numpy(), np.array(TARGETS))
-    needed = _median_of_most(known)
+    needed = median_of_most(known)
     row: dict[str, float] = {"samples": len(samples)}
     row |= {f"evals_{t:.0e}": v for t, v in zip(TARGETS, needed, strict=True)}
     with np.errstate(invalid="ignore"):
@@ -57,7 +57,7 @@ def _row(records: pd.DataFrame, limit: Array, floors: pd.Series) -> dict[str, fl
     return row
 
 
-def _median_of_most(needed: Array) -> Array:
+def median_of_most(needed: Array) -> Array:
     """Return the medians (T,) of the known evaluations (S, T), NaN where most are not known."""
     medians = pd.DataFrame(needed).median().to_numpy()
     return np.where(np.isnan(needed).mean(axis=0) > 0.5, np.nan, medians)

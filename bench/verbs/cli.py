@@ -22,6 +22,7 @@ VERBS = {
     "choose": "Choose an estimator for a system: race all of them to an error.",
     "matrix": "Judge every estimator of a run against every other.",
     "profiles": "Sum up a run over its problems, and fit how costs grow.",
+    "report": "Write a run as a folder of static pages, with a table of which estimator to use.",
     "gate": "Say whether an estimator's frontier has receded since a run was published.",
     "publish": "Copy a finished run, without what only measuring needs, to be published.",
     "verify": "Measure random cells of a run again, and compare them with its records.",

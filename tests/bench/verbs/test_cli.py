@@ -78,7 +78,7 @@ def whole(judged: Path, tmp_path: Path) -> Path:
         (("compare", "my_solver", "bptt"), ("unknown estimator 'my_solver'; see gradpareto list",)),
         (("compare", "ctpg", "bptt", "--system", "foo"), ("'foo'; see gradpareto list",)),
         (("comapre",), ("did you mean 'compare'?",)),
-        (("plot",), ("no verb 'plot'; see gradpareto --help",)),
+        (("draw",), ("no verb 'draw'; see gradpareto --help",)),
         (("list", "systms"), ("systms", "; see gradpareto list --help")),
         (("matrix", "results/x"), ("results/x", "; see gradpareto matrix --help")),
         (("overhead", "bptx"), ("bptx", "; see gradpareto overhead --help")),

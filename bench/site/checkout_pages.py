@@ -1,0 +1,59 @@
+"""The pages of what the checkout has published: the figures of learning, and the history."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradpareto.bench.site.checkout import LearningFigure, Metric
+from gradpareto.bench.site.page import HISTORY, LEARNING, Page, number
+
+ALT = {
+    "figure3": "Held-out loss against iterations on the LQR, with two estimators.",
+    "figure5": "Held-out loss against iterations, evaluations and time, with several estimators.",
+    "figure6": "Held-out loss of the cart-pole against evaluations, with several estimators.",
+    "figure7": "Held-out loss of the electric task against iterations, with several estimators.",
+    "budget": "The learning that a budget of evaluations buys, at several prices of a gradient.",
+}
+
+
+def figure_path(figure: LearningFigure) -> str:
+    """Return the path of a figure in the report."""
+    return f"figures/{figure.folder}-{figure.name}"
+
+
+def learning_page(figures: Sequence[LearningFigure]) -> Page:
+    """Return the page of the figures of learning."""
+    shown = [
+        {
+            "path": figure_path(one),
+            "alt": ALT[one.folder],
+            "width": one.width,
+            "height": one.height,
+            "source": f"results/{one.folder}/{one.name}",
+            "findings": one.findings,
+        }
+        for one in figures
+    ]
+    return Page("learning.html", LEARNING, "Learning", "learning.html", {"figures": shown})
+
+
+def history_page(metrics: Sequence[Metric]) -> Page:
+    """Return the page with a table for each benchmark."""
+    tables = [
+        {
+            "heading": f"{one.name.rpartition('.')[2]} ({one.unit})",
+            "commits": one.commits,
+            "rows": [_row(key, values) for key, values in one.values.items()],
+        }
+        for one in metrics
+    ]
+    return Page("history.html", HISTORY, "History", "history.html", {"tables": tables})
+
+
+def _row(key: tuple[str, ...], values: tuple[float, ...]) -> dict[str, Any]:
+    system, estimator = (*key, "", "")[:2]
+    known = [value for value in values if np.isfinite(value) and value > 0]
+    change = known[-1] / known[0] if len(known) > 1 else np.nan
+    numbers = [*(number(value, ".4g") for value in values), number(change, ".3g")]
+    return {"system": system, "estimator": estimator, "numbers": numbers}

@@ -94,7 +94,7 @@ def own_process(
         if with_script:
             process.start()
         else:
-            with _no_script():
+            with no_script():
                 process.start()
     finally:
         errors.close()
@@ -107,7 +107,7 @@ def own_process(
 
 
 @contextmanager
-def _no_script() -> Iterator[None]:
+def no_script() -> Iterator[None]:
     """Hide the script of this process, which a new process would run again."""
     script = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

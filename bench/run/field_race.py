@@ -8,12 +8,13 @@ from itertools import islice
 import numpy as np
 
 from gradpareto.bench.run.attempt import attempt
+from gradpareto.bench.run.engines.processes import Processes
+from gradpareto.bench.run.engines.task import Died, TimedOut
+from gradpareto.bench.run.engines.worker import TaskFault
 from gradpareto.bench.run.loosest_setting import from_loose_to_tight
-from gradpareto.bench.run.pool import Died, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples
 from gradpareto.bench.run.sending import schedule
-from gradpareto.bench.run.worker import TaskFault
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import Problem
 
@@ -66,19 +67,19 @@ def race(
     samples: Samples,
     error: float,
     most_evals: float,
-    workers: int,
+    jobs: int,
     report: Report,
     estimators: Sequence[str] = (),
 ) -> list[Racer]:
     """Race estimators, all that are registered by default, to a median relative error.
 
     Each goes from loose to tight. The rounds are bounded by evaluations alone, and a round ends
-    before anybody is given up, so that the result is the same for any number of workers. A sample
+    before anybody is given up, so that the result is the same for any number of jobs. A sample
     may take `most_evals` evaluations.
     """
     racers = {name: Racer(name) for name in estimators or ESTIMATORS}
     level = float(FIRST_LEVEL)
-    with worker_pool(workers) as pool:
+    with Processes(jobs) as pool:
         while going := [one for one in racers.values() if not one.reached and not one.out]:
             sent = {
                 one.name: schedule(

@@ -42,7 +42,7 @@ PARAMETER_FACTOR = 64
 """The factor of evaluations allowed to an estimator whose cost grows with the parameters."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """A measured setting: the medians over samples of the evaluations and of the error.
 
@@ -55,6 +55,11 @@ class Point:
     error: float
     floored: bool = False
     given_up: bool = False
+
+    @property
+    def seen(self) -> tuple[float, float, bool, bool]:
+        """All but the setting."""
+        return self.evals, self.error, self.floored, self.given_up
 
     @property
     def is_estimate(self) -> bool:

@@ -62,13 +62,21 @@ def _start(forkserver: Any) -> None:
     # It is safe from what lies in the current folder by chance.
     found = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1", **ONE_THREAD}
     os.environ.update(found)
-    # Its processes never see an interrupt: the process that started them ends them.
+    try:
+        with without_interrupts():
+            forkserver.ensure_running()
+    finally:
+        set_environment(before)
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Start processes that never see an interrupt: the process that started them ends them."""
     held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        forkserver.ensure_running()
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
-        set_environment(before)
 
 
 def set_environment(environment: Mapping[str, str]) -> None:

@@ -1,5 +1,6 @@
 """A real Dask cluster of processes on this machine, whose parts a test can end."""
 
+import json
 import os
 import subprocess
 import sys
@@ -38,8 +39,8 @@ class Cluster:
         options += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(where)]
         self.scheduler = self._started("scheduler", *options, *more)
         until(where.exists)
-        with Client(scheduler_file=str(where), set_as_default=False) as client:
-            self.port = int(str(client.scheduler.address).rpartition(":")[2])
+        address = json.loads(where.read_text())["address"]
+        self.port = int(address.rpartition(":")[2])
 
     def start_worker(
         self, *more: str, env: dict[str, str] | None = None

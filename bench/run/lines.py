@@ -4,6 +4,7 @@ import heapq
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -33,6 +34,10 @@ class Line:
     """The settings that wait, that of the longest cell last."""
     points: list[Point] = field(default_factory=list)
 
+    @cached_property
+    def tracer(self) -> Tracer:
+        return Tracer(self.estimator, self.problem, self.calls)
+
     @property
     def traced(self) -> bool:
         return not self.course.settings
@@ -50,8 +55,7 @@ class Line:
 
     def choose(self) -> None:
         """Choose the next setting of a traced frontier; none is left at its end."""
-        tracer = Tracer(self.estimator, self.problem, self.calls)
-        setting = tracer.next_setting(self.points)
+        setting = self.tracer.next_setting(self.points)
         if setting is not None:
             self.waiting.append(setting)
 
@@ -61,11 +65,10 @@ class Line:
         Where an estimator declares no evaluations, they are those of the tightest setting that was
         measured, or as many as are allowed.
         """
-        declares = self.estimator.declares
         calls = self.estimator.calls(self.problem, setting)
         if not math.isfinite(calls):
             calls = max((point.evals for point in self.points), default=self.calls)
-        tightness = setting if declares.knob == "rollouts" else 1 / setting
+        tightness = setting if self.tracer.declares.knob == "rollouts" else 1 / setting
         return calls * self.course.samples, tightness
 
     def take(self) -> Cell:

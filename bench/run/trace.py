@@ -8,6 +8,7 @@ that was killed, and one in parallel, end with the same settings.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Protocol
 
@@ -16,7 +17,7 @@ import numpy as np
 from gradpareto.bench.judge.frontier import NO_ESTIMATE, below_floor, front
 from gradpareto.bench.run.loosest_setting import TIGHTEST, rung
 from gradpareto.bench.store.record import SILENT
-from gradpareto.estimators import Estimator
+from gradpareto.estimators import Declaration, Estimator
 from gradpareto.systems import Problem
 
 BEST_ERROR = 1e-12
@@ -111,10 +112,15 @@ class Tracer:
     problem: Problem
     calls: float
 
+    @cached_property
+    def declares(self) -> Declaration:
+        """What the estimator declares, which takes a while to be checked."""
+        return self.estimator.declares
+
     @property
     def most(self) -> float:
         """The evaluations that a sample may take at one setting."""
-        many = self.estimator.declares.cost_grows_with_parameters
+        many = self.declares.cost_grows_with_parameters
         return self.calls * (PARAMETER_FACTOR if many else 1)
 
     def next_setting(self, points: Sequence[Point]) -> float | None:
@@ -157,7 +163,7 @@ class Tracer:
     @property
     def _rises(self) -> bool:
         """Whether a larger setting is a tighter one."""
-        return self.estimator.declares.knob == "rollouts"
+        return self.declares.knob == "rollouts"
 
     @staticmethod
     def _stands(estimates: Sequence[Point]) -> bool:
@@ -169,16 +175,16 @@ class Tracer:
 
     def _expected(self, points: Sequence[Point], setting: float) -> bool:
         """Whether a setting can be expected to take no more evaluations than allowed."""
-        if self.estimator.declares.knob == "tolerance" and setting < TIGHTEST:
+        if self.declares.knob == "tolerance" and setting < TIGHTEST:
             return False
         calls = self.estimator.calls(self.problem, setting)
         seen = any(point.is_estimate for point in points)
         most = self.most * (1 if seen else UNTIL_AN_ESTIMATE)
         # What an iteration takes is declared roughly, and may not grow where it fails.
-        most_declared = ROUGHLY * most if self.estimator.declares.iterative else most
+        most_declared = ROUGHLY * most if self.declares.iterative else most
         if math.isfinite(calls) and calls > most_declared:
             return False
-        if not points or (math.isfinite(calls) and not self.estimator.declares.iterative):
+        if not points or (math.isfinite(calls) and not self.declares.iterative):
             return True
         last, looser = points[-1], self.rung(max(self._place(points[-1].setting) - 1, 0))
         before = [one.evals for one in points if one.setting == looser]
@@ -221,7 +227,7 @@ class Tracer:
     def _middle(self, loose: float, tight: float) -> float | None:
         """Return the setting between two, of a whole number of steps, or None if there is none."""
         middle = math.sqrt(loose * tight)
-        if self.estimator.declares.knob == "step":
+        if self.declares.knob == "step":
             count = round(self.problem.horizon / middle)
             middle = self.problem.horizon / count
         elif self._rises:

@@ -21,7 +21,7 @@ from distributed import Client, LocalCluster
 from distributed import Future as Sent
 from distributed.scheduler import KilledWorker
 
-from gradpareto.bench.own_process import no_script
+from gradpareto.bench.own_process import no_script, without_interrupts
 from gradpareto.bench.reasons import reason_of
 from gradpareto.bench.run.engines.address import local_workers
 from gradpareto.bench.run.engines.code_version import code_version, difference
@@ -122,7 +122,8 @@ class DaskCluster(Workers):
         if not workers:
             return self._address
         try:
-            with no_script():  # whose estimators do not travel
+            # The script's estimators do not travel, and an interrupt is answered here alone.
+            with no_script(), without_interrupts():
                 cluster = LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,

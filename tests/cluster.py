@@ -13,7 +13,7 @@ from pathlib import Path
 from distributed import Client
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 60.0
+PATIENCE = 120.0
 QUICK = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "3s"}
 """A worker that says nothing for as long as this is given up."""
 

@@ -52,7 +52,10 @@ class _Lines:
     """A report in plain lines."""
 
     console: Console
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = time.monotonic()
 
     def __call__(self, name: str, done: int, total: int, failures: int = 0, /) -> None:
         if done == total or done % max(1, total // LINES) == 0:

@@ -228,8 +228,9 @@ def test_a_scheduler_of_another_dask_is_refused(tmp_path: Path) -> None:
     preload = tmp_path / "older.py"
     preload.write_text(
         "import distributed.versions as v\n"
-        "known = v._version_cached\n"
-        "v._version_cached = lambda pkg: '2020.1.0' if pkg == 'distributed' else known(pkg)\n"
+        "def older(pkg, known=v._version_cached):\n"
+        "    return '2020.1.0' if pkg == 'distributed' else known(pkg)\n"
+        "v._version_cached = older\n"
     )
     with cluster_of(tmp_path / "cluster", workers=0) as made:
         assert made.scheduler is not None

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -72,6 +73,7 @@ def _start(forkserver: Any) -> None:
 @contextmanager
 def without_interrupts() -> Iterator[None]:
     """Start processes that never see an interrupt: the process that started them ends them."""
+    resource_tracker.ensure_running()  # which unblocks the interrupt in the thread that starts it
     held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

@@ -38,7 +38,7 @@ class Cluster:
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"]
         options += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(where)]
         self.scheduler = self._started("scheduler", *options, *more)
-        until(where.exists)
+        until(lambda: where.exists() and where.read_text().endswith("}"))
         address = json.loads(where.read_text())["address"]
         self.port = int(address.rpartition(":")[2])
 

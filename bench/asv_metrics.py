@@ -10,8 +10,9 @@ import pandas as pd
 from gradpareto.bench.judge.frontier import comparable, median_points
 from gradpareto.bench.judge.paired import evals_needed, reference_floors
 from gradpareto.bench.judge.table import BYTES_AT, cheapest, smallest_error
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.plan import Plan
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS, Array, Problem

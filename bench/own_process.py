@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -62,13 +63,22 @@ def _start(forkserver: Any) -> None:
     # It is safe from what lies in the current folder by chance.
     found = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1", **ONE_THREAD}
     os.environ.update(found)
-    # Its processes never see an interrupt: the process that started them ends them.
+    try:
+        with without_interrupts():
+            forkserver.ensure_running()
+    finally:
+        set_environment(before)
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Start processes that never see an interrupt: the process that started them ends them."""
+    resource_tracker.ensure_running()  # which unblocks the interrupt in the thread that starts it
     held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        forkserver.ensure_running()
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
-        set_environment(before)
 
 
 def set_environment(environment: Mapping[str, str]) -> None:
@@ -94,7 +104,7 @@ def own_process(
         if with_script:
             process.start()
         else:
-            with _no_script():
+            with no_script():
                 process.start()
     finally:
         errors.close()
@@ -107,7 +117,7 @@ def own_process(
 
 
 @contextmanager
-def _no_script() -> Iterator[None]:
+def no_script() -> Iterator[None]:
     """Hide the script of this process, which a new process would run again."""
     script = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

@@ -1,15 +1,18 @@
 """The record of what an estimator declares about itself."""
 
 from dataclasses import dataclass, fields
+from functools import cache
 from math import inf
 from numbers import Real
 from typing import Literal, get_args
 
 Knob = Literal["step", "tolerance", "rollouts"]
 
-KINDS: dict[type, tuple[type, str]] = {bool: (bool, "True or False"), str: (str, "a text")}
-"""{type of a field's default: (type that its value must have, that type in words)}; a type that is
+Types = tuple[type, ...]
+KINDS: dict[type, tuple[Types, str]] = {bool: ((bool,), "True or False"), str: ((str,), "a text")}
+"""{type of a field's default: (types that its value may have, and they in words)}; a type that is
 not listed stands for a number."""
+NUMBER: tuple[Types, str] = ((float, int, Real), "a number")  # the plain ones are told at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +71,16 @@ class Declaration:
         if self.knob not in get_args(Knob):
             known = " or ".join(map(repr, get_args(Knob)))
             raise ValueError(f"its knob is {self.knob!r}, not {known}")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "order" and value is None:
-                continue
-            wanted, told = KINDS.get(type(field.default), (Real, "a number"))
-            if field.name != "knob" and not isinstance(value, wanted):
-                raise ValueError(f"its {field.name} is {value!r}, not {told}")
+        for name, (wanted, told) in _kinds().items():
+            value = getattr(self, name)
+            if not isinstance(value, wanted) and not (name == "order" and value is None):
+                raise ValueError(f"its {name} is {value!r}, not {told}")
         if not 0 < self.tight < inf:
             raise ValueError(f"its tight setting is {self.tight!r}, not a positive number")
+
+
+@cache
+def _kinds() -> dict[str, tuple[Types, str]]:
+    """Return the types that the fields beside the knob may have: they are checked very often."""
+    others = (field for field in fields(Declaration) if field.name != "knob")
+    return {field.name: KINDS.get(type(field.default), NUMBER) for field in others}

@@ -6,8 +6,8 @@ from .bench.draw.matrix_figure import matrix_figure as matrix_figure
 from .bench.judge.matrix import verdict_matrix as verdict_matrix
 from .bench.judge.verdict import Verdict as Verdict
 from .bench.judge.verdict import compare as compare
+from .bench.run.budget import Budget as Budget
 from .bench.run.plan import Plan as Plan
-from .bench.run.sweep import Budget as Budget
 from .bench.run.sweep import sweep as sweep
 from .bench.store.records import RunFolder as RunFolder
 from .estimators import ESTIMATORS as ESTIMATORS

@@ -1,6 +1,13 @@
 """The truth: losses and certified gradients, by methods that no estimator shares, and a cache."""
 
-from gradpareto.reference.cache import TamperedCache, cache_key, default_folder, load_or_certify
+from gradpareto.reference.cache import (
+    TamperedCache,
+    cache_key,
+    default_folder,
+    keep,
+    load,
+    load_or_certify,
+)
 from gradpareto.reference.certificate import USABLE, Reference, Verdict
 from gradpareto.reference.certification import certify, refuse
 from gradpareto.reference.continuous import solve_gradient
@@ -18,6 +25,8 @@ __all__ = [
     "cache_key",
     "certify",
     "default_folder",
+    "keep",
+    "load",
     "load_or_certify",
     "refuse",
     "solve_gradient",

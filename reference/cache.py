@@ -50,14 +50,34 @@ def load_or_certify(
     key = cache_key(problem, x0)
     if expected not in (None, key):
         return certify(problem, x0)
+    held = load(problem, x0, folder, key)
+    if held is None:
+        held = certify(problem, x0)
+        keep(problem, x0, folder, key, held)
+    return held
+
+
+def load(problem: Problem, x0: Array, folder: Path, key: str) -> Reference | None:
+    """Read the reference of x0 (B, state_dim) that has a cache key from `folder`, if it is there.
+
+    Where it is not, it is made sure that it can be written: raises OSError if it cannot, and
+    TamperedCache if the file is not what was written.
+    """
     path = folder / f"{key}.npz"
     if path.exists():
         return _read(path, key, problem, x0)
     _check_room(folder, problem, x0)
-    reference = certify(problem, x0)
+    return None
+
+
+def keep(problem: Problem, x0: Array, folder: Path, key: str, reference: Reference) -> None:
+    """Write a reference that was certified to `folder`.
+
+    `key` is the cache key from before it was. If the code or its data has changed since, it is not
+    kept, for it might be of other code. Raises OSError.
+    """
     if cache_key(problem, x0) == key:
-        _write(path, key, reference)
-    return reference
+        _write(folder / f"{key}.npz", key, reference)
 
 
 def cache_key(problem: Problem, x0: Array) -> str:

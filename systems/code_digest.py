@@ -77,12 +77,15 @@ def code_digest(
     return total.hexdigest()
 
 
-def code_files(modules: Iterable[ModuleType]) -> tuple[list[Path], list[Path]]:
+def code_files(
+    modules: Iterable[ModuleType], with_data: bool = False
+) -> tuple[list[Path], list[Path]]:
     """Return the files of code that the modules depend on: those of the suite, and the others.
 
-    What counts by its version is left out, and so are files of data.
+    What counts by its version is left out. Files of data that the others name are among them
+    `with_data`.
     """
-    found = list(_reached([], list(modules), set(), with_data=False))
+    found = list(_reached([], list(modules), set(), with_data))
     own, others = (
         [source.path for source in found if source.is_of_the_suite is of_the_suite]
         for of_the_suite in (True, False)

@@ -101,7 +101,7 @@ def test_there_is_an_example_of_each_kind() -> None:
 def test_the_conformance_kit_is_run_as_the_page_says(folder: Path) -> None:
     command = "check my_estimator.py:my_euler"
     assert command in COMMANDS
-    result = run(folder, "-m", "gradpareto", *shlex.split(command), "--json", "--workers", "1")
+    result = run(folder, "-m", "gradpareto", *shlex.split(command), "--json", "--jobs", "1")
     assert result.returncode == 0, result.stdout + result.stderr
     assert [row["estimator"] for row in json.loads(result.stdout)] == ["my_euler"]
 
@@ -143,7 +143,7 @@ def test_each_comparison_finds_that_the_new_one_dominates(folder: Path, command:
     # As they stand they take a minute: here they are on six samples and one preset, and the plan of
     # the whole field takes no times.
     theta = ["--theta", "optimal"] if "lqr" in words else []
-    options = ("--samples", "6", "--plan", "field", "--workers", "1", "--json")
+    options = ("--samples", "6", "--plan", "field", "--jobs", "1", "--json")
     result = run(folder, "-m", "gradpareto", *words, *theta, *options)
     assert result.returncode == 0, result.stdout + result.stderr
     verdicts = json.loads(result.stdout)
@@ -195,7 +195,7 @@ def test_an_estimator_is_chosen_for_a_system(folder: Path, command: str) -> None
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("pareto ")])
 def test_a_system_from_its_flow_alone_is_traced(folder: Path, command: str) -> None:
-    few = ("--estimator", "ctpg", "--estimator", "bptt", "--samples", "6", "--workers", "1")
+    few = ("--estimator", "ctpg", "--estimator", "bptt", "--samples", "6", "--jobs", "1")
     result = run(folder, "-m", "gradpareto", *shlex.split(command), *few)
     assert result.returncode == 0, result.stderr
     assert "ctpg dominates bptt" in " ".join(result.stdout.split())

@@ -59,6 +59,8 @@ def test_third_parties_are_declared(path: Path) -> None:
     others = imported(path) - {"gradpareto"} - set(sys.stdlib_module_names)
     simulator = OPTIONAL.get(path.stem)
     extra = {simulator} if simulator else set()
+    if path.is_relative_to(ROOT / "bench" / "run" / "engines"):
+        extra = names_of(PROJECT["optional-dependencies"]["dask"])
     if path.is_relative_to(ROOT / "bench" / "peers"):
         extra = names_of(PROJECT["optional-dependencies"]["peers"])
     if path.is_relative_to(ROOT / "systems" / "derive"):

@@ -12,7 +12,8 @@ from gradpareto.bench.conformance.finding import Finding
 from gradpareto.bench.conformance.probes import probes
 from gradpareto.bench.reasons import reason_of
 from gradpareto.bench.run.attempt import address_space
-from gradpareto.bench.run.pool import Died, Pool, TimedOut, worker_pool
+from gradpareto.bench.run.engines.processes import Processes
+from gradpareto.bench.run.engines.task import Died, Limited, TimedOut
 from gradpareto.estimators import ESTIMATORS, Estimator
 
 CHECKS: dict[str, Callable[[Estimator], Finding]] = {
@@ -42,27 +43,26 @@ times the seconds of processor time that it may use. A machine may be as busy as
 
 
 def check_all(
-    names: Sequence[str], seconds: float, workers: int, seed: int | None = None
+    names: Sequence[str], seconds: float, jobs: int, seed: int | None = None
 ) -> Iterator[tuple[str, Finding | None]]:
     """Yield each finding, with its estimator's name, as soon as it is there.
 
     A check may take `seconds` of processor time. Its problems are moved by the `seed`, if there is
     one. After the last finding of an estimator comes None.
     """
-    with worker_pool(workers) as pool:
+    with Processes(jobs) as pool:
         for name in names:
             for finding in _findings(pool, name, seconds, seed):
                 yield name, finding
             yield name, None
 
 
-def _findings(pool: Pool, name: str, seconds: float, seed: int | None) -> Iterator[Finding]:
+def _findings(pool: Processes, name: str, seconds: float, seed: int | None) -> Iterator[Finding]:
     given = ESTIMATORS[name]
 
     def start(check: str) -> Future[Finding]:
-        return pool.schedule(
-            run_check, (check, given, seconds, seed), timeout=max(PATIENCE * seconds, 1.0)
-        )
+        patience = max(PATIENCE * seconds, 1.0)
+        return pool.submit(Limited(run_check, patience), check, given, seconds, seed)
 
     first, *rest = CHECKS
     answer = _outcome(start(first), first, seconds)

@@ -40,9 +40,13 @@ class CellCode:
     ) -> None:
         self.folder, self.store = folder, store
 
-        @cache
+        codes: dict[int, str | None] = {}  # one estimator may have many names
+
         def of_estimator(name: str) -> str | None:
-            return estimator_code(estimators[name]) if name in estimators else None
+            estimator = estimators.get(name)
+            if estimator is not None and id(estimator) not in codes:
+                codes[id(estimator)] = estimator_code(estimator)
+            return codes.get(id(estimator))
 
         @cache
         def of_problem(name: str) -> str | None:

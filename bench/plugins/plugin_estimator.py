@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from gradpareto.bench.plugins.kinds import estimators_of
+from gradpareto.bench.plugins.placed import placed
 from gradpareto.bench.plugins.source import Source, Unusable, load, quiet
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import Array, Problem
@@ -115,6 +116,6 @@ def digests_of(files: Iterable[Path]) -> tuple[tuple[str, str], ...]:
 def are_unchanged(files: Iterable[tuple[str, str]]) -> bool:
     """Tell whether files have the digests that they are given with."""
     try:
-        return all(digests_of([Path(path)]) == ((path, digest),) for path, digest in files)
+        return all(digests_of([placed(path)])[0][1] == digest for path, digest in files)
     except OSError:
         return False

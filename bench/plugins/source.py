@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from gradpareto.bench.nearest import nearest
+from gradpareto.bench.plugins.placed import placed
 from gradpareto.systems.code_digest import code_digest
 
 
@@ -90,7 +91,7 @@ def module_of(source: Source) -> ModuleType:
 
 @cache
 def _module(where: str) -> ModuleType:
-    path = Path(where)
+    path = placed(where)
     with quiet(), _explained(path.name if path.suffix == ".py" else where):
         if path.suffix != ".py":
             return importlib.import_module(where)

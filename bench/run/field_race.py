@@ -10,13 +10,14 @@ import numpy as np
 from gradpareto.bench.judge.frontier import NO_ESTIMATE
 from gradpareto.bench.judge.stalled import stands
 from gradpareto.bench.run.attempt import attempt
+from gradpareto.bench.run.engines.processes import Processes
+from gradpareto.bench.run.engines.task import Died, TimedOut
+from gradpareto.bench.run.engines.worker import TaskFault
 from gradpareto.bench.run.loosest_setting import from_loose_to_tight
 from gradpareto.bench.run.plan import samples_of
-from gradpareto.bench.run.pool import Died, TimedOut, worker_pool
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples
 from gradpareto.bench.run.sending import schedule
-from gradpareto.bench.run.worker import TaskFault
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import Problem
 
@@ -69,7 +70,7 @@ def race(
     samples: Samples,
     error: float,
     most_evals: float,
-    workers: int,
+    jobs: int,
     report: Report,
     racers: Sequence[Racer] = (),
 ) -> list[Racer]:
@@ -78,12 +79,12 @@ def race(
     `racers` of a race to a larger error go on from the settings that they tried in it.
 
     Each goes from loose to tight. The rounds are bounded by evaluations alone, and a round ends
-    before anybody is given up, so that the result is the same for any number of workers. A sample
+    before anybody is given up, so that the result is the same for any number of jobs. A sample
     may take `most_evals` evaluations. Some estimators see fewer samples (`seen_by`).
     """
     there = {one.name: Racer(one.name, one.tried) for one in racers or map(Racer, ESTIMATORS)}
     level = float(FIRST_LEVEL)
-    with worker_pool(workers) as pool:
+    with Processes(jobs) as pool:
         while going := [one for one in there.values() if not one.reached and not one.out]:
             sent = {
                 one.name: schedule(

@@ -21,9 +21,9 @@ from gradpareto.bench.plugins.plugin_estimator import GuestEstimator, SentEstima
 from gradpareto.bench.plugins.source import Source
 from gradpareto.bench.reasons import in_a_line
 from gradpareto.bench.run.attempt import Outcome
+from gradpareto.bench.run.engines.processes import FROM_OUTSIDE
 from gradpareto.bench.run.guest import Task, serve
 from gradpareto.bench.run.meter import Meter
-from gradpareto.bench.run.pool import FROM_OUTSIDE
 from gradpareto.bench.run.tally import Tally
 from gradpareto.bench.run.validation import EXPECTED, taken
 from gradpareto.bench.store.record import Status

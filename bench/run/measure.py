@@ -13,11 +13,11 @@ import numpy as np
 from gradpareto.bench.plugins import SYSTEM_PLUGINS
 from gradpareto.bench.plugins.plugin_estimator import GuestEstimator
 from gradpareto.bench.run.attempt import Outcome, address_space, attempt
+from gradpareto.bench.run.engines.processes import REPEATS
 from gradpareto.bench.run.errors import with_errors
 from gradpareto.bench.run.guest import BASELINE_STEPS
 from gradpareto.bench.run.host import START_SECONDS, Ended, Limits, guest_runs
 from gradpareto.bench.run.meter import Meter
-from gradpareto.bench.run.pool import REPEATS
 from gradpareto.bench.run.unmeasured import blank_record, uncertified_records
 from gradpareto.bench.run.unrepeatable import agreed, mean_counts
 from gradpareto.bench.store.record import COUNTS, Cell, Record
@@ -56,6 +56,7 @@ def measure(
     bound: float = USABLE,
     cell_seconds: float = np.inf,
     cache: Path | None = None,
+    rest: bool = True,
 ) -> list[Record]:
     """Measure a cell on its samples x0 (B, d), and return a record of each.
 
@@ -65,7 +66,8 @@ def measure(
 
     Whatever the estimator does, there are records. Counts, errors and wall time come from the same
     runs, and memory from a run of its own. The replicates of a stochastic estimator serve its
-    errors and its counts; all else is measured on the first.
+    errors and its counts; all else is measured on the first. Without the `rest`, there are neither
+    runs of memory nor replicates.
     """
     lanes = np.flatnonzero(reference.usable(bound)[: len(x0)])
     left_out = uncertified_records(cell, estimator, seed, reference, bound)
@@ -74,11 +76,11 @@ def measure(
     problem, x0 = problem.take(lanes), x0[lanes]
     if isinstance(estimator, GuestEstimator):
         limits = Limits(cell_seconds, cell_bytes)
-        outcome = _run_apart(cell, estimator, problem, x0, limits, timed, cache)
+        outcome = _run_apart(cell, estimator, problem, x0, limits, timed, cache, rest)
     else:
         with address_space(cell_bytes), np.errstate(all="ignore"):
             runs = _RunsHere(estimator, problem, x0, cell.setting)
-            outcome = _run(runs, estimator, problem, cell_bytes, timed)
+            outcome = _run(runs, estimator, problem, cell_bytes, timed, rest)
     blank = blank_record(cell, estimator, seed)
     measured = [_record(blank, outcome, reference, *pair) for pair in enumerate(lanes.tolist())]
     return sorted([*measured, *left_out], key=lambda record: record.sample)
@@ -92,6 +94,7 @@ def _run_apart(
     limits: Limits,
     timed: bool,
     cache: Path | None,
+    rest: bool,
 ) -> Outcome:
     """Measure in a process of its own, and again if it was ended from outside."""
     plugin = SYSTEM_PLUGINS.get(cell.system)
@@ -100,7 +103,7 @@ def _run_apart(
     for tried in range(1, TRIES + 1):
         try:
             with guest_runs(*given) as runs:
-                return _run(runs, estimator, problem, limits.bytes, timed)
+                return _run(runs, estimator, problem, limits.bytes, timed, rest)
         except Ended as end:
             if tried == TRIES or not end.from_outside:
                 return Outcome(None, end.status, end.reason, Meter(len(x0)))
@@ -147,7 +150,7 @@ class _Tracing(AbstractContextManager[None]):
 
 
 def _run(
-    runs: Runs, estimator: Estimator, problem: Problem, cell_bytes: int, timed: bool
+    runs: Runs, estimator: Estimator, problem: Problem, cell_bytes: int, timed: bool, rest: bool
 ) -> Outcome:
     """Call the estimator for its estimate, its times, its memory and its replicates."""
     if problem.system.truth is not None:
@@ -156,6 +159,8 @@ def _run(
     outcome = runs.own()
     if outcome.status == "ok" and timed:
         outcome = _timed(outcome, runs, before)
+    if not rest:
+        return outcome
     if outcome.status == "ok" and sum(outcome.meter.batches.values()) <= TRACED_CALLS:
         outcome = _traced(outcome, runs, cell_bytes)
     if outcome.status == "ok" and estimator.declares.stochastic:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from gradpareto.bench.nearest import SEE_LIST, nearest
 from gradpareto.bench.store.record import Cell
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import USABLE
 from gradpareto.systems import TASKS, Array, Problem
+from gradpareto.systems.names import fault_of, shown
 
 SAMPLES = 32
 
@@ -60,6 +62,10 @@ class Course:
     @property
     def problem(self) -> tuple[str, str]:
         return self.system, self.theta
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.system, self.theta, self.estimator
 
     def cell(self, setting: float) -> Cell:
         """Return the cell of a setting."""
@@ -121,6 +127,24 @@ class Plan:
             "seed": self.seed or 0,
             "x0": drawn if self.x0 is None else hashlib.sha256(self.x0.tobytes()).hexdigest(),
         }
+
+
+def check_names(plan: Plan, estimators: Mapping[str, Estimator]) -> None:
+    """Raise ValueError for a name that the plan has and no registry knows, or that is none."""
+    for name in (*(system for system, _ in plan.problems), *plan.estimators):
+        if fault := fault_of(name):
+            raise ValueError(f"the name {shown(name)} {fault}")
+    for system, theta in plan.problems:
+        if system not in TASKS:
+            hint = nearest(system, TASKS) or SEE_LIST
+            raise ValueError(f"unknown system {system!r}{hint}")
+        TASKS[system].check_names()
+        if theta not in TASKS[system].presets:
+            raise ValueError(_without(system, repr(theta)))
+    for name in plan.estimators:
+        if name not in estimators:
+            hint = nearest(name, estimators) or SEE_LIST
+            raise ValueError(f"unknown estimator {name!r}{hint}")
 
 
 def problems_of(

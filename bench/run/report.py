@@ -1,10 +1,14 @@
 """The type of a progress report, and the report that says nothing."""
 
-from collections.abc import Callable
-
-Report = Callable[[str, int, int], None]
-"""It is told what was just finished, how many parts are done, and how many parts there are."""
+from typing import Protocol
 
 
-def silent(name: str, done: int, total: int) -> None:
+class Report(Protocol):
+    """A function that is called after each part of a piece of work."""
+
+    def __call__(self, name: str, done: int, total: int, failures: int = 0, /) -> None:
+        """Take what was just finished, and how many parts are done, there are and have failed."""
+
+
+def silent(name: str, done: int, total: int, failures: int = 0, /) -> None:
     """Report nothing."""

@@ -8,6 +8,7 @@ that was killed, and one in parallel, end with the same settings.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from gradpareto.bench.judge.frontier import NO_ESTIMATE, below_floor, front
 from gradpareto.bench.judge.stalled import stands
 from gradpareto.bench.run.loosest_setting import TIGHTEST, rung
 from gradpareto.bench.store.record import SILENT
-from gradpareto.estimators import Estimator
+from gradpareto.estimators import Declaration, Estimator
 from gradpareto.systems import Problem
 
 BEST_ERROR = 1e-12
@@ -39,7 +40,7 @@ PARAMETER_FACTOR = 64
 """The factor of evaluations allowed to an estimator whose cost grows with the parameters."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """A measured setting: the medians over samples of the evaluations and of the error.
 
@@ -52,6 +53,11 @@ class Point:
     error: float
     floored: bool = False
     given_up: bool = False
+
+    @property
+    def seen(self) -> tuple[float, float, bool, bool]:
+        """All but the setting."""
+        return self.evals, self.error, self.floored, self.given_up
 
     @property
     def is_estimate(self) -> bool:
@@ -103,10 +109,15 @@ class Tracer:
     problem: Problem
     calls: float
 
+    @cached_property
+    def declares(self) -> Declaration:
+        """What the estimator declares, which takes a while to be checked."""
+        return self.estimator.declares
+
     @property
     def most(self) -> float:
         """The evaluations that a sample may take at one setting."""
-        many = self.estimator.declares.cost_grows_with_parameters
+        many = self.declares.cost_grows_with_parameters
         return self.calls * (PARAMETER_FACTOR if many else 1)
 
     def next_setting(self, points: Sequence[Point]) -> float | None:
@@ -149,20 +160,20 @@ class Tracer:
     @property
     def _rises(self) -> bool:
         """Whether a larger setting is a tighter one."""
-        return self.estimator.declares.knob == "rollouts"
+        return self.declares.knob == "rollouts"
 
     def _expected(self, points: Sequence[Point], setting: float) -> bool:
         """Whether a setting can be expected to take no more evaluations than allowed."""
-        if self.estimator.declares.knob == "tolerance" and setting < TIGHTEST:
+        if self.declares.knob == "tolerance" and setting < TIGHTEST:
             return False
         calls = self.estimator.calls(self.problem, setting)
         seen = any(point.is_estimate for point in points)
         most = self.most * (1 if seen else UNTIL_AN_ESTIMATE)
         # What an iteration takes is declared roughly, and may not grow where it fails.
-        most_declared = ROUGHLY * most if self.estimator.declares.iterative else most
+        most_declared = ROUGHLY * most if self.declares.iterative else most
         if math.isfinite(calls) and calls > most_declared:
             return False
-        if not points or (math.isfinite(calls) and not self.estimator.declares.iterative):
+        if not points or (math.isfinite(calls) and not self.declares.iterative):
             return True
         last, looser = points[-1], self.rung(max(self._place(points[-1].setting) - 1, 0))
         before = [one.evals for one in points if one.setting == looser]
@@ -205,7 +216,7 @@ class Tracer:
     def _middle(self, loose: float, tight: float) -> float | None:
         """Return the setting between two, of a whole number of steps, or None if there is none."""
         middle = math.sqrt(loose * tight)
-        if self.estimator.declares.knob == "step":
+        if self.declares.knob == "step":
             count = round(self.problem.horizon / middle)
             middle = self.problem.horizon / count
         elif self._rises:

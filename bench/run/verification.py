@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.judge.repeats import differences
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.plan import Course, Plan
 from gradpareto.bench.run.report import Report, silent
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.record import CELL_KEYS, Cell
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS, Estimator

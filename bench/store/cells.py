@@ -12,22 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gradpareto.bench.store.form import FORM, VERSION, check_form, upgrade
 from gradpareto.bench.store.record import CELL_KEYS, COLUMNS, SUCCESSES, Record
 from gradpareto.bench.store.records_csv import TEXTS, parse_rows, rows_text
 from gradpareto.bench.store.sqlite_file import connected, told
+from gradpareto.bench.store.sweep_notes import Seen, forget, note
 from gradpareto.bench.store.unusable import UnusableFolder
 
-VERSION = 1
-"""The form of the store, which SQLite keeps as the `user_version`."""
-FORM = {
-    "cells": "CREATE TABLE cells (system TEXT NOT NULL, theta TEXT NOT NULL, "
-    "estimator TEXT NOT NULL, setting REAL NOT NULL, samples INTEGER NOT NULL, "
-    "failures INTEGER NOT NULL, checksum BLOB NOT NULL, records BLOB NOT NULL)",
-    # It holds all but the records, so that what is measured is known from it alone.
-    "cells_by_key": "CREATE UNIQUE INDEX cells_by_key ON cells "
-    "(system, theta, estimator, setting, samples, failures, checksum)",
-    "published": "CREATE TABLE published (cells TEXT NOT NULL, records TEXT NOT NULL)",
-}
 KEY = ", ".join(CELL_KEYS)
 BY_KEY = "cells INDEXED BY cells_by_key"
 OF_CELL = " AND ".join(f"{name} = ?" for name in CELL_KEYS)
@@ -94,10 +85,17 @@ class CellStore:
                 self.run("ROLLBACK")
             raise
 
-    def write(self, key: Key, records: Iterable[Record]) -> None:
-        """Keep the records of a finished cell, in place of older ones of the same key."""
+    def write(
+        self, key: Key, records: Iterable[Record], seen: Seen | None = None, untimed: bool = False
+    ) -> None:
+        """Keep the records of a finished cell, in place of older ones of the same key.
+
+        With them are noted the point that they are on a traced frontier, and whether their times
+        are still to be taken.
+        """
         with self.transaction():
             self.put(key, [[getattr(one, name) for name in COLUMNS] for one in records])
+            note(self.run, key, seen, untimed)
 
     def put(self, key: Key, rows: Sequence[Sequence[Any]]) -> None:
         """Put a cell's rows, each the values of COLUMNS, into the store inside a transaction."""
@@ -105,6 +103,7 @@ class CellStore:
         text = rows_text(rows)
         failures = sum(row[at] not in SUCCESSES for row in rows)
         known = (*key, len(rows), failures)
+        forget(self.run, (OF_CELL, key))
         self.run(f"DELETE FROM cells WHERE {OF_CELL}", key)
         self.run(
             "INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -165,10 +164,16 @@ class CellStore:
             parts.append(self._parsed(rows, texts))
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
 
+    def records(self, key: Key) -> list[Record]:
+        """Return the records of a cell."""
+        rows = self.table((OF_CELL, key)).itertuples(index=False, name=None)
+        return [Record(*row) for row in rows]
+
     def remove(self, where: Condition) -> int:
         """Take cells out of the store, and return how many."""
         with self.transaction():
             ((count,),) = self.run(f"SELECT count(*) FROM cells WHERE {where[0]}", where[1])
+            forget(self.run, where)
             self.run(f"DELETE FROM cells WHERE {where[0]}", where[1])
         return int(count)
 
@@ -238,8 +243,10 @@ def open_store(path: Path, write: bool = False) -> Iterator[CellStore]:
     with connected(path, "rw" if write else "ro") as connection:
         store = CellStore(path, connection)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2 * MOST_BYTES)
-        _check_form(store)
+        check_form(store.run, path)
         if write:
+            with store.transaction():
+                upgrade(store.run)
             # A reader may read on while a cell is written, and a commit waits for no disk.
             store.run("PRAGMA journal_mode = WAL")
             store.run("PRAGMA synchronous = NORMAL")
@@ -265,10 +272,3 @@ def make_store(path: Path, fill: Callable[[CellStore], None]) -> None:
         store.run(f"PRAGMA user_version = {VERSION}")
         fill(store)
         store.run("COMMIT")
-
-
-def _check_form(store: CellStore) -> None:
-    ((version,),) = store.run("PRAGMA user_version")
-    held = dict(store.run("SELECT name, sql FROM sqlite_master"))
-    if held != FORM or version != VERSION:
-        raise UnusableFolder(f"{store.path} is no store of this version: name another folder")

@@ -19,12 +19,14 @@ from gradpareto.bench.learning.budget_tables import (
     settings_table,
     trained,
 )
-from gradpareto.bench.run.pool import worker_pool
+from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder
-from gradpareto.bench.verbs.options import AS_JSON, PATH, WORKERS, Count, Name, gathered
+from gradpareto.bench.verbs.numbers import Count
+from gradpareto.bench.verbs.options import AS_JSON, PATH, Name, gathered
 from gradpareto.bench.verbs.progress import progress
+from gradpareto.bench.verbs.side_by_side import JOBS
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.whole_file import write_whole
 
@@ -42,7 +44,7 @@ class Asked:
     trials: int
     iterations: int | None
     quick: bool
-    workers: int
+    jobs: int
     out: Path | None
     as_json: bool
 
@@ -73,7 +75,7 @@ class Asked:
     ),
     click.option("--iterations", type=Count(), help="Number of iterations. Default: the task's."),
     click.option("--quick", is_flag=True, help="Show nothing but that it runs, in a minute."),
-    WORKERS,
+    JOBS,
     click.option(
         "--out",
         type=PATH,
@@ -97,7 +99,7 @@ def verb(asked: Asked) -> None:
     with folder.opened(shared):
         folder.add_session(session({}))
         with progress() as report:
-            tables = _all_trained(chosen, out / TRAININGS, asked.workers, report)
+            tables = _all_trained(chosen, out / TRAININGS, asked.jobs, report)
         table = settings_table(tables)
         write_whole(out / "curves.csv", tables.curves.to_csv(index=False))
         write_whole(out / "gradients.csv", tables.gradients.to_csv(index=False))
@@ -118,10 +120,10 @@ def verb(asked: Asked) -> None:
     click.echo(f"records.csv, settings.csv, budget.png and totals.png in {out}")
 
 
-def _all_trained(chosen: list[Training], folder: Path, workers: int, report: Report) -> Tables:
+def _all_trained(chosen: list[Training], folder: Path, jobs: int, report: Report) -> Tables:
     """Make the trainings side by side, and return the tables of all."""
-    with worker_pool(workers) as pool:
-        futures = {pool.schedule(trained, (one, folder)): one.name for one in chosen}
+    with Processes(jobs) as pool:
+        futures = {pool.submit(trained, one, folder): one.name for one in chosen}
         for done, future in enumerate(as_completed(futures), 1):
             future.result()
             report(futures[future], done, len(chosen))

@@ -14,16 +14,9 @@ from gradpareto.bench.conformance.finding import Finding, passes
 from gradpareto.bench.conformance.kit import CHECKS, check_all
 from gradpareto.bench.conformance.system_kit import check_system
 from gradpareto.bench.plugins import quiet
-from gradpareto.bench.verbs.options import (
-    AS_JSON,
-    CHECKED,
-    PLUG_IN,
-    PLUG_IN_SYSTEM,
-    UNCERTAINTY,
-    Between,
-    Count,
-    Positive,
-)
+from gradpareto.bench.verbs.numbers import Between, Positive
+from gradpareto.bench.verbs.options import AS_JSON, CHECKED, PLUG_IN, PLUG_IN_SYSTEM, UNCERTAINTY
+from gradpareto.bench.verbs.side_by_side import JOBS
 from gradpareto.bench.verbs.terminal import print_json
 
 
@@ -36,13 +29,7 @@ from gradpareto.bench.verbs.terminal import print_json
     show_default=True,
     help="Seconds of processor time that one check may take.",
 )
-@click.option(
-    "--workers",
-    type=Count(),
-    default=2,
-    show_default=True,
-    help="Number of processes that check side by side.",
-)
+@JOBS
 @click.option(
     "--seed",
     type=Between(0),
@@ -55,7 +42,7 @@ from gradpareto.bench.verbs.terminal import print_json
 def verb(
     checked: tuple[str, tuple[str, ...]],
     seconds: float,
-    workers: int,
+    jobs: int,
     seed: int,
     bound: float,
     as_json: bool,
@@ -74,7 +61,7 @@ def verb(
     kind, names = checked
     found: dict[str, list[Finding]] = {}
     of_system = kind == "system"
-    checks = _of_system(names[0], bound) if of_system else check_all(names, seconds, workers, seed)
+    checks = _of_system(names[0], bound) if of_system else check_all(names, seconds, jobs, seed)
     if not of_system:
         click.echo(f"checked on problems of seed {seed} (--seed)", err=as_json)
     for name, finding in checks:

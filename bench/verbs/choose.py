@@ -19,6 +19,7 @@ from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples, certified
 from gradpareto.bench.run.wall_model import fit_wall_model
 from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.verbs.numbers import Count, Positive
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     CACHE,
@@ -28,13 +29,11 @@ from gradpareto.bench.verbs.options import (
     PLUG_IN_SYSTEM,
     SYSTEM,
     TILED_SAMPLES,
-    WORKERS,
-    Count,
-    Positive,
     gathered,
     tell_derivatives,
 )
 from gradpareto.bench.verbs.progress import progress
+from gradpareto.bench.verbs.side_by_side import JOBS
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.whole_file import write_whole
@@ -58,7 +57,7 @@ class Asked:
     samples: int
     seed: int
     cache: Path
-    workers: int
+    jobs: int
     against: Path | None
     out: Path | None
 
@@ -109,7 +108,7 @@ class Asked:
     TILED_SAMPLES,
     DRAWING_SEED,
     CACHE,
-    WORKERS,
+    JOBS,
     click.option(
         "--against",
         type=PATH,
@@ -164,7 +163,7 @@ def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.Da
     measured = None if asked.against is None else _points(asked.against, system, theta)
     tables, racers = [], list[Racer]()
     for error in sorted(asked.errors, reverse=True):
-        racers = race(system, samples, error, asked.calls, asked.workers, report, racers)
+        racers = race(system, samples, error, asked.calls, asked.jobs, report, racers)
         there = choices(racers, samples, asked.batch, asked.by, model)
         fitting = [one for one in there if one.stored_bytes <= (asked.most_bytes or np.inf)]
         if not fitting:

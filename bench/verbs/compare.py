@@ -14,13 +14,13 @@ from gradpareto.bench.judge.evidence import RULE, Rule
 from gradpareto.bench.judge.pairs import LOOSEST
 from gradpareto.bench.judge.verdict import NothingToCompare, judge_all, nothing_to_compare
 from gradpareto.bench.verbs.measuring import Measuring, measuring
+from gradpareto.bench.verbs.numbers import Positive
 from gradpareto.bench.verbs.options import (
     ESTIMATOR,
     ESTIMATORS_OF,
     PLUG_IN,
     PLUG_IN_SYSTEM,
     Name,
-    Positive,
 )
 from gradpareto.bench.verbs.terminal import print_json
 

@@ -11,7 +11,8 @@ from gradpareto.bench.draw.figure_files import write_png
 from gradpareto.bench.run.dimension import measure_dimension
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder
-from gradpareto.bench.verbs.options import AS_JSON, PATH, Between, Count, Positive
+from gradpareto.bench.verbs.numbers import Between, Count, Positive
+from gradpareto.bench.verbs.options import AS_JSON, PATH
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 

@@ -10,7 +10,8 @@ import pandas as pd
 from gradpareto.bench.judge.recession import recessions
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs.measuring import Measuring, measuring
-from gradpareto.bench.verbs.options import ESTIMATOR, PATH, Positive
+from gradpareto.bench.verbs.numbers import Positive
+from gradpareto.bench.verbs.options import ESTIMATOR, PATH
 from gradpareto.bench.verbs.terminal import print_json
 
 WITHIN = 0.02

@@ -13,7 +13,8 @@ from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.growth import SIZES, exponents, measure_growth
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder
-from gradpareto.bench.verbs.options import AS_JSON, ESTIMATOR, PATH, Count
+from gradpareto.bench.verbs.numbers import Count
+from gradpareto.bench.verbs.options import AS_JSON, ESTIMATOR, PATH
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.estimators import ESTIMATORS

@@ -32,16 +32,14 @@ from gradpareto.bench.learning.setups import (
 )
 from gradpareto.bench.learning.train import OnDivergence
 from gradpareto.bench.plugins import quiet, stored_policy
+from gradpareto.bench.verbs.numbers import SEED, Count, Positive
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     ESTIMATOR,
     PATH,
     PLUG_IN,
     PLUG_IN_SYSTEM,
-    SEED,
     SYSTEM,
-    Count,
-    Positive,
     SettingOf,
     gathered,
     tell_derivatives,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.certificates import left_out
 from gradpareto.bench.run.initial_states import load_x0
 from gradpareto.bench.run.plan import (
@@ -17,28 +18,26 @@ from gradpareto.bench.run.plan import (
     Plan,
     chosen_problems,
 )
-from gradpareto.bench.run.sweep import Budget, fill
+from gradpareto.bench.run.sweep import fill
 from gradpareto.bench.run.trace import UNTIL_AN_ESTIMATE
 from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.verbs.numbers import SEED, Count, Positive
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     CACHE,
     DEFAULT_RUN,
     PATH,
     PRESET,
-    SEED,
     SYSTEM,
     SYSTEMS,
     THETAS,
     UNCERTAINTY,
-    WORKERS,
-    Count,
     Name,
-    Positive,
     gathered,
     tell_derivatives,
 )
 from gradpareto.bench.verbs.progress import progress
+from gradpareto.bench.verbs.side_by_side import JOBS, SCHEDULER
 from gradpareto.estimators import ESTIMATORS
 
 FIELD_CELL_SECONDS = 10.0
@@ -57,7 +56,8 @@ class Measuring:
     x0: Path | None
     out: Path
     cache: Path
-    workers: int
+    jobs: int
+    scheduler: str | None
     plan: str
     calls: int | None
     cell_seconds: float | None
@@ -72,7 +72,9 @@ class Measuring:
     @property
     def budget(self) -> Budget:
         otherwise = FIELD_CELL_SECONDS if self.plan == "field" else Budget.cell_seconds
-        return Budget(self.cell_seconds or otherwise, int(self.cell_bytes), self.workers)
+        return Budget(
+            self.cell_seconds or otherwise, int(self.cell_bytes), self.jobs, self.scheduler
+        )
 
     def planned(self, estimators: Sequence[str], settings: Sequence[float] = ()) -> Plan:
         """The plan of these estimators, or of all that the named plan has if none are given.
@@ -164,7 +166,8 @@ measuring = gathered(
         help="Run folder, which keeps what is measured.",
     ),
     CACHE,
-    WORKERS,
+    JOBS,
+    SCHEDULER,
     click.option(
         "--plan",
         type=PLAN,

@@ -1,6 +1,5 @@
 """The types of the command line's arguments and options, which check them before anything runs."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import wraps
@@ -13,6 +12,7 @@ import click
 from gradpareto.bench.nearest import SEE_LIST, nearest
 from gradpareto.bench.plugins import BROKEN, PLUGINS, holds_a_system, resolve, resolve_system
 from gradpareto.bench.plugins.brought import compares_in_time, derivatives_of
+from gradpareto.bench.verbs.numbers import SEED, Context, Count, Parameter, Positive, positive
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.reference import USABLE, default_folder
 from gradpareto.systems import NEEDS, TASKS
@@ -20,8 +20,6 @@ from gradpareto.systems import NEEDS, TASKS
 DEFAULT_RUN = Path("results/runs/default")
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
-Parameter = click.Parameter | None
-Context = click.Context | None
 
 
 class Name(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -115,63 +113,6 @@ class OneEstimator(Estimators):
         return names[0]
 
 
-def positive(value: Any, named: str) -> float:
-    """Return a text as a number above zero and finite.
-
-    Raises ClickException, with what the number is `named`, if it is another.
-    """
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise click.ClickException(f"{named} must be a positive number, not {value!r}")
-    return number
-
-
-class Positive(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A number above zero and finite."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: Parameter, ctx: Context) -> float:
-        return positive(value, param.opts[0] if param else "the number")
-
-
-MOST = 10**9
-"""The largest number of anything that can be asked for."""
-
-
-class Count(Positive):
-    """A whole number from 1 to MOST."""
-
-    name = "count"
-
-    def convert(self, value: Any, param: Parameter, ctx: Context) -> int:
-        number = super().convert(value, param, ctx)
-        if number != int(number) or number > MOST:
-            named = param.opts[0] if param else "it"
-            raise click.ClickException(f"{named} must be a whole number of at most {MOST:,}")
-        return int(number)
-
-
-class Between(click.IntRange):
-    """A whole number in a range that includes its ends."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: Parameter, ctx: Context) -> Any:
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter:
-            end = "on" if self.max is None else f"to {self.max}"
-            self.fail(f"{value!r} is not a whole number from {self.min} {end}", param, ctx)
-
-
-SEED = Between(0, 2**63 - 1)
-"""A seed, which a table of records can hold."""
-
-
 class SettingOf(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """NAME or NAME=SETTING: the name, and the setting or None."""
 
@@ -261,13 +202,6 @@ UNCERTAINTY = click.option(
     default=USABLE,
     show_default=True,
     help="Largest relative uncertainty of a reference that may judge.",
-)
-WORKERS = click.option(
-    "--workers",
-    type=Count(),
-    default=2,
-    show_default=True,
-    help="Number of processes that measure side by side.",
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 CACHE = click.option(

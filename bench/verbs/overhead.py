@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.overhead_table import Timed, overhead_table
 from gradpareto.bench.run.plan import chosen_or_last_problems
+from gradpareto.bench.verbs.numbers import Positive
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     BATCHES,
@@ -22,7 +23,6 @@ from gradpareto.bench.verbs.options import (
     PLUG_IN_SYSTEM,
     SYSTEM,
     TILED_SAMPLES,
-    Positive,
     gathered,
 )
 from gradpareto.bench.verbs.progress import progress

@@ -18,6 +18,7 @@ from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.plan import chosen_problems
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.verbs.numbers import Positive
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     BATCHES,
@@ -29,7 +30,6 @@ from gradpareto.bench.verbs.options import (
     PRESET,
     TILED_SAMPLES,
     Name,
-    Positive,
     gathered,
 )
 from gradpareto.bench.verbs.progress import progress

@@ -11,10 +11,11 @@ from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.plugins import SYSTEM_PLUGINS, quiet
 from gradpareto.bench.run.certificates import certificate_table, left_out
+from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.initial_states import load_x0
 from gradpareto.bench.run.plan import Plan, chosen_problems
-from gradpareto.bench.run.pool import worker_pool
 from gradpareto.bench.run.sending import certified, schedule
+from gradpareto.bench.verbs.numbers import Count
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     CACHE,
@@ -24,7 +25,6 @@ from gradpareto.bench.verbs.options import (
     SYSTEM,
     THETAS,
     UNCERTAINTY,
-    Count,
 )
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.reference import Reference, cache_key, load_or_certify
@@ -92,7 +92,7 @@ def _references(
     if system not in SYSTEM_PLUGINS:
         with quiet(), threadpool_limits(1):
             return {problem: load_or_certify(*given) for problem, given in asked.items()}
-    with worker_pool(1) as pool:
+    with Processes(1) as pool:
         return {
             problem: certified(schedule(pool, [system], load_or_certify, given), *given[:2])
             for problem, given in asked.items()

@@ -9,7 +9,8 @@ from threadpoolctl import threadpool_limits
 from gradpareto.bench.draw.figure_files import write_png
 from gradpareto.bench.paper.figures import FIGURES
 from gradpareto.bench.paper.reproduction import Scale
-from gradpareto.bench.verbs.options import AS_JSON, PATH, Between, Count
+from gradpareto.bench.verbs.numbers import Between, Count
+from gradpareto.bench.verbs.options import AS_JSON, PATH
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.whole_file import write_whole

@@ -15,13 +15,7 @@ from gradpareto.bench.run.snapshot import (
     take_snapshot,
     write_snapshot,
 )
-from gradpareto.bench.verbs.options import (
-    AS_JSON,
-    ESTIMATOR,
-    PATH,
-    SYSTEMS,
-    THETAS,
-)
+from gradpareto.bench.verbs.options import AS_JSON, ESTIMATOR, PATH, SYSTEMS, THETAS
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.estimators import ESTIMATORS

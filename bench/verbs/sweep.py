@@ -5,7 +5,8 @@ from itertools import chain
 import click
 
 from gradpareto.bench.verbs.measuring import Measuring, measuring
-from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, PLUG_IN_SYSTEM, Positive
+from gradpareto.bench.verbs.numbers import Positive
+from gradpareto.bench.verbs.options import ESTIMATORS_OF, PLUG_IN, PLUG_IN_SYSTEM
 from gradpareto.bench.verbs.terminal import print_json
 
 

@@ -11,11 +11,12 @@ import click
 import pandas as pd
 
 from gradpareto.bench.judge.repeats import TOLERANCES
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.initial_states import load_x0
-from gradpareto.bench.run.sweep import Budget
 from gradpareto.bench.run.verification import PlanOfCells, Verification, draw_cells, verify
 from gradpareto.bench.store.record import CELL_KEYS
 from gradpareto.bench.store.records import RunFolder
+from gradpareto.bench.verbs.numbers import SEED, Positive
 from gradpareto.bench.verbs.options import (
     AS_JSON,
     CACHE,
@@ -23,13 +24,11 @@ from gradpareto.bench.verbs.options import (
     PATH,
     PLUG_IN,
     PLUG_IN_SYSTEM,
-    SEED,
     SYSTEM,
-    WORKERS,
-    Positive,
     gathered,
 )
 from gradpareto.bench.verbs.progress import progress
+from gradpareto.bench.verbs.side_by_side import JOBS
 from gradpareto.bench.verbs.terminal import print_json
 
 SHOWN = 20
@@ -61,7 +60,7 @@ class Verifying:
     x0: Path | None
     out: Path | None
     cache: Path
-    workers: int
+    jobs: int
     cell_seconds: float
 
     def verified(self, folder: RunFolder) -> tuple[int, PlanOfCells, Verification]:
@@ -71,7 +70,7 @@ class Verifying:
         names = list(chain(*self.estimators))
         plan = draw_cells(folder, self.fraction, seed, self.systems, names, x0)
         click.echo(f"{folder.path}: {_drawn(plan)}, drawn by --seed {seed}", err=True)
-        budget = Budget(self.cell_seconds, workers=self.workers)
+        budget = Budget(self.cell_seconds, jobs=self.jobs)
         with tempfile.TemporaryDirectory() as temporary, progress() as report:
             again = RunFolder(self.out or Path(temporary) / "again")
             return seed, plan, verify(folder, plan, again, self.cache, budget, report)
@@ -116,7 +115,7 @@ class Verifying:
         "goes on after an interrupt. Default: a temporary one.",
     ),
     CACHE,
-    WORKERS,
+    JOBS,
     click.option(
         "--cell-seconds",
         type=Positive(),

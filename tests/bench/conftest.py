@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.plan import Plan
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.run.unmeasured import blank_record
 from gradpareto.bench.store.record import COLUMNS, Cell, Record
 from gradpareto.bench.store.records import RunFolder
@@ -68,7 +69,7 @@ SMALL = Plan((("lqr", "optimal"),), ("bptt", "ctpg"), samples=2, settings=(0.5, 
 def small_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolder:
     """A finished sweep of two estimators on the LQR; tests read it and copy it, never write."""
     folder = RunFolder(tmp_path_factory.mktemp("run") / "small")
-    sweep(SMALL, folder, cache, Budget(workers=1))
+    sweep(SMALL, folder, cache, Budget(jobs=1))
     return folder
 
 

@@ -13,7 +13,8 @@ import pytest
 from gradpareto.bench.judge.frontier import comparable
 from gradpareto.bench.judge.matrix import verdict_matrix
 from gradpareto.bench.judge.table import summarise
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.budget import Budget
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.unusable import UnusableFolder
 from tests.bench.conftest import SMALL, without_checksums
@@ -29,7 +30,7 @@ SPLICES = b"", b"-", b"0", b"9", b",", b"\n", b'"', b"\xff", b"\0", b"nan", b"in
 def whole(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolder:
     """A run of two estimators, with its store and its checksums."""
     folder = RunFolder(tmp_path_factory.mktemp("whole") / "run")
-    sweep(SMALL, folder, cache, Budget(workers=1))
+    sweep(SMALL, folder, cache, Budget(jobs=1))
     return folder
 
 

@@ -18,7 +18,7 @@ def test_a_full_disk_ends_a_sweep_in_one_line_and_the_next_goes_on(  # type: ign
 ) -> None:
     with small_disk(tmp_path / "disk", 160_000) as disk:
         sweeping = ("sweep", "--system", "lqr", "--theta", "optimal", "--cache", cache)
-        more = ("--estimator", "bptt", "--samples", 16, "--workers", 1, "--out", disk / "run")
+        more = ("--estimator", "bptt", "--samples", 16, "--jobs", 1, "--out", disk / "run")
         result = run(*sweeping, *more)
         assert result.returncode == 2, result.stderr
         lines = [line for line in result.stderr.splitlines() if not line[:1].isdigit()]

@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from gradpareto.bench.plugins import PLUGINS, resolve
+from gradpareto.bench.run.budget import Budget
+from gradpareto.bench.run.engines.processes import REPEATS
 from gradpareto.bench.run.plan import Plan
-from gradpareto.bench.run.pool import REPEATS
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS
 
@@ -48,7 +49,7 @@ def measured(tmp_path: Path, cache: Path) -> Iterator[Measure]:
         names = resolve(f"{tmp_path / 'guest.py'}:mine")
         (tmp_path / "pids").unlink(missing_ok=True)
         plan = Plan((("lqr", "optimal"),), names, samples=1, settings=(0.5,), timed=False)
-        return sweep(plan, RunFolder(tmp_path / "run"), cache, Budget(seconds, workers=1))
+        return sweep(plan, RunFolder(tmp_path / "run"), cache, Budget(seconds, jobs=1))
 
     yield measure
     ESTIMATORS.clear()

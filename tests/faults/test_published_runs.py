@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gradpareto.bench.run.sweep import Budget
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.verification import draw_cells, verify
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.systems import TASKS
@@ -25,5 +25,5 @@ def test_cells_drawn_from_a_published_run_reproduce(run: str, cache: Path, tmp_p
     affordable = [name for name in TASKS if name not in EXPENSIVE]
     held = draw_cells(folder, 1.0, seed, affordable).held
     plan = draw_cells(folder, DRAWN / held, seed, affordable)
-    found = verify(folder, plan, RunFolder(tmp_path / "again"), cache, Budget(workers=1))
+    found = verify(folder, plan, RunFolder(tmp_path / "again"), cache, Budget(jobs=1))
     assert found.differences.empty, found.differences.to_string()

@@ -167,7 +167,7 @@ def test_the_report_tells_what_failed_and_what_to_do(run: Callable, tmp_path: Pa
         "    return ESTIMATORS['bptt-rk4'](problem, x0 - 1, setting)\n"
         "faulty.knob, faulty.tight, faulty.order = 'step', 0.01, 4\n"
     )
-    result = run("check", f"{tmp_path / 'mine.py'}:faulty", "--workers", 1)
+    result = run("check", f"{tmp_path / 'mine.py'}:faulty", "--jobs", 1)
     assert result.returncode == 1, result.stderr
     assert "faulty: does not pass" in result.stdout
     assert "FAILED   inputs: changed: x0" in result.stdout
@@ -196,7 +196,7 @@ def test_what_takes_too_long_is_neither_right_nor_wrong(run: Callable, tmp_path:
     }
     for name, told in seen.items():
         of = f"{tmp_path / 'mine.py'}:{name}"
-        result = run("check", of, "--seconds", 0.5, "--workers", 1, "--json")
+        result = run("check", of, "--seconds", 0.5, "--jobs", 1, "--json")
         assert result.returncode == 1
         (row,) = json.loads(result.stdout)
         assert not row["passes"]

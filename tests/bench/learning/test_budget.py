@@ -133,7 +133,7 @@ def test_every_task_goes_from_cheap_to_expensive_with_registered_estimators() ->
             assert (np.diff(own) > 0).all() if rollouts else (np.diff(own) < 0).all()
 
 
-QUICK = ("budget", "--quick", "--system", "electric", "--estimator", "bptt", "--workers", "1")
+QUICK = ("budget", "--quick", "--system", "electric", "--estimator", "bptt", "--jobs", "1")
 
 
 def test_the_quick_form_writes_tables_and_figures(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

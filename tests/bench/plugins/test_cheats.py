@@ -11,9 +11,10 @@ import pytest
 from gradpareto.bench.plugins import PLUGINS, resolve
 from gradpareto.bench.plugins.kinds import estimators_of
 from gradpareto.bench.plugins.source import Source, load
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.measure import measure
 from gradpareto.bench.run.plan import Plan
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.record import Cell
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS, Estimator
@@ -334,7 +335,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[
     ]
     every = (*FAIL, *PRICED, "bptt-rk4", *names)
     plan = Plan((PROBLEM,), every, samples=SAMPLES, settings=(SETTING,))
-    budget = Budget(workers=1, cell_seconds=60)
+    budget = Budget(jobs=1, cell_seconds=60)
     found = sweep(plan, RunFolder(folder / "run"), cache, budget)
     yield found.set_index("estimator")
     ESTIMATORS.clear()
@@ -367,7 +368,7 @@ def test_what_was_remembered_in_a_cell_is_gone_in_the_next(
     """The two cells have one worker, and the first of them has what the second could use."""
     name, settings = "memo_across_settings", (SETTING, 2 * SETTING)
     plan = Plan((PROBLEM,), (name,), samples=1, settings=settings, timed=False)
-    rows = sweep(plan, RunFolder(tmp_path / "run"), cache, Budget(workers=1))
+    rows = sweep(plan, RunFolder(tmp_path / "run"), cache, Budget(jobs=1))
     counts = rows.set_index("setting").f_evals
     assert counts[SETTING] == 2 * counts[2 * SETTING] == 4 * FINER * 10.0 / SETTING
 

@@ -16,8 +16,9 @@ from gradpareto.bench.learning.compare import Comparison, learn
 from gradpareto.bench.learning.setups import setup_of
 from gradpareto.bench.plugins import cell_code
 from gradpareto.bench.plugins.measured_code import estimator_code, problem_code
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.plan import Plan
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.cells import CellStore
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS, Estimator
@@ -85,7 +86,7 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def measured(folder: RunFolder, cache: Path, plan: Plan = SMALL, **more: Any) -> list[str]:
     """The names of the cells that a sweep measured."""
     names: list[str] = []
-    sweep(plan, folder, cache, Budget(workers=1), lambda name, *_: names.append(name), **more)
+    sweep(plan, folder, cache, Budget(jobs=1), lambda name, *_: names.append(name), **more)
     return sorted(name for name in names if not name.startswith("reference"))
 
 

@@ -97,7 +97,7 @@ def test_entry_points_are_used_by_name_wherever_a_name_is(
 ) -> None:
     out = tmp_path / "run"
     # The plan of the whole field skips every other setting, and takes no time.
-    more = ("--plan", "field", "--samples", 1, "--workers", 1)
+    more = ("--plan", "field", "--samples", 1, "--jobs", 1)
     options = ("--system", "tank", *more, "--out", out, "--json")
     result = run("compare", "mine", "bptt", *options)
     verdicts = json.loads(result.stdout)

@@ -68,7 +68,7 @@ def test_modules_beside_a_plug_in_may_have_the_names_of_this_project_s_folders(
     out = tmp_path / "run"
     options = ("--system", "lqr", "--theta", "optimal", "--samples", 1, "--out", out)
     estimators = ("--estimator", f"{tmp_path / 'mine.py'}:own", "--estimator", "bptt-rk4")
-    result = run("sweep", *estimators, "--setting", 0.5, "--workers", 1, *options)
+    result = run("sweep", *estimators, "--setting", 0.5, "--jobs", 1, *options)
     assert result.returncode == 0, result.stderr
     records = RunFolder(out).read_cells().set_index("estimator")
     assert set(records.status) == {"ok"}

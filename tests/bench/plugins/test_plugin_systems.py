@@ -31,7 +31,7 @@ def tank(tmp_path: Path) -> Path:
 def test_a_sweep_measures_the_systems_of_a_file(tank: Path, call: Callable, tmp_path: Path) -> None:
     given = [f"{tank}:TASK", f"{tank}:LONGER", f"{tank}:TASK"]
     options = [word for one in given for word in ("--system", one)]
-    cell = ("--estimator", "bptt", "--setting", "0.5", "--samples", "2", "--workers", "1")
+    cell = ("--estimator", "bptt", "--setting", "0.5", "--samples", "2", "--jobs", "1")
     # The preset comes before the system that has it.
     result = call("sweep", "--preset", "only", *options, *cell, "--out", tmp_path / "run")
     assert result.returncode == 0, result.stderr

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.plugins import PLUGINS, Unusable, resolve, source
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.plan import Plan
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.unusable import UnusableFolder
 from gradpareto.estimators import ESTIMATORS
@@ -24,7 +25,7 @@ def measured(folder: RunFolder, names: tuple[str, ...], cache: Path, *settings: 
     """The cells that a sweep of estimators by name measured, on one sample."""
     asked: list[str] = []
     plan = Plan(PROBLEM, names, samples=1, settings=settings or (0.5,), timed=False)
-    sweep(plan, folder, cache, Budget(workers=1), lambda name, done, total: asked.append(name))
+    sweep(plan, folder, cache, Budget(jobs=1), lambda name, *_: asked.append(name))
     return [name for name in asked if not name.startswith("reference")]
 
 

@@ -113,7 +113,7 @@ def test_a_racer_that_has_not_arrived_is_no_choice(samples: Samples) -> None:
     ]
 
 
-CHOOSE = ("choose", "lqr", "--theta", "optimal", "--samples", "2", "--workers", "2")
+CHOOSE = ("choose", "lqr", "--theta", "optimal", "--samples", "2", "--jobs", "2")
 
 
 def test_choose_prints_and_keeps_the_best(call: Callable, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.plugins import PLUGINS, registry, resolve
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.plan import Plan
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.loosest_setting import rung
 from gradpareto.bench.run.meter import metered
 from gradpareto.bench.run.plan import (
@@ -19,7 +20,7 @@ from gradpareto.bench.run.plan import (
     problems_of,
 )
 from gradpareto.bench.run.report import Report
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.cells import open_store
 from gradpareto.bench.store.record import COLUMNS
 from gradpareto.bench.store.records import SCHEMA, RunFolder
@@ -134,7 +135,7 @@ def test_a_sweep_cut_off_anywhere_goes_on_and_ends_the_same(
         store.remove((f"NOT ({first[0]})", first[1]))
     folder.records_path.unlink()
     asked: list[str] = []
-    records = sweep(SMALL, folder, cache, Budget(workers=1), lambda name, d, t: asked.append(name))
+    records = sweep(SMALL, folder, cache, Budget(jobs=1), lambda name, *_: asked.append(name))
     with open_store(folder.store_path) as store:
         assert list(store.texts(first)) == kept
     assert len([name for name in asked if not name.startswith("reference")]) == 3
@@ -144,23 +145,23 @@ def test_a_sweep_cut_off_anywhere_goes_on_and_ends_the_same(
 def test_an_interrupted_sweep_keeps_its_finished_cells(tmp_path: Path, cache: Path) -> None:
     folder = RunFolder(tmp_path / "run")
 
-    def interrupt(name: str, done: int, total: int) -> None:
+    def interrupt(name: str, done: int, total: int, failures: int = 0, /) -> None:
         if done == 3:  # a reference and two cells
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sweep(SMALL, folder, cache, Budget(workers=1), interrupt)
+        sweep(SMALL, folder, cache, Budget(jobs=1), interrupt)
     assert len(folder.read_cells()) == 4
     assert not folder.records_path.exists()
-    assert len(sweep(SMALL, folder, cache, Budget(workers=1))) == 8
+    assert len(sweep(SMALL, folder, cache, Budget(jobs=1))) == 8
 
 
 def test_a_finished_sweep_measures_nothing(small_run: RunFolder, cache: Path) -> None:
-    def fail(name: str, done: int, total: int) -> None:
+    def fail(name: str, *_: object) -> None:
         raise AssertionError(f"measured {name}")
 
     before = small_run.provenance_path.read_bytes()
-    sweep(SMALL, small_run, cache, Budget(workers=1), fail)
+    sweep(SMALL, small_run, cache, Budget(jobs=1), fail)
     assert small_run.provenance_path.read_bytes() == before
 
 
@@ -212,7 +213,7 @@ def test_an_unusable_folder_is_refused_and_left_alone(
     damage(folder)  # type: ignore[operator]
     before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
     with pytest.raises(UnusableFolder, match=complaint):
-        sweep(SMALL, folder, cache, Budget(workers=1))
+        sweep(SMALL, folder, cache, Budget(jobs=1))
     (folder.path / ".lock").unlink(missing_ok=True)
     assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
 
@@ -247,7 +248,7 @@ def test_a_folder_of_an_older_schema_is_read_and_gone_on_with(
     shared = SMALL.shared() | {"dtype": "float64"}
     folder.write_provenance({"schema": schema, "shared": shared, "sessions": []})
     assert list(folder.read_cells().columns) == COLUMNS
-    records = sweep(SMALL, folder, cache, Budget(workers=1))
+    records = sweep(SMALL, folder, cache, Budget(jobs=1))
     pd.testing.assert_frame_equal(without_times(records), without_times(held))
     assert folder.provenance()["schema"] == SCHEMA
     assert folder.records_path.read_text().splitlines()[0].split(",") == COLUMNS
@@ -310,7 +311,7 @@ def test_a_traced_sweep_that_was_stopped_ends_with_the_cells_of_an_unbroken_one(
 ) -> None:
     """However often it is stopped, and whether one worker measures or two."""
     whole, stopped = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "stopped")
-    sweep(TRACED, whole, cache, Budget(workers=2))
+    sweep(TRACED, whole, cache, Budget(jobs=2))
 
     class Stopped(Exception):  # noqa: N818
         pass
@@ -318,7 +319,7 @@ def test_a_traced_sweep_that_was_stopped_ends_with_the_cells_of_an_unbroken_one(
     def stop_after(cells: int) -> Report:
         left = [cells]
 
-        def report(name: str, done: int, total: int) -> None:
+        def report(name: str, done: int, total: int, failures: int = 0, /) -> None:
             left[0] -= 1
             if not left[0]:
                 raise Stopped
@@ -327,8 +328,8 @@ def test_a_traced_sweep_that_was_stopped_ends_with_the_cells_of_an_unbroken_one(
 
     for cells in (2, 6, 3):
         with pytest.raises(Stopped):
-            sweep(TRACED, stopped, cache, Budget(workers=1), stop_after(cells))
-    sweep(TRACED, stopped, cache, Budget(workers=1))
+            sweep(TRACED, stopped, cache, Budget(jobs=1), stop_after(cells))
+    sweep(TRACED, stopped, cache, Budget(jobs=1))
     pd.testing.assert_frame_equal(kept(stopped), kept(whole))
     assert kept(whole).setting.nunique() == 15
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.judge.repeats import SLACK, TOLERANCES, differences
-from gradpareto.bench.run.sweep import Budget
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.verification import draw_cells, verify
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.record import CELL_KEYS, Record
@@ -32,7 +32,7 @@ def test_a_run_reproduces_to_the_last_bit_where_it_was_measured(
     small_run: RunFolder, cache: Path, tmp_path: Path
 ) -> None:
     plan = draw_cells(small_run, 1.0, seed=3)
-    found = verify(small_run, plan, RunFolder(tmp_path / "again"), cache, Budget(workers=1))
+    found = verify(small_run, plan, RunFolder(tmp_path / "again"), cache, Budget(jobs=1))
     assert found.differences.empty, found.differences.to_string()
     assert found.unlike == ()
     assert found.cells == found.to_the_bit == found.reproduced == plan.held == 4
@@ -139,7 +139,7 @@ def test_the_command_finds_a_forged_record(
     halved = dict.fromkeys(errors, lambda e: e / 2)
     folder = forged(small_run, tmp_path / "forged", **halved).path
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    seen = call("verify", folder, "--fraction", 1, "--workers", 1, "--json")
+    seen = call("verify", folder, "--fraction", 1, "--jobs", 1, "--json")
     assert seen.returncode == 1
     told = json.loads(seen.stdout)
     assert (told["cells"], told["reproduced"], told["to_the_bit"]) == (4, 3, 4)
@@ -155,7 +155,7 @@ def test_the_command_says_what_it_compared_and_how(
     provenance = folder.provenance()
     provenance["sessions"][0]["processor"] = "Abacus"
     folder.write_provenance(provenance)
-    seen = call("verify", folder.path, "--estimator", "bptt", "--fraction", 0.5, "--workers", 1)
+    seen = call("verify", folder.path, "--estimator", "bptt", "--fraction", 0.5, "--jobs", 1)
     assert seen.returncode == 0, seen.stdout
     assert seen.stdout.startswith("1 of 1 cells reproduce; 1 cells were compared within tolerances")
     assert "and was Abacus" in seen.stdout
@@ -185,6 +185,6 @@ def test_published_cells_reproduce(run: str, cache: Path, tmp_path: Path) -> Non
     """A few cells on the LQR are drawn here; tests/faults draws from all published cells."""
     folder = RunFolder(ROOT / "results" / run)
     plan = draw_cells(folder, 0.1, 11, ["lqr"], ("bptt-rk4", "ctpg", "gauss_legendre-4"))
-    found = verify(folder, plan, RunFolder(tmp_path / "again"), cache, Budget(workers=1))
+    found = verify(folder, plan, RunFolder(tmp_path / "again"), cache, Budget(jobs=1))
     assert found.cells > 3
     assert found.differences.empty, found.differences.to_string()

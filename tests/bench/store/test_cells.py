@@ -17,7 +17,8 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.run.sweep import sweep
-from gradpareto.bench.store.cells import FORM, CellStore, checksum, make_store, open_store
+from gradpareto.bench.store.cells import CellStore, checksum, make_store, open_store
+from gradpareto.bench.store.form import FORM
 from gradpareto.bench.store.record import COLUMNS, Cell
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.records_csv import parse_rows
@@ -144,7 +145,7 @@ TEXT = b"".join(
         ),
         ("DROP INDEX cells_by_key", (), "no store of this version"),
         ("CREATE VIEW more AS SELECT load_extension('x')", (), "no store of this version"),
-        ("PRAGMA user_version = 2", (), "no store of this version"),
+        ("PRAGMA user_version = 3", (), "no store of this version"),
         (
             "CREATE TRIGGER t AFTER INSERT ON cells BEGIN DELETE FROM cells; END",
             (),
@@ -321,7 +322,7 @@ def test_the_keys_are_read_from_an_index_alone(tmp_path: Path) -> None:
         ):
             plan = store.run(f"EXPLAIN QUERY PLAN {statement}", KEY[: statement.count("?")])
             assert all("USING COVERING INDEX" in row[3] for row in plan)
-    assert set(FORM) == {"cells", "cells_by_key", "published"}
+    assert set(FORM) == {"cells", "cells_by_key", "published", "seen", "untimed"}
 
 
 @pytest.mark.filterwarnings("error")

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.draw.figures import draw_run
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.plan import Plan
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.file_names import file_stem
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.systems import TASKS, Task
@@ -44,7 +45,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolder
         plan = Plan(
             [("odd", name) for name in ODD], ("bptt",), samples=1, settings=(0.5, 1.0), timed=False
         )
-        sweep(plan, folder, cache, Budget(workers=1))
+        sweep(plan, folder, cache, Budget(jobs=1))
     return folder
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.budget import Budget
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store import publication
 from gradpareto.bench.store.publication import publish
 from gradpareto.bench.store.records import RunFolder
@@ -76,7 +77,7 @@ def test_a_published_run_can_be_published_again_and_measured_on(
 ) -> None:
     publish(packed, tmp_path / "twice")
     measured: list[str] = []
-    sweep(SMALL, packed, cache, Budget(workers=1), lambda name, *_: measured.append(name))
+    sweep(SMALL, packed, cache, Budget(jobs=1), lambda name, *_: measured.append(name))
     assert measured == []
     assert [path.name for path in packed.path.glob("records.*")] == ["records.csv"]
     pd.testing.assert_frame_equal(packed.read_cells(), run.read_cells())

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.budget import Budget
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.lock import locked
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.unusable import UnusableFolder
@@ -63,7 +64,7 @@ def test_the_second_sweep_measures_only_what_the_first_did_not(
     measured: list[str] = []
 
     def second() -> None:
-        sweep(SMALL, folder, cache, Budget(workers=1), lambda name, *_: measured.append(name))
+        sweep(SMALL, folder, cache, Budget(jobs=1), lambda name, *_: measured.append(name))
 
     waiting = threading.Thread(target=second)
     done = small_run.read_cells()
@@ -128,7 +129,7 @@ def test_files_that_cannot_grow_end_a_command_in_one_line_and_lose_nothing(
     folder = RunFolder(shutil.copytree(small_run.path, tmp_path / "run"))
     folder.store_path.unlink()
     records = folder.records_path.read_bytes()
-    more = ("--setting", "0.125", "--samples", "2", "--workers", "1", "--theta", "optimal")
+    more = ("--setting", "0.125", "--samples", "2", "--jobs", "1", "--theta", "optimal")
     command = ["sweep", "--system", "lqr", "--estimator", "bptt", *more, "--out", str(folder.path)]
     result = subprocess.run(
         [sys.executable, "-c", FULL, str(most), *command],

@@ -14,8 +14,9 @@ import click
 import numpy as np
 import pytest
 
+from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.plan import FIELD_CALLS
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.verbs import cli
 from gradpareto.bench.verbs.cli import VERBS
@@ -38,7 +39,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """A run of two estimators that holds all that a verdict by FIELD needs."""
     path = tmp_path_factory.mktemp("judged") / "run"
     plan = replace(SMALL, samples=6, settings=(), calls=FIELD_CALLS, timed=False)
-    sweep(plan, RunFolder(path), cache, Budget(workers=1))
+    sweep(plan, RunFolder(path), cache, Budget(jobs=1))
     return path
 
 

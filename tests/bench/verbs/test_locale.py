@@ -59,7 +59,7 @@ def test_a_table_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_folder_of_another_locale_is_sound(tank: Path, cache: Path, tmp_path: Path) -> None:
-    cell = ("--estimator", "bptt", "--setting", 0.5, "--samples", 1, "--workers", 1)
+    cell = ("--estimator", "bptt", "--setting", 0.5, "--samples", 1, "--jobs", 1)
     asked = ("sweep", "--system", f"{tank}:TASK", *cell, "--out", tmp_path / "Läufe")
     for environment in ({"PYTHONUTF8": "1"}, ASCII):
         result = call(cache, *asked, **environment)

@@ -2,16 +2,15 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from gradpareto.bench.run import sweep as sweeping
+from gradpareto.bench.run.budget import Budget
+from gradpareto.bench.run.engines.task import Workers
 from gradpareto.bench.run.plan import Plan
-from gradpareto.bench.run.pool import Pool
-from gradpareto.bench.run.sweep import Budget, sweep
+from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder
 
 ROOT = Path(__file__).parents[3]
@@ -45,7 +44,7 @@ def test_the_help_imports_no_verb_and_no_numbers() -> None:
         ("gradpareto.systems", DRAWING | SOLVING | TABLES),
         ("gradpareto.estimators", DRAWING | SOLVING | TABLES | {"scipy.special", "scipy.sparse"}),
         ("gradpareto.reference", DRAWING | SOLVING | TABLES),
-        ("gradpareto.bench.run.pool", DRAWING | SOLVING | TABLES | NUMBERS),
+        ("gradpareto.bench.run.engines.processes", DRAWING | SOLVING | TABLES | NUMBERS),
         ("gradpareto.bench.run.measure", DRAWING | SOLVING | TABLES),
         ("gradpareto.bench.run.report", DRAWING | SOLVING | TABLES | NUMBERS),
         ("gradpareto.bench.verbs.sweep", DRAWING | SOLVING),
@@ -62,15 +61,13 @@ def test_no_more_workers_start_than_there_are_cells(
 ) -> None:
     """One cell has a worker all the same, which its time-out can end."""
     started = []
-    pool_of = sweeping.worker_pool
+    workers_of = sweeping.workers
 
-    @contextmanager
-    def spied(workers: int) -> Iterator[Pool]:
-        started.append(workers)
-        with pool_of(workers) as pool:
-            yield pool
+    def spied(jobs: int, scheduler: str | None) -> Workers:
+        started.append(jobs)
+        return workers_of(jobs, scheduler)
 
-    monkeypatch.setattr(sweeping, "worker_pool", spied)
+    monkeypatch.setattr(sweeping, "workers", spied)
     plan = Plan((("lqr", "optimal"),), ("bptt",), samples=1, settings=(0.5,), timed=False)
-    sweep(plan, RunFolder(tmp_path / "run"), cache, Budget(workers=3))
+    sweep(plan, RunFolder(tmp_path / "run"), cache, Budget(jobs=3))
     assert started == [1]

@@ -9,7 +9,7 @@ import pytest
 from gradpareto.bench.store.records_csv import read_records
 from tests.bench.conftest import assert_refused
 
-PROBLEM = ("--system", "lqr", "--theta", "optimal", "--workers", 1, "--plan", "field")
+PROBLEM = ("--system", "lqr", "--theta", "optimal", "--jobs", 1, "--plan", "field")
 """The plan of the whole field skips every other setting, and takes no time."""
 
 

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.own_process import end_with_parent, set_environment
+from gradpareto.bench.run.engines.task import call, remember
 from gradpareto.bench.threads import ONE_THREAD
 
 
@@ -23,16 +24,18 @@ class TaskFault(Exception):  # noqa: N818
 def serve(channel: Connection, output: Connection, environment: Mapping[str, str]) -> None:
     """Do the tasks that come over the channel, until its other end is closed.
 
-    A task is a pickled function with its arguments. The answers are an empty message when it
-    begins, and the pickled result or exception when it is done. What is printed goes to `output`.
+    A task comes with the shared values that are new to this process. The answers are an empty
+    message when it begins, and the pickled result or exception when it is done. What is printed
+    goes to `output`.
     """
     start_worker(output, environment)
+    kept: dict[str, bytes] = {}
     while True:
         try:
             task = channel.recv_bytes()
         except EOFError:
             return
-        answer = _done(task, channel)
+        answer = _done(task, kept, channel)
         sys.stdout.flush()
         sys.stderr.flush()
         channel.send_bytes(answer)
@@ -61,14 +64,16 @@ def _line_by_line(descriptor: int) -> TextIO:
     )
 
 
-def _done(task: bytes, channel: Connection) -> bytes:
+def _done(message: bytes, kept: dict[str, bytes], channel: Connection) -> bytes:
     """Do a task, and return the pickled answer: whether it returned, and its result or error."""
     begun = False
     try:
-        function, arguments = pickle.loads(task)
+        parts, packed = pickle.loads(message)
+        remember(kept, parts)
+        do = call(packed, kept)
         channel.send_bytes(b"")
         begun = True
-        return pickle.dumps((True, function(*arguments)))
+        return pickle.dumps((True, do()))
     except BaseException as error:
         if not begun:
             channel.send_bytes(b"")

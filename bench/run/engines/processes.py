@@ -1,4 +1,4 @@
-"""A pool of worker processes: each has one task at a time, and its end is that task's alone."""
+"""Worker processes of this machine: each has one task at a time, and ends with it alone."""
 
 import multiprocessing
 import os
@@ -7,16 +7,17 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from types import TracebackType
 from typing import Any
 
 from gradpareto.bench.own_process import process_context
-from gradpareto.bench.run.worker import serve
+from gradpareto.bench.run.engines.task import Died, Task, TimedOut, Workers, remember
+from gradpareto.bench.run.engines.worker import serve
 
 FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
 """The exit codes of a process that somebody else ended, or the system, which was out of memory."""
@@ -26,95 +27,113 @@ MOST_BYTES = 20_000
 """The bytes that a task may print; what is beyond is counted, and left out."""
 
 
-class Died(Exception):  # noqa: N818
-    """The process of a task ended before the task was done."""
-
-    def __init__(self, exitcode: int | None) -> None:
-        super().__init__(f"its process ended with exit code {exitcode}")
-        self.exitcode = exitcode
-
-
-class TimedOut(Exception):  # noqa: N818
-    """A task took more than its time."""
-
-
 class _Stopped(Exception):  # noqa: N818
-    """The pool is being stopped."""
+    """The workers are being stopped."""
 
 
-@dataclass(frozen=True)
-class _Task:
-    packed: bytes
-    timeout: float | None
-    future: Future[Any]
-
-
-class Pool:
+class Processes(Workers):
     """Workers side by side. A thread looks after each, and starts another in the place of one lost.
 
-    Tasks are begun in the order in which they are scheduled. A future raises what its task raised,
-    Died, or TimedOut. What a task prints goes to standard error, up to MOST_BYTES of it.
+    Tasks are begun in the order in which they are submitted. A future raises what its task raised,
+    Died, or TimedOut after the seconds of one that is `Limited`. What a task prints goes to
+    standard error, up to MOST_BYTES of it. Where a `with` block is left by an exception, the
+    workers are ended at once.
     """
 
-    def __init__(self, workers: int) -> None:
-        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+    def __init__(self, jobs: int) -> None:
+        self._tasks: queue.SimpleQueue[tuple[Task, Future[Any]] | None] = queue.SimpleQueue()
         self._stopping, self._stop = multiprocessing.Pipe(duplex=False)
         resource_tracker.ensure_running()  # by this thread, which unblocks the interrupt
-        self._context = process_context()
-        self._threads = [
-            threading.Thread(target=self._look_after, daemon=True) for _ in "1" * workers
-        ]
+        self._context, self._closed = process_context(), False
+        self._threads = [threading.Thread(target=self._look_after, daemon=True) for _ in "1" * jobs]
         for thread in self._threads:
             thread.start()
 
-    def schedule(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...], timeout: float | None = None
-    ) -> Future[Any]:
-        """Have a worker call function(*arguments), for at most `timeout` seconds."""
-        task = _Task(pickle.dumps((function, arguments)), timeout, Future())
-        self._tasks.put(task)
-        return task.future
+    @property
+    def side_by_side(self) -> int:
+        return len(self._threads)
 
-    def close(self) -> None:
-        """Wait until all tasks are done, and end the workers."""
-        for _ in self._threads:
-            self._tasks.put(None)
-        for thread in self._threads:
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have a worker call fn(*args), which may be `Limited` and take `Shared` values."""
+        if kwargs:
+            raise TypeError("a task takes no arguments by name")
+        return self.submit_task(Task.of(fn, args))
+
+    def submit_task(self, task: Task) -> Future[Any]:
+        """Have a worker do a task that is packed."""
+        if self._closed:
+            raise RuntimeError("no task can be submitted after the shutdown")
+        future: Future[Any] = Future()
+        self._tasks.put((task, future))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the workers when all tasks are done, or those that have begun."""
+        if cancel_futures:
+            self._cancel()
+        if not self._closed:
+            self._closed = True
+            for _ in self._threads:
+                self._tasks.put(None)
+        for thread in self._threads if wait else ():
             thread.join()
 
     def stop(self) -> None:
         """End the workers, whatever they are doing."""
         self._stop.close()
-        self.close()
+        self.shutdown(cancel_futures=True)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.shutdown()
+        else:
+            self.stop()
+
+    def _cancel(self) -> None:
+        """Cancel the tasks that have not begun."""
+        with suppress(queue.Empty):
+            while True:
+                waiting = self._tasks.get_nowait()
+                if waiting is not None:
+                    waiting[1].cancel()
 
     def _look_after(self) -> None:
         """Do one task after another, until there are no more."""
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # which its processes inherit
         worker: _Worker | None = None
         try:
-            while (task := self._tasks.get()) is not None:
-                worker = self._do(task, worker)
+            while (waiting := self._tasks.get()) is not None:
+                task, future = waiting
+                if future.set_running_or_notify_cancel():
+                    worker = self._do(task, future, worker)
         except _Stopped:
-            pass
+            future.set_exception(Died(None))
         finally:
             if worker:
                 worker.end()
 
-    def _do(self, task: _Task, worker: "_Worker | None") -> "_Worker | None":
+    def _do(self, task: Task, future: Future[Any], worker: "_Worker | None") -> "_Worker | None":
         """Settle a task's future. Return the worker, unless it has ended."""
         for left in reversed(range(REPEATS + 1)):
             try:
                 worker = worker or _Worker(self._context, self._stopping)
-                task.future.set_result(worker.do(task))
+                future.set_result(worker.do(task))
             except (Died, TimedOut) as error:
                 if worker:
                     worker.end()
                 worker = None
                 if left and isinstance(error, Died) and error.exitcode in FROM_OUTSIDE:
                     continue
-                task.future.set_exception(error)
+                future.set_exception(error)
+            except _Stopped:
+                raise
             except Exception as error:
-                task.future.set_exception(error)
+                future.set_exception(error)
             break
         return worker
 
@@ -125,26 +144,32 @@ class _Worker:
     def __init__(self, context: Any, stopping: Connection) -> None:
         self._channel, theirs = context.Pipe()
         self._output, written = context.Pipe(duplex=False)
-        self._stopping = stopping
+        self._stopping, self._kept = stopping, dict[str, bytes]()
         self._process = context.Process(target=serve, args=(theirs, written, dict(os.environ)))
         self._process.start()
         theirs.close()
         written.close()
 
-    def do(self, task: _Task) -> Any:
+    def do(self, task: Task) -> Any:
         """Return the result of a task, or raise what it raised, Died, TimedOut or _Stopped."""
         printed = _Printed()
         try:
             with suppress(OSError):  # the process has ended, and what is read next says so
-                self._channel.send_bytes(task.packed)
+                self._channel.send_bytes(self._message(task))
             self._receive(printed, None)  # the task is unpacked, and begins
-            fine, value = pickle.loads(self._receive(printed, task.timeout))
+            fine, value = pickle.loads(self._receive(printed, task.seconds))
         finally:
             self._forward(printed)
             printed.say_what_is_left_out()
         if fine:
             return value
         raise value
+
+    def _message(self, task: Task) -> bytes:
+        """Pickle a task, with those of its shared values that the process does not have yet."""
+        parts = [(one.key, None if one.key in self._kept else one.packed) for one in task.shared]
+        remember(self._kept, parts)
+        return pickle.dumps((parts, task.packed))
 
     def end(self) -> None:
         """End the process."""
@@ -202,15 +227,3 @@ class _Printed:
         with suppress(OSError):  # nobody may be there to read it
             while content:
                 content = content[os.write(2, content) :]
-
-
-@contextmanager
-def worker_pool(workers: int) -> Iterator[Pool]:
-    """Open a pool of worker processes, which is stopped at once if anything is raised."""
-    pool = Pool(workers)
-    try:
-        yield pool
-    except BaseException:
-        pool.stop()
-        raise
-    pool.close()

@@ -32,9 +32,13 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+IMPORTED_AS = {"adjusttext": "adjustText", "pillow": "PIL"}
+"""The names by which distributions are imported, where they are not their own."""
+
+
 def declared() -> set[str]:
-    """Import names of the run-time dependencies (each here is imported by its own name)."""
-    return names_of(PROJECT["dependencies"])
+    """Import names of the run-time dependencies."""
+    return {IMPORTED_AS.get(name, name) for name in names_of(PROJECT["dependencies"])}
 
 
 def names_of(requirements: list[str]) -> set[str]:

@@ -132,14 +132,10 @@ def compare(
     an estimator without records, and for two that have no sample in common.
     """
     _check_one_problem(records)
-    if empty := nothing_to_compare(records):
-        raise NothingToCompare(empty)
     priced = weighted(comparable(records), weight)
     parts = [_own(priced, name) for name in (new, baseline)]
     reached = [attainment(part) for part in parts]
-    samples = sorted(reached[0].curves.keys() & reached[1].curves.keys())
-    if not samples:
-        raise ValueError(f"{new} and {baseline} were measured on no common sample")
+    samples = _common(reached, new, baseline)
     pairs = compare_pairs(reached, samples, loosest, tightest)
     of_new, of_baseline = (part[part["sample"].isin(samples)] for part in parts)
     floored = 2 * len(reached[0].floored) > len(samples)
@@ -150,12 +146,20 @@ def compare(
     found = paired_evidence(priced, new, baseline, errors, rule)
     if np.isnan(pairs.log_ratios[0, 1]).all() and found.answer in ("tied", "not enough evidence"):
         return replace(verdict, unknown=_why_unknown(verdict, reached))
-    judged = errors[errors >= max(verdict.tightest, errors[-1])]
-    costs = tuple(
-        cost_evidence(priced, new, baseline, axis, judged, rule) for axis in axes if axis != EVALS
-    )
-    verdict = replace(verdict, axes=tuple(axes), costs=costs, stops_at=stops_at(parts[0]))
+    judged = errors[errors >= verdict.tightest]
+    costs = [
+        cost_evidence(priced, new, baseline, axis, judged, rule) for axis in axes if axis in AXES
+    ]
+    verdict = replace(verdict, axes=tuple(axes), costs=tuple(costs), stops_at=stops_at(parts[0]))
     return _with_evidence(verdict, found, errors)
+
+
+def _common(reached: Sequence[Attainment], new: str, baseline: str) -> list[int]:
+    """Return the samples that two were measured on. Raises ValueError if there are none."""
+    samples = sorted(reached[0].curves.keys() & reached[1].curves.keys())
+    if not samples:
+        raise ValueError(f"{new} and {baseline} were measured on no common sample")
+    return samples
 
 
 def _with_evidence(verdict: Verdict, found: Evidence, errors: Array) -> Verdict:
@@ -257,11 +261,13 @@ def judge_all(
 
 
 def _check_one_problem(records: pd.DataFrame) -> None:
-    """Raise ValueError unless all records are of the same system and parameters."""
+    """Raise ValueError unless all records are of one problem, on which something can be judged."""
     found = dict.fromkeys(zip(records.system, records.theta, strict=True))
     if len(found) != 1:
         named = ", ".join(f"{system} ({theta})" for system, theta in found) or "none"
         raise ValueError(f"a verdict is on the records of one problem, and these are of: {named}")
+    if empty := nothing_to_compare(records):
+        raise NothingToCompare(empty)
 
 
 def _own(records: pd.DataFrame, estimator: str) -> pd.DataFrame:

@@ -1,8 +1,10 @@
 """The verb `compare` of the command line."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain, product
+from pathlib import Path
 
 import click
 import pandas as pd
@@ -12,7 +14,7 @@ from gradpareto.bench.judge.axes import AXES, EVALS
 from gradpareto.bench.judge.describe import describe, summary
 from gradpareto.bench.judge.evidence import RULE, Rule
 from gradpareto.bench.judge.pairs import LOOSEST
-from gradpareto.bench.judge.verdict import NothingToCompare, judge_all, nothing_to_compare
+from gradpareto.bench.judge.verdict import NothingToCompare, Verdict, judge_all, nothing_to_compare
 from gradpareto.bench.verbs.measuring import Measuring, measuring
 from gradpareto.bench.verbs.numbers import Positive
 from gradpareto.bench.verbs.options import (
@@ -94,42 +96,53 @@ def verb(
         raise click.ClickException(f"--to {tightest:g} is looser than --from {loosest:g}")
     plan = asked.planned((*new, baseline))
     records = asked.measured(plan)
-    found = set(zip(records.system, records.theta, strict=True))
-    measured = [problem for problem in plan.problems if problem in found]
-    problems = _with_a_gradient(records, measured)
+    problems = _with_a_gradient(records, plan.problems)
     axes, rule = tuple(dict.fromkeys(axes)), Rule(alpha, margin)
     judged = [
         judge_all(records, problems, name, baseline, loosest, tightest, axes, rule) for name in new
     ]
-    figures = [
-        path
-        for name in new
-        for problem in problems
-        for path in draw_comparison(records, problem, name, baseline, rule, asked.folder.path)
+    drawn = [
+        draw_comparison(records, problem, name, baseline, rule, asked.folder.path)
+        for name, problem in product(new, problems)
     ]
-    if asked.as_json:
+    _say(judged, rule, list(chain(*drawn)), asked.as_json)
+    won = (all(one.answer == "dominates" for one in verdicts[1.0]) for verdicts in judged)
+    sys.exit(0 if any(won) else 1)
+
+
+def _say(
+    judged: Sequence[Mapping[float, list[Verdict]]],
+    rule: Rule,
+    figures: Sequence[Path],
+    as_json: bool,
+) -> None:
+    """Print the verdicts on each form of NEW, and a last line if there are several."""
+    if as_json:
         rows = [row for verdicts in judged for row in verdicts.values()]
         print_json([asdict(v) | {"sentence": v.sentence()} for row in rows for v in row])
-    else:
-        click.echo("\n".join(describe(one, rule) for one in judged))
-        click.echo(f"{len(figures)} figures in {asked.out / 'figures'}")
-        if len(judged) > 1:
-            click.echo(summary(judged))
-    dominates = (all(v.answer == "dominates" for v in verdicts[1.0]) for verdicts in judged)
-    sys.exit(0 if any(dominates) else 1)
+        return
+    click.echo("\n".join(describe(one, rule) for one in judged))
+    if figures:
+        click.echo(f"{len(figures)} figures in {figures[0].parent}")
+    if len(judged) > 1:
+        click.echo(summary(judged))
 
 
 def _with_a_gradient(
     records: pd.DataFrame, problems: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    """Return the problems that can be judged, and say on standard error which cannot.
+    """Return the measured problems that can be judged, and say on standard error which cannot.
 
     Raises NothingToCompare if there are none.
     """
-    empty = set(nothing_to_compare(records))
-    skipped = [problem for problem in problems if problem in empty]
-    if len(skipped) == len(problems):
+    empty, found = (
+        set(nothing_to_compare(records)),
+        set(zip(records.system, records.theta, strict=True)),
+    )
+    measured = [problem for problem in problems if problem in found]
+    skipped = [problem for problem in measured if problem in empty]
+    if len(skipped) == len(measured):
         raise NothingToCompare(skipped)
     if skipped:
         click.echo(f"gradpareto: {NothingToCompare(skipped)}", err=True)
-    return [problem for problem in problems if problem not in empty]
+    return [problem for problem in measured if problem not in empty]

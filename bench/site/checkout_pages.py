@@ -9,12 +9,18 @@ from gradpareto.bench.site.checkout import LearningFigure, Metric
 from gradpareto.bench.site.page import HISTORY, LEARNING, Page, number
 
 ALT = {
-    "figure3": "Held-out loss against iterations on the LQR, with two estimators.",
-    "figure5": "Held-out loss against iterations, evaluations and time, with several estimators.",
-    "figure6": "Held-out loss of the cart-pole against evaluations, with several estimators.",
-    "figure7": "Held-out loss of the electric task against iterations, with several estimators.",
-    "budget": "The learning that a budget of evaluations buys, at several prices of a gradient.",
+    "figure3": "Loss and the error of the reconstructed initial state against iterations on the "
+    "LQR, with two estimators.",
+    "figure5": "Loss of the electric task against evaluations and against seconds, with two "
+    "estimators, and the path of the charge.",
+    "figure6": "States that training the cart-pole visited, and its held-out loss against "
+    "evaluations, with two estimators.",
+    "figure7": "Loss of the quadrotor against evaluations and against seconds, and how far from "
+    "the origin it then flies, with several estimators.",
+    "budget": "Held-out loss of four tasks against the price or the error of a gradient, or "
+    "against the evaluations of all, with several estimators.",
 }
+"""What the figures of a folder show, in words."""
 
 
 def figure_path(figure: LearningFigure) -> str:

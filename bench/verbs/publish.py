@@ -6,7 +6,8 @@ import click
 
 from gradpareto.bench.store.publication import publish
 from gradpareto.bench.store.records import RunFolder
-from gradpareto.bench.verbs.options import PATH
+from gradpareto.bench.verbs.options import AS_JSON, PATH
+from gradpareto.bench.verbs.terminal import print_json
 
 
 @click.command("publish")
@@ -18,7 +19,8 @@ from gradpareto.bench.verbs.options import PATH
     multiple=True,
     help="Names of files to leave out, repeatable, such as '*.svg'.",
 )
-def verb(run: Path, out: Path, without: tuple[str, ...]) -> None:
+@AS_JSON
+def verb(run: Path, out: Path, without: tuple[str, ...], as_json: bool) -> None:
     """Copy a finished run, without what only measuring needs, to be published.
 
     OUT is a new folder with the records of RUN, their provenance, checksums, tables and figures.
@@ -33,4 +35,7 @@ def verb(run: Path, out: Path, without: tuple[str, ...]) -> None:
         told = f"{run} was measured with changes that no commit holds: nobody can check it out"
         click.echo(f"gradpareto: {told}", err=True)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    if as_json:
+        print_json({"records": str(published.records_path), "bytes": size})
+        return
     click.echo(f"{published.records_path} and what belongs to it: {size / 2**20:.1f} MiB")

@@ -14,7 +14,7 @@ from gradpareto.systems import Array
 
 DRAWN = 10_000
 LEAST_SYSTEMS = 3
-"""Of fewer systems than this, an interval says nothing."""
+"""An interval says nothing about fewer systems than this."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a sweep may take: the time and memory of a cell, and the workers that measure."""
+"""The bounds of a sweep: the time and memory of a cell, and the workers that measure."""
 
 from dataclasses import dataclass
 

@@ -111,7 +111,7 @@ class Tracer:
 
     @cached_property
     def declares(self) -> Declaration:
-        """What the estimator declares, which takes a while to be checked."""
+        """The estimator's declaration, which takes a while to be checked."""
         return self.estimator.declares
 
     @property

@@ -1,4 +1,4 @@
-"""What the checkout that makes a report has published: figures of learning, and history."""
+"""Finds what a checkout has published beside runs: figures of learning, and history."""
 
 import json
 import math
@@ -59,7 +59,7 @@ Numbers = dict[tuple[str, ...], float]
 
 @dataclass(frozen=True)
 class Metric:
-    """What `asv` measured of one benchmark at each commit, from the first to the last.
+    """The numbers of one of `asv`'s benchmarks at each commit, from the first to the last.
 
     `values` has a number for each commit by the benchmark's parameters, NaN where there is none.
     """
@@ -84,7 +84,7 @@ def history(results: Path | None) -> list[Metric]:
 
 @dataclass(frozen=True)
 class _Measured:
-    """What `asv` measured of a commit: by benchmark, the numbers by its parameters."""
+    """The numbers that `asv` has of a commit: by benchmark, and by its parameters."""
 
     commit: str
     date: float

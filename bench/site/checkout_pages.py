@@ -20,7 +20,7 @@ ALT = {
     "budget": "Held-out loss of four tasks against the price or the error of a gradient, or "
     "against the evaluations of all, with several estimators.",
 }
-"""What the figures of a folder show, in words."""
+"""The contents of a folder's figures, in words."""
 
 
 def figure_path(figure: LearningFigure) -> str:

@@ -77,7 +77,7 @@ class ProblemRun:
 
     @cached_property
     def needed(self) -> dict[str, Needed]:
-        """What each estimator needs in the median sample, by the name of the cost."""
+        """The costs that each estimator needs in the median sample, by their names."""
         evals = {name: self._median(rows) for name, rows in self.of.items()}
         return {
             cost.name: evals if cost is COSTS[0] else self._priced(cost, evals) for cost in COSTS

@@ -17,7 +17,7 @@ ASSETS = ("style.css", "script.js")
 
 @dataclass(frozen=True)
 class Site:
-    """What all pages of a report share: the run's name, and the sections with their paths."""
+    """The values that all pages share: the run's name, and the sections with their paths."""
 
     run: str
     sections: Sequence[tuple[str, str]]

@@ -57,7 +57,7 @@ class Contents:
 
     @cached_property
     def summed(self) -> Summaries:
-        """What is said of each estimator on each problem."""
+        """The summary of each estimator on each problem."""
         return {problem.key: summaries(problem) for problem in self.run.problems}
 
     @cached_property

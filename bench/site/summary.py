@@ -1,4 +1,4 @@
-"""What is said of an estimator on a problem, in the tables of both."""
+"""Summarises an estimator on a problem, for the tables of both."""
 
 from dataclasses import dataclass
 

@@ -34,7 +34,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """What becomes of the artist with the identifier `gid`: its attributes, and its points.
+    """The changes to the artist with the identifier `gid`: its attributes, and its points.
 
     The points are those of its markers, in their order; there are none for a line.
     """

@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
     @property
     def known(self) -> tuple[Any, ...]:
-        """The values that the checksum covers, besides the records."""
+        """The values that the checksum covers beside the records."""
         return self[:-1]
 
     def fault(self) -> str:

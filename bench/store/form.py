@@ -16,7 +16,7 @@ OLDER_FORM = {
     "(system, theta, estimator, setting, samples, failures, checksum)",
     "published": "CREATE TABLE published (cells TEXT NOT NULL, records TEXT NOT NULL)",
 }
-"""What version 1 has, which is read as it is, and gets the rest when it is written to."""
+"""The tables of version 1, which is read as it is, and gets the rest when it is written to."""
 FORM = OLDER_FORM | NOTES
 
 

@@ -1,4 +1,4 @@
-"""What a sweep notes of its cells beside their records, so that it goes on without reading them."""
+"""The notes of a sweep on its cells, so that it goes on without reading their records."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ NOTES = {
 Run = Callable[[str, Sequence[Any]], list[Any]]
 """A function that runs a statement of SQL with its values."""
 Seen = tuple[float, float, bool, bool]
-"""What a tracer sees of a cell: evaluations, error, and whether it is floored or given up."""
+"""The columns that a tracer sees: evaluations, error, and whether it is floored or given up."""
 KINDS = (float, float, int, int)
 
 

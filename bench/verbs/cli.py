@@ -55,7 +55,7 @@ KEPT = {
     "reproduce": "what had been learned at the last checkpoint is kept, and the same command "
     "continues; figure 2 starts anew",
 }
-"""What verbs keep of their work if they are interrupted, at any moment."""
+"""The sentences on what verbs keep of their work if they are interrupted, at any moment."""
 ANEW = "nothing is kept of its work, and the same command starts anew"
 
 

@@ -141,7 +141,7 @@ measuring = gathered(
         type=(SYSTEM, PRESET),
         multiple=True,
         metavar="SYSTEM PRESET",
-        help="System and preset, repeatable, besides those of --system and --theta.",
+        help="System and preset, repeatable, in addition to those of --system and --theta.",
     ),
     click.option(
         "--samples",

@@ -1,1 +1,1 @@
-"""What runs the tasks of a sweep: processes of this machine, or a Dask cluster."""
+"""Runs the tasks of a sweep on processes of this machine, or a Dask cluster."""

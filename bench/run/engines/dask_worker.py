@@ -1,4 +1,4 @@
-"""What a Dask worker does with a task: it runs it in a process of its own, which it may bring down.
+"""Runs a task on a Dask worker: in a process of its own, which it may bring down.
 
 So a time-out, a crash or a lack of memory ends the task and not the worker, as it does on one
 machine.

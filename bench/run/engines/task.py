@@ -28,7 +28,7 @@ class TimedOut(Exception):  # noqa: N818
 
 
 class EngineLost(OSError):  # noqa: N818
-    """What runs the tasks is gone, or cannot be used: no task says anything about its cell."""
+    """The engine is gone, or cannot be used: no task says anything about its cell."""
 
 
 class Workers(Executor):

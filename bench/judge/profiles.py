@@ -18,7 +18,7 @@ from gradpareto.bench.judge.medians import median_known
 from gradpareto.bench.judge.paired import evals_needed, reference_floors
 from gradpareto.systems import Array
 
-TARGETS = 10.0 ** -np.arange(2, 11)
+TARGETS = np.array([float(f"1e-{decade}") for decade in range(2, 11)])
 """The target errors, one a decade."""
 FACTORS = np.geomspace(1, 100, 61)
 EVALS = np.geomspace(1, 1e5, 101)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.judge.calibration import calibration_markdown
+from gradpareto.bench.judge.choices_table import choices_markdown, choices_sentence
 from gradpareto.bench.judge.describe import describe
 from gradpareto.bench.judge.table import markdown, markdown_fewest, summarise
 from gradpareto.bench.judge.time_tables import (
@@ -156,7 +157,9 @@ def blocks(results: Path) -> dict[str, str]:
         lines = path.read_text(encoding="utf-8").splitlines()
         said[f"figure {number}"] = "\n".join(f"- {line}" for line in lines)
     said |= {name: (results / path).read_text(encoding="utf-8") for name, path in TABLES.items()}
+    chosen = pd.read_csv(results / "choices" / "choices.csv")
     return said | {
+        "choices": f"{choices_sentence(chosen)}\n\n{choices_markdown(chosen)}",
         "calibration": calibration_markdown(),
         "fast": peers_sentence(pd.read_csv(results / "peers" / "ratios.csv")),
         "overhead": overhead_markdown(pd.read_csv(results / "overhead" / "overhead.csv")),

@@ -14,10 +14,8 @@ def choices_markdown(choices: pd.DataFrame) -> str:
     cells = first.assign(
         problem=first.system + " (" + first.theta + ")",
         text=[
-            f"{row.estimator}, {row.over_the_best:.2f}"
-            if np.isfinite(row.over_the_best)
-            else f"{row.estimator}, alone"
-            for row in first.itertuples()
+            f"{name}, {over:.2f}" if np.isfinite(over) else f"{name}, alone"
+            for name, over in zip(first.estimator, first.over_the_best.to_numpy(float), strict=True)
         ],
     ).pivot(index="problem", columns="error", values="text")
     cells = cells[sorted(cells.columns, reverse=True)].fillna("").reset_index()

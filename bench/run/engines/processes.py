@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from gradpareto.bench.own_process import process_context
+from gradpareto.bench.run.engines.cores import separate_cores
 from gradpareto.bench.run.engines.task import Died, Task, TimedOut, Workers, remember
 from gradpareto.bench.run.engines.worker import serve
 
@@ -38,6 +39,9 @@ class Processes(Workers):
     Died, or TimedOut after the seconds of one that is `Limited`. What a task prints goes to
     standard error, up to MOST_BYTES of it. Where a `with` block is left by an exception, the
     workers are ended at once.
+
+    If the processor has as many cores as there are workers, each worker keeps to one of its own,
+    and all are exclusive.
     """
 
     def __init__(self, jobs: int) -> None:
@@ -45,13 +49,22 @@ class Processes(Workers):
         self._stopping, self._stop = multiprocessing.Pipe(duplex=False)
         resource_tracker.ensure_running()  # by this thread, which unblocks the interrupt
         self._context, self._closed = process_context(), False
-        self._threads = [threading.Thread(target=self._look_after, daemon=True) for _ in "1" * jobs]
+        cores = separate_cores()
+        self._cores: list[int | None] = [*cores[:jobs]] if len(cores) >= jobs else [None] * jobs
+        self._threads = [
+            threading.Thread(target=self._look_after, args=(core,), daemon=True)
+            for core in self._cores
+        ]
         for thread in self._threads:
             thread.start()
 
     @property
     def side_by_side(self) -> int:
         return len(self._threads)
+
+    @property
+    def exclusive(self) -> int:
+        return 1 if None in self._cores else len(self._cores)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Have a worker call fn(*args), which may be `Limited` and take `Shared` values."""
@@ -102,26 +115,28 @@ class Processes(Workers):
                 if waiting is not None:
                     waiting[1].cancel()
 
-    def _look_after(self) -> None:
-        """Do one task after another, until there are no more."""
+    def _look_after(self, core: int | None) -> None:
+        """Do one task after another on a core, until there are no more."""
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # which its processes inherit
         worker: _Worker | None = None
         try:
             while (waiting := self._tasks.get()) is not None:
                 task, future = waiting
                 if future.set_running_or_notify_cancel():
-                    worker = self._do(task, future, worker)
+                    worker = self._do(task, future, worker, core)
         except _Stopped:
             future.set_exception(Died(None))
         finally:
             if worker:
                 worker.end()
 
-    def _do(self, task: Task, future: Future[Any], worker: "_Worker | None") -> "_Worker | None":
+    def _do(
+        self, task: Task, future: Future[Any], worker: "_Worker | None", core: int | None
+    ) -> "_Worker | None":
         """Settle a task's future. Return the worker, unless it has ended."""
         for left in reversed(range(REPEATS + 1)):
             try:
-                worker = worker or _Worker(self._context, self._stopping)
+                worker = worker or _Worker(self._context, self._stopping, core)
                 future.set_result(worker.do(task))
             except (Died, TimedOut) as error:
                 if worker:
@@ -141,12 +156,15 @@ class Processes(Workers):
 class _Worker:
     """One process, with a channel for its tasks and a pipe for what it prints."""
 
-    def __init__(self, context: Any, stopping: Connection) -> None:
+    def __init__(self, context: Any, stopping: Connection, core: int | None) -> None:
         self._channel, theirs = context.Pipe()
         self._output, written = context.Pipe(duplex=False)
         self._stopping, self._kept = stopping, dict[str, bytes]()
         self._process = context.Process(target=serve, args=(theirs, written, dict(os.environ)))
         self._process.start()
+        if core is not None:
+            with suppress(OSError):  # it has ended, and what is asked of it first says so
+                os.sched_setaffinity(self._process.pid, {core})
         theirs.close()
         written.close()
 

@@ -1,5 +1,6 @@
 """Cells that are measured side by side get their times afterwards, and nothing else changes."""
 
+import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -9,6 +10,9 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.run.budget import Budget
+from gradpareto.bench.run.engines import processes
+from gradpareto.bench.run.engines.cores import separate_cores
+from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.run.times import lacks_times, with_times
 from gradpareto.bench.store.record import Record
@@ -53,8 +57,10 @@ def test_a_failed_cell_lacks_no_times() -> None:
 
 
 def test_a_sweep_that_is_stopped_before_the_times_takes_them_later(
-    small_run: RunFolder, tmp_path: Path, cache: Path
+    small_run: RunFolder, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The processor has one core, so that two jobs share it."""
+    monkeypatch.setattr(processes, "separate_cores", lambda: [0])
     folder, asked = RunFolder(tmp_path / "run"), list[str]()
 
     def stop(name: str, *_: int) -> None:
@@ -75,6 +81,26 @@ def test_a_sweep_that_is_stopped_before_the_times_takes_them_later(
     assert found.wall_s.notna().all()
     assert found.wall_ratio_spread.notna().any()
     assert_same(found, small_run.read_cells())
+
+
+def test_jobs_with_cores_of_their_own_time_cells_where_they_measure_them(
+    small_run: RunFolder, tmp_path: Path, cache: Path
+) -> None:
+    if len(separate_cores()) < 2:
+        pytest.skip("this machine has one core")
+    said: list[str] = []
+    folder = RunFolder(tmp_path / "run")
+    found = sweep(SMALL, folder, cache, Budget(jobs=2), lambda name, *_: said.append(name))
+    assert not any(name.startswith("times of") for name in said)
+    assert found.wall_s.notna().all()
+    assert_same(found, small_run.read_cells())
+    with Processes(2) as opened:
+        used = [opened.submit(os.sched_getaffinity, 0) for _ in range(8)]
+        each = {frozenset(one.result()) for one in used}
+        assert opened.exclusive == opened.side_by_side == 2
+    assert all(len(cores) == 1 for cores in each)
+    with Processes(len(separate_cores()) + 1) as too_many:
+        assert too_many.exclusive == 1
 
 
 def test_cells_that_were_never_to_be_timed_are_left_so(tmp_path: Path, cache: Path) -> None:

@@ -23,7 +23,7 @@ def profile_figure(factors: Mapping[str, Profile], evals: Mapping[str, Profile])
     The bands hold 95 % of draws of the systems: those of the first and of the paper's estimators,
     since more would cover each other. Estimators go by their areas.
     """
-    with sheet(12.5, 5.4) as figure:
+    with sheet(12.5, 6.4) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         _draw(left, factors)
         left.set(xlabel="factor of the fewest evaluations", title="within a factor of the best")
@@ -57,4 +57,4 @@ def _draw(axes: Axes, profiles: Mapping[str, Profile]) -> None:
     axes.set(xscale="log", ylim=(0, 1))
     first = next(iter(profiles.values()))
     axes.set_xlim(first.at[0], first.at[-1])
-    axes.legend(loc="upper left", fontsize=8.5, framealpha=0.85, frameon=True, edgecolor="none")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize=8.5)

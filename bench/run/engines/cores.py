@@ -1,22 +1,16 @@
-"""The processor's cores, for workers that share none."""
+"""The number of the processor's cores, for workers that share none."""
 
 import os
-from pathlib import Path
 
-SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+import psutil
 
 
-def separate_cores() -> list[int]:
-    """Return one logical processor of each core that this process may use; none if unknown.
+def cores() -> int:
+    """Return how many cores this process may use, 1 if that is not known.
 
-    Two logical processors of one core slow each other down (simultaneous multithreading).
+    Two logical processors of one core slow each other down (simultaneous multithreading), so that
+    a core counts once.
     """
-    if not hasattr(os, "sched_getaffinity"):
-        return []
-    first: dict[str, int] = {}
-    for number in sorted(os.sched_getaffinity(0)):
-        path = Path(SIBLINGS.format(number))
-        if not path.is_file():
-            return []
-        first.setdefault(path.read_text(encoding="ascii").strip(), number)
-    return list(first.values())
+    whole = psutil.cpu_count(logical=False) or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else whole
+    return min(whole, allowed)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import dask
 import distributed
 from distributed import Client, LocalCluster
 from distributed import Future as Sent
@@ -27,6 +28,7 @@ from gradpareto.bench.run.engines.address import local_workers
 from gradpareto.bench.run.engines.code_version import code_version, difference
 from gradpareto.bench.run.engines.dask_worker import do, pickled
 from gradpareto.bench.run.engines.task import Died, EngineLost, Limited, Shared, Task, Workers
+from gradpareto.bench.threads import ONE_THREAD
 
 CONNECT_SECONDS = 5.0
 """A scheduler answers within these."""
@@ -34,6 +36,9 @@ EXCLUSIVE = "exclusive"
 """The resource of a worker whose cores nobody else uses: dask worker --resources exclusive=1."""
 FRESH_SECONDS = 1.0
 """The number of workers is asked for again after these, since they come and go."""
+_ENVIRONMENT = {"distributed.nanny.pre-spawn-environ": dict(ONE_THREAD)}
+"""Dask's own has MALLOC_TRIM_THRESHOLD_ too, also for this process, which makes arrays slow
+(`systems/freed_memory.py`)."""
 KEPT = "finished cells are kept, and the same command continues"
 
 
@@ -123,7 +128,7 @@ class DaskCluster(Workers):
             return self._address
         try:
             # The script's estimators do not travel, and an interrupt is answered here alone.
-            with no_script(), without_interrupts():
+            with no_script(), without_interrupts(), dask.config.set(_ENVIRONMENT):
                 cluster = LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,

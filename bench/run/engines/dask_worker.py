@@ -5,6 +5,7 @@ machine.
 """
 
 import multiprocessing
+import os
 import pickle
 import tempfile
 import threading
@@ -53,6 +54,7 @@ def _processes() -> Processes:
     """Start the processes of this worker, one for each of its threads. They end with it."""
     # A worker whose nanny may end it at any time must not have children, unless they end with it.
     multiprocessing.current_process().daemon = False
+    os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)  # of Dask: see `systems/freed_memory.py`
     place = tempfile.TemporaryDirectory(prefix="gradpareto-")
     set_root(place.name)
     processes = Processes(get_worker().state.nthreads)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from gradpareto.bench.own_process import process_context
-from gradpareto.bench.run.engines.cores import separate_cores
+from gradpareto.bench.run.engines.cores import cores
 from gradpareto.bench.run.engines.task import Died, Task, TimedOut, Workers, remember
 from gradpareto.bench.run.engines.worker import serve
 
@@ -40,8 +40,8 @@ class Processes(Workers):
     standard error, up to MOST_BYTES of it. Where a `with` block is left by an exception, the
     workers are ended at once.
 
-    If the processor has as many cores as there are workers, each worker keeps to one of its own,
-    and all are exclusive.
+    If the processor has as many cores as there are workers, all are exclusive: the system gives
+    each a core. They are not held to certain ones, which another command might be held to as well.
     """
 
     def __init__(self, jobs: int) -> None:
@@ -49,12 +49,7 @@ class Processes(Workers):
         self._stopping, self._stop = multiprocessing.Pipe(duplex=False)
         resource_tracker.ensure_running()  # by this thread, which unblocks the interrupt
         self._context, self._closed = process_context(), False
-        cores = separate_cores()
-        self._cores: list[int | None] = [*cores[:jobs]] if len(cores) >= jobs else [None] * jobs
-        self._threads = [
-            threading.Thread(target=self._look_after, args=(core,), daemon=True)
-            for core in self._cores
-        ]
+        self._threads = [threading.Thread(target=self._look_after, daemon=True) for _ in "1" * jobs]
         for thread in self._threads:
             thread.start()
 
@@ -64,7 +59,7 @@ class Processes(Workers):
 
     @property
     def exclusive(self) -> int:
-        return 1 if None in self._cores else len(self._cores)
+        return self.side_by_side if self.side_by_side <= cores() else 1
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Have a worker call fn(*args), which may be `Limited` and take `Shared` values."""
@@ -115,28 +110,26 @@ class Processes(Workers):
                 if waiting is not None:
                     waiting[1].cancel()
 
-    def _look_after(self, core: int | None) -> None:
-        """Do one task after another on a core, until there are no more."""
+    def _look_after(self) -> None:
+        """Do one task after another, until there are no more."""
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # which its processes inherit
         worker: _Worker | None = None
         try:
             while (waiting := self._tasks.get()) is not None:
                 task, future = waiting
                 if future.set_running_or_notify_cancel():
-                    worker = self._do(task, future, worker, core)
+                    worker = self._do(task, future, worker)
         except _Stopped:
             future.set_exception(Died(None))
         finally:
             if worker:
                 worker.end()
 
-    def _do(
-        self, task: Task, future: Future[Any], worker: "_Worker | None", core: int | None
-    ) -> "_Worker | None":
+    def _do(self, task: Task, future: Future[Any], worker: "_Worker | None") -> "_Worker | None":
         """Settle a task's future. Return the worker, unless it has ended."""
         for left in reversed(range(REPEATS + 1)):
             try:
-                worker = worker or _Worker(self._context, self._stopping, core)
+                worker = worker or _Worker(self._context, self._stopping)
                 future.set_result(worker.do(task))
             except (Died, TimedOut) as error:
                 if worker:
@@ -156,15 +149,12 @@ class Processes(Workers):
 class _Worker:
     """One process, with a channel for its tasks and a pipe for what it prints."""
 
-    def __init__(self, context: Any, stopping: Connection, core: int | None) -> None:
+    def __init__(self, context: Any, stopping: Connection) -> None:
         self._channel, theirs = context.Pipe()
         self._output, written = context.Pipe(duplex=False)
         self._stopping, self._kept = stopping, dict[str, bytes]()
         self._process = context.Process(target=serve, args=(theirs, written, dict(os.environ)))
         self._process.start()
-        if core is not None:
-            with suppress(OSError):  # it has ended, and what is asked of it first says so
-                os.sched_setaffinity(self._process.pid, {core})
         theirs.close()
         written.close()
 

@@ -11,7 +11,7 @@ import pytest
 
 from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.engines import processes
-from gradpareto.bench.run.engines.cores import separate_cores
+from gradpareto.bench.run.engines.cores import cores
 from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.run.times import lacks_times, with_times
@@ -60,7 +60,7 @@ def test_a_sweep_that_is_stopped_before_the_times_takes_them_later(
     small_run: RunFolder, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The processor has one core, so that two jobs share it."""
-    monkeypatch.setattr(processes, "separate_cores", lambda: [0])
+    monkeypatch.setattr(processes, "cores", lambda: 1)
     folder, asked = RunFolder(tmp_path / "run"), list[str]()
 
     def stop(name: str, *_: int) -> None:
@@ -84,23 +84,19 @@ def test_a_sweep_that_is_stopped_before_the_times_takes_them_later(
 
 
 def test_jobs_with_cores_of_their_own_time_cells_where_they_measure_them(
-    small_run: RunFolder, tmp_path: Path, cache: Path
+    small_run: RunFolder, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if len(separate_cores()) < 2:
-        pytest.skip("this machine has one core")
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     said: list[str] = []
     folder = RunFolder(tmp_path / "run")
     found = sweep(SMALL, folder, cache, Budget(jobs=2), lambda name, *_: said.append(name))
     assert not any(name.startswith("times of") for name in said)
     assert found.wall_s.notna().all()
     assert_same(found, small_run.read_cells())
-    with Processes(2) as opened:
-        used = [opened.submit(os.sched_getaffinity, 0) for _ in range(8)]
-        each = {frozenset(one.result()) for one in used}
-        assert opened.exclusive == opened.side_by_side == 2
-    assert all(len(cores) == 1 for cores in each)
-    with Processes(len(separate_cores()) + 1) as too_many:
-        assert too_many.exclusive == 1
+    for jobs, exclusive in ((1, 1), (2, 2), (3, 1)):
+        with Processes(jobs) as opened:
+            assert (opened.side_by_side, opened.exclusive) == (jobs, exclusive)
+    assert 1 <= cores() <= (os.cpu_count() or 1)
 
 
 def test_cells_that_were_never_to_be_timed_are_left_so(tmp_path: Path, cache: Path) -> None:

@@ -1,15 +1,17 @@
 """On a real cluster of two workers: the records of one machine, whatever the workers have."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
 import pytest
 
-from gradpareto.bench.plugins import resolve, resolve_system
+from gradpareto.bench.plugins import SYSTEM_PLUGINS, resolve, resolve_system
 from gradpareto.bench.plugins.placed import ROOT
 from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.engines.choice import workers
@@ -17,6 +19,8 @@ from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.record import COLUMNS
 from gradpareto.bench.store.records import RunFolder
+from gradpareto.estimators import ESTIMATORS
+from gradpareto.systems import TASKS
 from tests.bench.run.engines.tasks import environment, listening, sleep_for, threads
 from tests.bench.run.rogues import Misbehaving
 from tests.cluster import Cluster, cluster_of
@@ -96,6 +100,18 @@ class Mine(Estimator):
 """
 
 
+@pytest.fixture
+def registries() -> Iterator[None]:
+    """What is registered meanwhile is forgotten."""
+    registered: tuple[Any, ...] = (TASKS, SYSTEM_PLUGINS, ESTIMATORS)
+    held = [dict(one) for one in registered]
+    yield
+    for one, before in zip(registered, held, strict=True):
+        one.clear()
+        one.update(before)
+
+
+@pytest.mark.usefixtures("registries")
 def test_plug_ins_travel_with_what_they_import_and_read(
     cluster: Cluster, tmp_path: Path, cache: Path
 ) -> None:
@@ -114,6 +130,15 @@ def test_plug_ins_travel_with_what_they_import_and_read(
     found = sweep(plan, RunFolder(tmp_path / "run"), tmp_path / "cache", budget)
     assert list(found.status) == ["ok"] * 8
     assert_same(found, whole)
+
+
+def test_a_cluster_leaves_freed_memory_to_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask asks the C library to give it back at once, in this process and in its workers."""
+    name = "MALLOC_TRIM_THRESHOLD_"
+    monkeypatch.delenv(name, raising=False)
+    with workers(1, "local:1") as opened:
+        assert opened.submit(environment, name).result() is None
+    assert name not in os.environ
 
 
 def test_an_estimator_of_a_script_is_refused(cluster: Cluster, tmp_path: Path, cache: Path) -> None:

@@ -146,9 +146,13 @@ class CellStore:
         """Give the records of each cell as CSV without a header, in the order of the keys."""
         columns = f"{KEY}, samples, failures, checksum, records"
         statement = f"SELECT {columns} FROM {BY_KEY} WHERE {where[0]} ORDER BY {KEY}"
+        row = None
         for *values, packed in self._fetched(statement, where[1]):
             row = Row(*values)
             yield row, self._unpacked(row, packed)
+        lacking = f"SELECT 1 FROM cells NOT INDEXED WHERE {where[0]} LIMIT 1"
+        if row is None and self.run(lacking, where[1]):
+            raise UnusableFolder(f"{self.path} is damaged: its index lacks cells")
 
     def table(self, where: Condition = EVERY) -> pd.DataFrame:
         """Return the records of the cells in a table of COLUMNS, in the order of the keys."""

@@ -15,7 +15,7 @@ from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS
-from gradpareto.systems import TASKS, Array, Problem
+from gradpareto.systems import Array, Problem
 
 SAMPLES, CALLS = 4, 2048
 CELL_SECONDS = 10.0
@@ -47,13 +47,7 @@ def measure_tracked(
     evals_for_1e_6, in whole numbers; error_floor; stored_bytes at an error of 1e-4; setting: the
     knob's at an error of 1e-4, else the tightest; reason: why evals_for_1e_6 is NaN, else "".
     """
-    plan = Plan(
-        tuple(PROBLEMS[name] for name in problems),
-        tuple(estimators),
-        samples=SAMPLES,
-        timed=False,
-        calls=CALLS,
-    )
+    plan = _plan(problems, estimators)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
         records = comparable(sweep(plan, run, budget=Budget(cell_seconds=CELL_SECONDS)))
@@ -99,5 +93,9 @@ def _why_not(records: pd.DataFrame, smallest: float) -> str:
 
 def drawn_samples(problem: str) -> tuple[Problem, Array]:
     """Return one of PROBLEMS and the initial states of its samples."""
-    system, theta = PROBLEMS[problem]
-    return TASKS[system].problem(theta).sample(np.random.default_rng(0), SAMPLES)
+    return _plan([problem], []).sampled(*PROBLEMS[problem])
+
+
+def _plan(problems: Sequence[str], estimators: Sequence[str]) -> Plan:
+    own = tuple(PROBLEMS[name] for name in problems)
+    return Plan(own, tuple(estimators), samples=SAMPLES, timed=False, calls=CALLS)

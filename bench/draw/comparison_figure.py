@@ -13,10 +13,10 @@ from gradpareto.bench.draw.figure_files import write
 from gradpareto.bench.draw.panel import ERROR, EVALS, panel
 from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.draw.styles import style_of
-from gradpareto.bench.judge.evidence import Rule
+from gradpareto.bench.judge.evidence import Rule, evidence
 from gradpareto.bench.judge.frontier import comparable, median_curve
 from gradpareto.bench.judge.medians import median_known
-from gradpareto.bench.judge.paired import LADDER, paired_evidence, paired_log_ratios
+from gradpareto.bench.judge.paired import LADDER, paired_log_ratios
 from gradpareto.bench.store.file_names import file_stem, inside
 
 
@@ -60,7 +60,8 @@ def comparison_figure(records: pd.DataFrame, new: str, baseline: str, rule: Rule
 
 def _ratio(axes: Axes, records: pd.DataFrame, new: str, baseline: str, rule: Rule) -> None:
     """Draw the ratio of evaluations against the target error, and where it is significant."""
-    found = paired_evidence(records, new, baseline, LADDER, rule)
+    ratios = paired_log_ratios(records, new, baseline, LADDER)
+    found = evidence(ratios, rule)
     ends = [median_curve(own).error.min(initial=1.0) for _, own in records.groupby("estimator")]
     errors = LADDER[: found.targets]
     kept = errors >= min(ends)
@@ -72,8 +73,7 @@ def _ratio(axes: Axes, records: pd.DataFrame, new: str, baseline: str, rule: Rul
         axes.text(0.5, 0.5, "nothing in common", transform=axes.transAxes, ha="center", color="0.4")
         return
     errors, color = errors[kept], style_of(new).color
-    ratios = paired_log_ratios(records, new, baseline, LADDER)[:, : found.targets][:, kept]
-    middle = np.exp(median_known(ratios.T))
+    middle = np.exp(median_known(ratios[:, : found.targets][:, kept].T))
     seen = np.where(np.isfinite(middle) & (middle > 0), middle, np.nan)
     edges = np.nanmin([*seen, 0.7]) / 1.5, np.nanmax([*seen, 1.4]) * 1.5
     low, high = (np.exp(np.clip(end[kept], *np.log(edges))) for end in (found.lower, found.upper))

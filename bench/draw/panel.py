@@ -67,20 +67,18 @@ def reference_floor(records: pd.DataFrame) -> float:
     return float(floors.median()) if len(ok) else 0.0
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """The medians (x, y) of each estimator as they are drawn, NaN where a line is broken."""
+Lines = dict[str, tuple[Array, Array]]
+"""The medians (x, y) of each estimator as they are drawn, NaN where a line is broken."""
 
-    lines: dict[str, tuple[Array, Array]]
 
-    def ends(self) -> tuple[float, float]:
-        """Return the costs at which the panel begins and ends, NaN if nothing is drawn."""
-        costs = [x[np.isfinite(x)] for x, _ in self.lines.values()]
-        costs = [x for x in costs if len(x)]
-        if not costs:
-            return np.nan, np.nan
-        last = np.quantile([x.max() for x in costs], MOST_ENDED, method="higher")
-        return min(x.min() for x in costs), float(last)
+def _ends(lines: Lines) -> tuple[float, float]:
+    """Return the costs at which the panel begins and ends, NaN if nothing is drawn."""
+    costs = [x[np.isfinite(x)] for x, _ in lines.values()]
+    costs = [x for x in costs if len(x)]
+    if not costs:
+        return np.nan, np.nan
+    last = np.quantile([x.max() for x in costs], MOST_ENDED, method="higher")
+    return min(x.min() for x in costs), float(last)
 
 
 def panel(
@@ -94,18 +92,16 @@ def panel(
     """
     floor, known = reference_floor(records), records[records[cost.column] > 0]
     shown, all_of = named(records, cost.column), dict(list(records.groupby("estimator")))
-    drawn = _Drawn(
-        {
-            str(name): line(median_curve(all_of[name], cost.column), floor)
-            for name in deciding(known).estimator.unique()
-        }
-    )
+    lines: Lines = {
+        str(name): line(median_curve(all_of[name], cost.column), floor)
+        for name in deciding(known).estimator.unique()
+    }
     curve = None if limit is None else median_limit(limit, floor)
-    _limits(axes, drawn, curve, floor, room)
+    _limits(axes, lines, curve, floor, room)
     decade_ticks(axes.xaxis, axes.get_xlim(), cost.tick)
     if curve is not None:
         axes.plot(curve.index, curve, zorder=4, **LIMIT)
-    for name, medians in drawn.lines.items():
+    for name, medians in lines.items():
         style = style_of(name)
         if name not in shown:
             axes.plot(*medians, zorder=2, **OTHER)
@@ -115,7 +111,7 @@ def panel(
         axes.plot(*medians, zorder=5, **style.median())
         if cost is TIME:
             _spreads(axes, all_of[name], floor, style.color)
-    _beyond_the_end(axes, {name: drawn.lines[name] for name in drawn.lines if name in shown}, cost)
+    _beyond_the_end(axes, {name: lines[name] for name in lines if name in shown}, cost)
     _strips(axes, records[records.estimator.isin(shown)], cost)
     sns.despine(ax=axes)
 
@@ -129,7 +125,7 @@ def _spreads(axes: Axes, records: pd.DataFrame, floor: float, color: str) -> Non
     axes.hlines(points.rel_error, *ends, color=color, **SPREAD)
 
 
-def _beyond_the_end(axes: Axes, lines: dict[str, tuple[Array, Array]], cost: Cost) -> None:
+def _beyond_the_end(axes: Axes, lines: Lines, cost: Cost) -> None:
     """Say of the named estimators whose curves are cut off where they end."""
     last = axes.get_xlim()[1]
     said = []
@@ -171,9 +167,9 @@ def _strips(axes: Axes, records: pd.DataFrame, cost: Cost) -> None:
             strip.plot(at, np.full(len(at), row), color=style_of(str(name)).color, **TICK)
 
 
-def _limits(axes: Axes, drawn: _Drawn, limit: pd.Series | None, floor: float, room: float) -> None:
+def _limits(axes: Axes, lines: Lines, limit: pd.Series | None, floor: float, room: float) -> None:
     """Set the limits of the axes from what is drawn, and shade the floor."""
-    errors = np.concatenate([np.empty(0), *(y[np.isfinite(y)] for _, y in drawn.lines.values())])
+    errors = np.concatenate([np.empty(0), *(y[np.isfinite(y)] for _, y in lines.values())])
     top = min(WORST, 3 * 10.0 ** np.ceil(np.log10(errors.max(initial=1e-2))))
     bottom = min(errors.min(initial=top) / 2, top / 1e4)
     if floor > 0:
@@ -183,7 +179,7 @@ def _limits(axes: Axes, drawn: _Drawn, limit: pd.Series | None, floor: float, ro
         middle, across = (bottom * floor) ** 0.5, axes.get_yaxis_transform()
         axes.text(0.99, middle, text, transform=across, ha="right", va="center", **SMALL)
     axes.set(xscale="log", yscale="log", ylim=(bottom, top))
-    first, last = drawn.ends()
+    first, last = _ends(lines)
     if np.isnan(last):
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="0.4")
         first, last = 1.0, 10.0

@@ -79,7 +79,7 @@ def cost_evidence(
     """
     records = comparable(records)
     samples = sorted(records["sample"].unique().tolist())
-    floor = np.nanmedian([*reference_floors(records, samples), -np.inf][: len(samples)])
+    floor = pd.Series(reference_floors(records, samples)).median()  # NaN if none is known
     of_new, of_baseline = (
         _needed(records[records.estimator == name], AXES[axis], errors) for name in (new, baseline)
     )

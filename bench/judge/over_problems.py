@@ -1,4 +1,4 @@
-"""How often, and by how much, one estimator needs fewer evaluations than another over problems.
+"""Sums up verdicts over problems: how often one estimator needs fewer evaluations, and how many.
 
 The presets of one system are not independent of each other, so that intervals draw whole systems
 (a cluster bootstrap; Davison and Hinkley 1997, Bootstrap Methods and their Application, 3.8).

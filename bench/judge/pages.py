@@ -25,6 +25,7 @@ from gradpareto.bench.judge.time_tables import (
     peers_sentence,
 )
 from gradpareto.bench.judge.verdict import Verdict, judge_all
+from gradpareto.bench.judge.wording import listed
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.systems import TASKS
 from gradpareto.whole_file import write_whole
@@ -204,6 +205,7 @@ def result(
     fewest = known.loc[known.groupby(["system", "theta"])[MATCHED].idxmin()]
     best = fewest[np.isfinite(fewest[MATCHED])].estimator.value_counts()
     problems = len(table.groupby(["system", "theta"]))
+    best_named = [f"`{name}`" for name in sorted(best.index[best == best.max()])]
     return (
         f"Continuous-time gradients (`ctpg`) beat back-propagation through Euler's steps (`bptt`) "
         f"on {won} of {len(against_euler)} problems: they need {fewer[0]:.0f} to {fewer[-1]:.0f} "
@@ -214,14 +216,9 @@ def result(
         f"continuous time.\n"
         f"No estimator wins everywhere: of {table.estimator.nunique()} estimators on {problems} "
         f"problems, none needs the fewest evaluations for a relative error of 1e-6 on more than "
-        f"{best.max()}, as {_and(sorted(best.index[best == best.max()]))} "
-        f"{'do' if (best == best.max()).sum() > 1 else 'does'}."
+        f"{best.max()}, as {listed(best_named)} "
+        f"{'do' if len(best_named) > 1 else 'does'}."
     )
-
-
-def _and(names: list[str]) -> str:
-    *others, last = (f"`{name}`" for name in names)
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def advice(table: pd.DataFrame) -> str:

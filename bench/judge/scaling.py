@@ -1,4 +1,4 @@
-"""How an estimator's costs grow: its evaluations with accuracy, and its bytes with its steps."""
+"""Fits power laws to costs: evaluations by accuracy, and stored bytes by steps."""
 
 import numpy as np
 import pandas as pd

@@ -7,6 +7,7 @@ import pandas as pd
 
 from gradpareto.bench.judge.frontier import comparable, limit_at, median_points, observed_order
 from gradpareto.bench.judge.paired import evals_needed, reference_floors
+from gradpareto.bench.judge.wording import listed
 from gradpareto.systems import Array
 
 TARGETS = (1e-2, 1e-4, 1e-6, 1e-9)
@@ -150,9 +151,5 @@ def _others(own: str, beaten: list[str], names: list[str]) -> str:
     if not beaten:
         return "nobody"
     if len(beaten) > 3 and len(spared) < len(beaten):
-        return "all others" if not spared else f"all others but {_and(spared)}"
-    return _and(beaten)
-
-
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        return "all others" if not spared else f"all others but {listed(spared)}"
+    return listed(beaten)

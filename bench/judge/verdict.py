@@ -28,6 +28,7 @@ from gradpareto.bench.judge.pairs import (
 )
 from gradpareto.bench.judge.ranges import Range, ranges
 from gradpareto.bench.judge.stalled import stops_at
+from gradpareto.bench.judge.wording import listed
 from gradpareto.systems import Array
 
 WEIGHTS = (1.0, 2.0, 3.0)
@@ -108,8 +109,7 @@ class Verdict:
         if self.axes == (EVALS,):
             return ""
         labels = ["evaluations" if axis == EVALS else AXES[axis].label for axis in self.axes]
-        *others, last = labels
-        return f" on {', '.join(others)} and {last} together" if others else f" on {last}"
+        return f" on {listed(labels)}{' together' * (len(labels) > 1)}"
 
 
 def compare(

@@ -26,7 +26,7 @@ ProblemKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Standing:
+class Ranked:
     """An estimator in one decision: its cost where it counts, and the mean over the least."""
 
     estimator: str
@@ -53,17 +53,17 @@ class Decision:
     problems: tuple[ProblemKey, ...]
     untold: int
     measured: bool
-    standings: tuple[Standing, ...]
+    ranking: tuple[Ranked, ...]
 
     @property
-    def winner(self) -> Standing | None:
+    def winner(self) -> Ranked | None:
         """The first, if there is one."""
-        return self.standings[0] if self.standings else None
+        return self.ranking[0] if self.ranking else None
 
     @property
-    def second(self) -> Standing | None:
+    def second(self) -> Ranked | None:
         """The second, if there is one."""
-        return self.standings[1] if len(self.standings) > 1 else None
+        return self.ranking[1] if len(self.ranking) > 1 else None
 
     @cached_property
     def margin(self) -> float:
@@ -88,14 +88,14 @@ def decide(kind: str, target: float, cost: Priced, problems: Sequence[ProblemRun
     rested = tuple(key for key, found in costs.items() if found)
     names = dict.fromkeys(name for found in costs.values() for name in found)
     least = {key: min(costs[key].values()) for key in rested}
-    standings = []
+    ranking = []
     for name in names:
         mine = {key: costs[key][name] for key in rested if name in costs[key]}
         logs = [np.log(value / least[key]) for key, value in mine.items()]
-        standings.append(Standing(name, mine, float(np.exp(np.mean(logs)))))
-    standings.sort(key=lambda one: (-one.reached, one.over_least, one.estimator))
+        ranking.append(Ranked(name, mine, float(np.exp(np.mean(logs)))))
+    ranking.sort(key=lambda one: (-one.reached, one.over_least, one.estimator))
     measured = any(problem.is_measured(cost) for problem in own)
-    return Decision(kind, target, cost, rested, len(own) - len(rested), measured, tuple(standings))
+    return Decision(kind, target, cost, rested, len(own) - len(rested), measured, tuple(ranking))
 
 
 def _costs(problem: ProblemRun, place: int, cost: Priced) -> dict[str, float]:

@@ -49,6 +49,6 @@ def _decided(decision: Decision) -> dict[str, Any]:
                     text(one.costs[key]) if key in one.costs else "-" for key in decision.problems
                 ],
             }
-            for one in decision.standings[:SHOWN]
+            for one in decision.ranking[:SHOWN]
         ],
     }

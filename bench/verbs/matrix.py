@@ -9,19 +9,13 @@ from gradpareto.bench.judge.frontier import comparable
 from gradpareto.bench.judge.matrix import verdict_matrix, winners, winners_markdown
 from gradpareto.bench.judge.verdict import NothingToCompare, nothing_to_compare
 from gradpareto.bench.store.records import RunFolder
-from gradpareto.bench.verbs.options import AS_JSON, DEFAULT_RUN, PATH
+from gradpareto.bench.verbs.options import AS_JSON, RUN
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 
 
 @click.command("matrix")
-@click.option(
-    "--out",
-    type=PATH,
-    default=DEFAULT_RUN,
-    show_default=True,
-    help="Run folder, whose records are judged.",
-)
+@RUN
 @AS_JSON
 def verb(out: Path, as_json: bool) -> None:
     """Judge every estimator of a run against every other.

@@ -195,6 +195,13 @@ DRAWING_SEED = click.option(
     show_default=True,
     help="Seed that draws the initial states.",
 )
+RUN = click.option(
+    "--out",
+    type=PATH,
+    default=DEFAULT_RUN,
+    show_default=True,
+    help="Run folder, whose records are judged.",
+)
 UNCERTAINTY = click.option(
     "--uncertainty",
     "bound",

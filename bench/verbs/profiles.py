@@ -12,19 +12,13 @@ from gradpareto.bench.judge.profiles import needed, performance_profiles, runtim
 from gradpareto.bench.judge.scaling import scaling, scaling_markdown
 from gradpareto.bench.judge.verdict import NothingToCompare, nothing_to_compare
 from gradpareto.bench.store.records import RunFolder
-from gradpareto.bench.verbs.options import AS_JSON, DEFAULT_RUN, PATH
+from gradpareto.bench.verbs.options import AS_JSON, RUN
 from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.whole_file import write_whole
 
 
 @click.command("profiles")
-@click.option(
-    "--out",
-    type=PATH,
-    default=DEFAULT_RUN,
-    show_default=True,
-    help="Run folder, whose records are summed up.",
-)
+@RUN
 @AS_JSON
 def verb(out: Path, as_json: bool) -> None:
     """Sum up a run over its problems, and fit how costs grow.

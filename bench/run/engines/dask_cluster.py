@@ -78,13 +78,10 @@ class DaskCluster(Workers):
     def far(self) -> bool:
         return True
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Have a worker call fn(*args), which may be `Limited` and take `Shared` values."""
-        if kwargs:
-            raise TypeError("a task takes no arguments by name")
-        task, settled = Task.of(fn, args), Future[Any]()
-        luggage = fn.luggage if isinstance(fn, Limited) else None
-        alone = isinstance(fn, Limited) and fn.alone and self._exclusive_threads()
+    def begin(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
+        task, settled = Task.of(function, arguments), Future[Any]()
+        luggage = function.luggage if isinstance(function, Limited) else None
+        alone = isinstance(function, Limited) and function.alone and self._exclusive_threads()
         settled.set_running_or_notify_cancel()
         keys = tuple(one.key for one in task.shared)
         sent = self._client.submit(

@@ -61,11 +61,8 @@ class Processes(Workers):
     def exclusive(self) -> int:
         return self.side_by_side if self.side_by_side <= cores() else 1
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Have a worker call fn(*args), which may be `Limited` and take `Shared` values."""
-        if kwargs:
-            raise TypeError("a task takes no arguments by name")
-        return self.submit_task(Task.of(fn, args))
+    def begin(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
+        return self.submit_task(Task.of(function, arguments))
 
     def submit_task(self, task: Task) -> Future[Any]:
         """Have a worker do a task that is packed."""

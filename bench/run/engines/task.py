@@ -3,7 +3,7 @@
 import hashlib
 import pickle
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,16 @@ class Workers(Executor):
     def far(self) -> bool:
         """Whether tasks may run on machines that do not have the files of this one."""
         return False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have a worker call fn(*args), which may be `Limited` and take `Shared` values."""
+        if kwargs:
+            raise TypeError("a task takes no arguments by name")
+        return self.begin(fn, args)
+
+    def begin(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
+        """Have a worker call a function."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a sweep has left to do is known from the index, and the longest cells come first."""
+"""A sweep knows its remaining cells from the index, and begins with the longest."""
 
 import shutil
 from pathlib import Path

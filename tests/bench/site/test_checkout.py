@@ -1,4 +1,4 @@
-"""What a report takes from the checkout: figures of learning, and the history of asv."""
+"""A report shows the figures of learning and asv's history, where a checkout has them."""
 
 import json
 import math

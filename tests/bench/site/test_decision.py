@@ -22,7 +22,7 @@ def problems(folder: Path, rows: Rows) -> tuple[ProblemRun, ...]:
 
 
 def of(decision: Decision) -> list[tuple[str, int]]:
-    return [(one.estimator, one.reached) for one in decision.standings]
+    return [(one.estimator, one.reached) for one in decision.ranking]
 
 
 def test_the_cheapest_of_those_that_reach_the_error_wins_with_its_margin(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_the_cheapest_of_those_that_reach_the_error_wins_with_its_margin(tmp_pat
     decision = decide("smooth", 1e-4, EVALS, problems(tmp_path, rows))
     assert of(decision) == [("bptt", 1), ("neural_ode", 1), ("ctpg", 1)]
     assert decision.margin == pytest.approx(2)
-    assert [one.over_least for one in decision.standings] == pytest.approx([1, 2, 3])
+    assert [one.over_least for one in decision.ranking] == pytest.approx([1, 2, 3])
     cell = decision_cell(decision)
     assert (cell.winner, cell.margin) == ("bptt", "second: neural_ode, 2 times as much")
     assert cell.rests == "reached on 1 of 1 problems"
@@ -50,7 +50,7 @@ def test_the_mean_over_problems_is_geometric(tmp_path: Path) -> None:
     rows = course("bptt", 1) + course("ctpg", 8)
     rows += course("bptt", 6, theta="perturbed") + course("ctpg", 3, theta="perturbed")
     decision = decide("smooth", 1e-4, EVALS, problems(tmp_path, rows))
-    assert [one.over_least for one in decision.standings] == pytest.approx([2**0.5, 8**0.5])
+    assert [one.over_least for one in decision.ranking] == pytest.approx([2**0.5, 8**0.5])
     assert decision.margin == pytest.approx(2)
 
 

@@ -102,7 +102,7 @@ class Mine(Estimator):
 
 @pytest.fixture
 def registries() -> Iterator[None]:
-    """What is registered meanwhile is forgotten."""
+    """Restores the registries of systems and estimators after a test."""
     registered: tuple[Any, ...] = (TASKS, SYSTEM_PLUGINS, ESTIMATORS)
     held = [dict(one) for one in registered]
     yield

@@ -223,7 +223,8 @@ def median_curve(records: pd.DataFrame, cost: str = "evals") -> Curve:
 def evals_at(reached: Curve, targets: Array) -> Array:
     """Return the fewest evaluations (...) at which a curve is at or below target errors (...).
 
-    They are inf where it never is, and NaN for a target that is NaN.
+    They are inf where it never is, and NaN for a target that is NaN. Between a point and one whose
+    error is exactly zero nothing is interpolated, since a logarithm has no place for that one.
     """
     targets = np.asarray(targets, dtype=float)
     flat = targets.ravel()[:, None]
@@ -236,8 +237,9 @@ def evals_at(reached: Curve, targets: Array) -> Array:
         np.take_along_axis(values, np.argsort(-error, axis=1), axis=1).T
         for values in (error, evals)
     )
-    line, crossed = np.nonzero(((tight <= flat) & (flat < loose)).T)
-    share = np.log(flat[crossed, 0] / tight[line]) / np.log(loose[line] / tight[line])
+    line, crossed = np.nonzero(((tight > 0) & (tight <= flat) & (flat < loose)).T)
+    low, high, wanted = (np.log(one) for one in (tight[line], loose[line], flat[crossed, 0]))
+    share = (wanted - low) / (high - low)
     np.minimum.at(at_points, crossed, end[line] * (start[line] / end[line]) ** share)
     return np.where(np.isnan(targets), np.nan, at_points.reshape(targets.shape))
 

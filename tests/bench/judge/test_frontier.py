@@ -217,6 +217,23 @@ def test_evaluations_are_those_of_a_walk_along_the_settings(points: list) -> Non
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
+def test_an_error_of_zero_is_attained_where_it_was_measured_and_not_before() -> None:
+    reached = Curve(np.array([10.0, 20.0]), np.array([1e-3, 0.0]), np.array([True]))
+    with np.errstate(all="raise"):
+        found = evals_at(reached, np.array([1e-2, 1e-3, 9e-4, 1e-300, 0.0]))
+    np.testing.assert_array_equal(found, [10, 10, 20, 20, 20])
+
+
+def test_an_error_may_be_the_smallest_number_there_is() -> None:
+    """Its logarithm is there, but not that of how many times smaller it is."""
+    least = 5e-324
+    reached = Curve(np.array([10.0, 1000.0]), np.array([1.0, least]), np.array([True]))
+    with np.errstate(all="raise"):
+        found = evals_at(reached, np.array([1e-162, least]))
+    # 1e-162 is nearly in the middle of the logarithms of 1 and of the smallest.
+    np.testing.assert_allclose(found, [100.0, 1000.0], rtol=1e-2)
+
+
 @given(SWEEPS, st.data())
 def test_a_failure_never_lowers_a_number(points: list, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(points) - 1))

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from gradpareto.bench.run.attempt import attempt
-from gradpareto.bench.run.field_race import BEHIND, Racer, seen_by
+from gradpareto.bench.run.field_race import BEHIND, Racer
 from gradpareto.bench.run.overhead import seconds_of
-from gradpareto.bench.run.samples import Samples
+from gradpareto.bench.run.samples import Samples, seen_by
 from gradpareto.bench.run.wall_model import WallModel
 from gradpareto.estimators import ESTIMATORS
 

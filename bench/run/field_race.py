@@ -9,15 +9,14 @@ import numpy as np
 
 from gradpareto.bench.judge.frontier import NO_ESTIMATE
 from gradpareto.bench.judge.stalled import stands
-from gradpareto.bench.run.attempt import attempt
 from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.engines.task import Died, TimedOut
 from gradpareto.bench.run.engines.worker import TaskFault
 from gradpareto.bench.run.loosest_setting import from_loose_to_tight
-from gradpareto.bench.run.plan import samples_of
 from gradpareto.bench.run.report import Report
-from gradpareto.bench.run.samples import Samples
+from gradpareto.bench.run.samples import Samples, seen_by
 from gradpareto.bench.run.sending import schedule
+from gradpareto.bench.run.tried_setting import Tried, try_setting
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import Problem
 
@@ -30,19 +29,6 @@ REFINEMENTS = 2
 not."""
 RUNG_SECONDS = 60.0
 """A worker that takes longer over a round's settings of an estimator ends that estimator's race."""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A setting that was tried: the median error and evaluations of a sample, and its failures.
-
-    The error is inf where at least half of the samples failed.
-    """
-
-    setting: float
-    rel_error: float
-    evals: float
-    failures: int
 
 
 @dataclass(frozen=True)
@@ -107,11 +93,6 @@ def race(
     return list(there.values())
 
 
-def seen_by(estimator: Estimator, samples: Samples) -> Samples:
-    """Return the samples that an estimator races on: fewer if it is expensive by its nature."""
-    return samples.first(samples_of(estimator, samples.problem, len(samples.x0)))
-
-
 def _outcome(future: "Future[Racer]", before: Racer) -> Racer:
     try:
         return future.result()
@@ -152,7 +133,7 @@ def advanced(
         setting = None if no_better else next(settings, None)
         if setting is None:
             return replace(racer, tried=tuple(tried), out=True)
-        tried.append(_try(estimator, samples, setting, most_evals))
+        tried.append(try_setting(estimator, samples, setting, most_evals))
 
 
 def _refined(
@@ -167,7 +148,7 @@ def _refined(
         middle = _between(estimator, samples.problem, loose, tight)
         if middle in (loose, tight):
             break
-        found = _try(estimator, samples, middle, most_evals)
+        found = try_setting(estimator, samples, middle, most_evals)
         if found.rel_error > error:
             loose = middle
             continue
@@ -185,18 +166,3 @@ def _between(estimator: Estimator, problem: Problem, loose: float, tight: float)
     if estimator.declares.knob == "rollouts":
         return 2.0 * round(middle / 2)
     return problem.horizon / round(problem.horizon / middle)
-
-
-def _try(estimator: Estimator, samples: Samples, setting: float, most_evals: float) -> Tried:
-    """Take the gradients of all samples in one batch."""
-    with np.errstate(all="ignore"):
-        found = attempt(estimator, samples.problem, samples.x0, setting, allowance=most_evals)
-    evals = float(np.median(found.meter.evals))
-    if found.estimate is None:
-        return Tried(setting, np.inf, evals, len(samples.x0))
-    gradient = found.estimate.gradient
-    finite = np.asarray(np.isfinite(gradient).all(axis=1))
-    finite[list(found.estimate.failed)] = False
-    missed = np.linalg.norm(gradient - samples.gradient, axis=1)
-    errors = np.where(finite, missed / np.linalg.norm(samples.gradient, axis=1), np.inf)
-    return Tried(setting, float(np.median(errors)), evals, int((~finite).sum()))

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gradpareto.bench.run.plan import samples_of
+from gradpareto.estimators import Estimator
 from gradpareto.reference import NotSolved, load_or_certify
 from gradpareto.systems import TASKS, Array, Problem
 
@@ -35,6 +37,11 @@ class Samples:
         """Return the median relative error of the samples' gradients (S, state_dim + P)."""
         missed = np.linalg.norm(gradient - self.gradient, axis=1)
         return float(np.median(missed / np.linalg.norm(self.gradient, axis=1)))
+
+
+def seen_by(estimator: Estimator, samples: Samples) -> Samples:
+    """Return the samples that an estimator sees: fewer if it is expensive by its nature."""
+    return samples.first(samples_of(estimator, samples.problem, len(samples.x0)))
 
 
 def drawn(problem: Problem, samples: int, seed: int) -> Samples:

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.run.choices import choices
-from gradpareto.bench.run.field_race import BEHIND, Racer, Tried, race
+from gradpareto.bench.run.field_race import BEHIND, Racer, race
 from gradpareto.bench.run.samples import Samples, certified
+from gradpareto.bench.run.tried_setting import Tried
 from gradpareto.bench.run.wall_model import WallModel
 from gradpareto.estimators import ESTIMATORS
 from tests.bench.conftest import assert_refused

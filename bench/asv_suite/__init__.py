@@ -1,1 +1,5 @@
-"""The benchmarks of asv: this folder is always today's, and it measures the code of the commit."""
+"""The benchmarks of asv, which measure the estimators and the systems of each commit.
+
+All that measures them is today's (`build_command` of asv.conf.json), so that the numbers of
+different commits are comparable, and older commits have all of them.
+"""

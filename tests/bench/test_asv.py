@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradpareto.bench.asv_metrics import PROBLEMS, drawn_samples, measure_tracked, metrics
+from gradpareto.bench.asv_metrics import (
+    NAMED,
+    PROBLEMS,
+    SAMPLES,
+    drawn_samples,
+    measure_tracked,
+    metrics,
+)
 from gradpareto.bench.run.plan import Plan
 from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS
@@ -39,6 +46,7 @@ def test_the_suite_follows_every_estimator_on_what_is_tracked(suite: Any) -> Non
     assert len(PROBLEMS) >= 6
     assert all(theta in TASKS[system].presets for system, theta in PROBLEMS.values())
     assert list(ESTIMATORS) == suite.Evaluations.params[1]
+    assert list(NAMED) == suite.NAMED
     assert set(suite.NAMED) <= set(ESTIMATORS)
     assert set(suite.TIMED) <= set(PROBLEMS)
 
@@ -89,7 +97,7 @@ def test_what_is_tracked(power_law: MakeRecords) -> None:
 
 
 def test_the_problems_are_drawn_as_the_sweep_draws_them() -> None:
-    plan = Plan((("quadrotor", "initial"),), ("bptt",), samples=4)
+    plan = Plan((("quadrotor", "initial"),), ("bptt",), samples=SAMPLES)
     _, x0 = drawn_samples("quadrotor (initial)")
     np.testing.assert_array_equal(x0, plan.sampled("quadrotor", "initial")[1])
 

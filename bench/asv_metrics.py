@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from gradpareto.bench.judge.frontier import curve, evals_at
-from gradpareto.bench.run.attempt import attempt
+from gradpareto.bench.run.attempt import stored_bytes
 from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.engines.task import Died, Limited, TimedOut
 from gradpareto.bench.run.engines.worker import TaskFault
@@ -90,10 +90,11 @@ def metrics(estimator: Estimator, samples: Samples, error: float) -> Metrics:
     smallest = min((one.rel_error for one in tried), default=np.inf)
     enough = [one for one in tried if one.rel_error <= BYTES_AT]
     at = min(enough, key=lambda one: one.evals).setting if enough else None
+    one = samples.batch(1)
     return {
         "evals_for_1e_6": _whole(needed),
         "error_floor": _finite(max(smallest, ROUNDING)),
-        "stored_bytes": float("nan") if at is None else _stored_bytes(estimator, samples, at),
+        "stored_bytes": float("nan") if at is None else stored_bytes(estimator, *one, at),
         "setting": (tried[-1].setting if tried else float("nan")) if at is None else at,
         "reason": "" if np.isfinite(needed) else _why_not(tried, smallest),
     }
@@ -106,11 +107,6 @@ def _traced(estimator: Estimator, samples: Samples, error: float) -> Iterator[Tr
         one = try_setting(estimator, samples, setting, UNTIL_AN_ESTIMATE * tracer.most)
         points.append(Point(setting, one.evals, one.rel_error))
         yield one
-
-
-def _stored_bytes(estimator: Estimator, samples: Samples, setting: float) -> float:
-    stored = attempt(estimator, *samples.batch(1), setting).meter.stored_bytes
-    return float("nan") if stored is None else float(stored)
 
 
 def _whole(value: float) -> float:

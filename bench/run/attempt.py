@@ -83,6 +83,19 @@ def attempt(
     )
 
 
+def stored_bytes(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> float:
+    """Return the bytes a lane that a gradient has stored when its backward pass begins.
+
+    They are NaN if there is no backward pass. Memory is traced, which slows the gradient.
+    """
+    tracemalloc.start()
+    try:
+        stored = attempt(estimator, problem, x0, setting).meter.stored_bytes
+    finally:
+        tracemalloc.stop()
+    return np.nan if stored is None else stored
+
+
 def called(
     estimator: Estimator,
     problem: Problem,

@@ -1,6 +1,5 @@
 """Measures the racers that reached an error, and orders them by evaluations, time or memory."""
 
-import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from gradpareto.bench.run.attempt import attempt
+from gradpareto.bench.run.attempt import attempt, stored_bytes
 from gradpareto.bench.run.field_race import BEHIND, Racer
 from gradpareto.bench.run.overhead import seconds_of
 from gradpareto.bench.run.samples import Samples, seen_by
@@ -80,11 +79,7 @@ def _measured(racer: Racer, samples: Samples, batch: int, model: WallModel) -> C
             len(seconds) < MOST_ROUNDS and sum(seconds) < SECONDS
         ):
             seconds.append(seconds_of(gradient))
-        tracemalloc.start()
-        try:
-            stored = attempt(estimator, *samples.batch(1), setting).meter.stored_bytes
-        finally:
-            tracemalloc.stop()
+        stored = stored_bytes(estimator, *samples.batch(1), setting)
     return Choice(
         racer.name,
         setting,
@@ -92,7 +87,7 @@ def _measured(racer: Racer, samples: Samples, batch: int, model: WallModel) -> C
         racer.reached.evals,
         1e3 * float(np.median(seconds)),
         1e3 * model.seconds(calls),
-        batch * (stored or 0.0),
+        batch * np.nan_to_num(stored),
         len(seen_by(estimator, samples).x0),
         racer.reached.failures,
     )

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from gradpareto.bench.site.checkout import LearningFigure, Metric
+from gradpareto.bench.site.checkout import Checkout, PublishedFigure
 from gradpareto.bench.site.page import HISTORY, LEARNING, Page, number
 
 ALT = {
+    "asv": "Evaluations for an error of 1e-6 on six problems against commits, a line for each "
+    "estimator.",
     "figure3": "Loss and the error of the reconstructed initial state against iterations on the "
     "LQR, with two estimators.",
     "figure5": "Loss of the electric task against evaluations and against seconds, with two "
@@ -23,14 +25,19 @@ ALT = {
 """The contents of a folder's figures, in words."""
 
 
-def figure_path(figure: LearningFigure) -> str:
+def figure_path(figure: PublishedFigure) -> str:
     """Return the path of a figure in the report."""
     return f"figures/{figure.folder}-{figure.name}"
 
 
-def learning_page(figures: Sequence[LearningFigure]) -> Page:
+def learning_page(figures: Sequence[PublishedFigure]) -> Page:
     """Return the page of the figures of learning."""
-    shown = [
+    shown = {"figures": _shown(figures)}
+    return Page("learning.html", LEARNING, "Learning", "learning.html", shown)
+
+
+def _shown(figures: Sequence[PublishedFigure]) -> list[dict[str, Any]]:
+    return [
         {
             "path": figure_path(one),
             "alt": ALT[one.folder],
@@ -41,20 +48,20 @@ def learning_page(figures: Sequence[LearningFigure]) -> Page:
         }
         for one in figures
     ]
-    return Page("learning.html", LEARNING, "Learning", "learning.html", {"figures": shown})
 
 
-def history_page(metrics: Sequence[Metric]) -> Page:
-    """Return the page with a table for each benchmark."""
+def history_page(checkout: Checkout) -> Page:
+    """Return the page with the figure, and a table for each benchmark."""
     tables = [
         {
             "heading": f"{one.name.rpartition('.')[2]} ({one.unit})",
             "commits": one.commits,
             "rows": [_row(key, values) for key, values in one.values.items()],
         }
-        for one in metrics
+        for one in checkout.metrics
     ]
-    return Page("history.html", HISTORY, "History", "history.html", {"tables": tables})
+    shown = {"tables": tables, "figures": _shown(checkout.history)}
+    return Page("history.html", HISTORY, "History", "history.html", shown)
 
 
 def _row(key: tuple[str, ...], values: tuple[float, ...]) -> dict[str, Any]:

@@ -8,13 +8,7 @@ from pathlib import Path
 from gradpareto.bench.draw.highlights import MOST_NAMED
 from gradpareto.bench.nearest import nearest
 from gradpareto.bench.run.report import Report, silent
-from gradpareto.bench.site.checkout import (
-    LearningFigure,
-    Metric,
-    history,
-    learning_figures,
-    published,
-)
+from gradpareto.bench.site.checkout import Checkout, published, read_checkout
 from gradpareto.bench.site.checkout_pages import figure_path, history_page, learning_page
 from gradpareto.bench.site.decision import Decision, decisions, kinds_of
 from gradpareto.bench.site.estimator_page import Summaries, estimator_page, estimators_page
@@ -47,8 +41,7 @@ class Contents:
 
     run: Run
     asked: Sequence[str]
-    figures: Sequence[LearningFigure]
-    metrics: Sequence[Metric]
+    checkout: Checkout
 
     @cached_property
     def decided(self) -> list[Decision]:
@@ -77,8 +70,8 @@ class Contents:
             (PROBLEMS, "problems.html"),
             (ESTIMATORS, "estimators.html"),
             (PAIRS, "pairs.html"),
-            *([(LEARNING, "learning.html")] if self.figures else []),
-            *([(HISTORY, "history.html")] if self.metrics else []),
+            *([(LEARNING, "learning.html")] if self.checkout.learned else []),
+            *([(HISTORY, "history.html")] if self.checkout.metrics else []),
             (PROVENANCE, "provenance.html"),
         ]
 
@@ -95,16 +88,16 @@ class Contents:
             yield estimator_page(run, name, self.decided, self.summed, self._pairs_of(name))
         yield pairs_page(self.named, self.judged, len(run.estimators) - len(self.named))
         yield from map(pair_page, self.judged)
-        if self.figures:
-            yield learning_page(self.figures)
-        if self.metrics:
-            yield history_page(self.metrics)
+        if self.checkout.learned:
+            yield learning_page(self.checkout.learned)
+        if self.checkout.metrics:
+            yield history_page(self.checkout)
         yield provenance_page(run)
 
     def count(self) -> int:
         """Return the number of pages, without making any but the decision table."""
         named = len(self.named)
-        single = 5 + bool(self.figures) + bool(self.metrics)
+        single = 5 + bool(self.checkout.learned) + bool(self.checkout.metrics)
         kinds = len(kinds_of(self.run.problems))
         of_pairs = named * (named - 1) // 2
         return single + kinds + len(self.run.problems) + len(self.run.estimators) + of_pairs
@@ -117,7 +110,7 @@ class Contents:
         for done, page in enumerate(self.pages(), 1):
             yield page.path, render(page, site)
             report(page.path, done, total)
-        for figure in self.figures:
+        for figure in (*self.checkout.learned, *self.checkout.history):
             yield figure_path(figure), figure.content
 
     def _pairs_of(self, name: str) -> list[tuple[str, str]]:
@@ -142,8 +135,7 @@ def write_site(
     demand_free(out)
     run = read_run(folder)
     _check_asked(run, asked)
-    results = published()
-    contents = Contents(run, asked, learning_figures(results), history(results))
+    contents = Contents(run, asked, read_checkout(published()))
     return write_report(out, contents.files(report))
 
 

@@ -6,14 +6,15 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from gradpareto.bench.asv_metrics import (
+    ERROR,
     NAMED,
     PROBLEMS,
     SAMPLES,
@@ -22,9 +23,10 @@ from gradpareto.bench.asv_metrics import (
     metrics,
 )
 from gradpareto.bench.run.plan import Plan
-from gradpareto.estimators import ESTIMATORS
-from gradpareto.systems import TASKS
-from tests.bench.conftest import MakeRecords
+from gradpareto.bench.run.samples import certified
+from gradpareto.bench.run.trace import BEST_ERROR
+from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
+from gradpareto.systems import TASKS, Array, Problem
 
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "bench" / "asv_suite" / "frontiers.py"
@@ -80,20 +82,42 @@ def test_every_benchmark_runs_on_what_setup_cache_returns(suite: Any) -> None:
     assert evals == round(float(evals))
 
 
-def test_what_is_tracked(power_law: MakeRecords) -> None:
-    """Truth: an error of 10 n ** -2 is 1e-6 at n = 3,162, and of 10 / n at no n that there is."""
-    floors = pd.Series(1e-14, range(8))
-    found = metrics(power_law("ctpg", 10.0, 2), floors)
-    jitter = np.exp(0.1 * np.random.default_rng(1).standard_normal(8))
-    assert found["evals_for_1e_6"] == pytest.approx(
-        np.median(np.sqrt(10 * jitter / 1e-6)), rel=1e-3
-    )
+@dataclass(frozen=True)
+class Known(Estimator):
+    """Its relative error is 10 n ** -order at n steps, which take 2 n evaluations, or it breaks."""
+
+    gradient: Array
+    order: int
+    breaks: bool = False
+    declares = Declaration(knob="step", tight=1e-3)
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        if self.breaks:
+            raise RuntimeError("it broke")
+        number = round(problem.horizon / setting)
+        lane, zeros = np.arange(len(x0)), np.zeros(len(x0))
+        for _ in range(2 * number):
+            problem.flow(lane, zeros, x0)
+        wrong = self.gradient * (1 + 10 * number**-self.order)
+        parts = wrong[:, : x0.shape[1]], wrong[:, x0.shape[1] :]
+        return Estimate(zeros, *parts, np.full(len(x0), number))
+
+
+def test_what_is_tracked(cache: Path) -> None:
+    """Truth: an error of 10 n ** -4 is 1e-6 at 56.2 steps, and of 10 n ** -1 at none of so few."""
+    samples = certified("lqr", "perturbed", 3, 0, cache)
+    found = metrics(Known(samples.gradient, 4), samples, ERROR)
+    assert found["evals_for_1e_6"] == pytest.approx(2 * (10 / ERROR) ** 0.25, rel=0.02)
     assert found["reason"] == ""
-    slow = metrics(power_law("bptt", 10.0, 1), floors)
-    assert np.isnan(slow["evals_for_1e_6"])
-    assert "smallest error" in str(slow["reason"])
-    lost = power_law("bptt", 10.0, 1).assign(status="raised", reason="it broke")
-    assert "it broke" in str(metrics(lost, floors)["reason"])
+    setting = float(found["setting"])
+    assert 10 * (samples.problem.horizon / setting) ** -4 <= 1e-4
+    down = metrics(Known(samples.gradient, 4), samples, BEST_ERROR)
+    assert down["evals_for_1e_6"] == found["evals_for_1e_6"]
+    assert float(down["error_floor"]) < 1e-9 < float(found["error_floor"]) <= ERROR
+    slow = metrics(Known(samples.gradient, 1), samples, ERROR)
+    assert np.isnan(float(slow["evals_for_1e_6"]))
+    assert "smallest error within 2,048 evaluations is 9.8e-03" in str(slow["reason"])
+    assert "it broke" in str(metrics(Known(samples.gradient, 1, True), samples, ERROR)["reason"])
 
 
 def test_the_problems_are_drawn_as_the_sweep_draws_them() -> None:

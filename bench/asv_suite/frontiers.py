@@ -29,7 +29,7 @@ def setup_cache():
     return measure_tracked()
 
 
-setup_cache.timeout = 900
+setup_cache.timeout = 1800
 
 
 def metrics_of(found, problem, estimator):

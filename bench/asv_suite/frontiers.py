@@ -16,7 +16,7 @@ PROBLEMS = [
     "quadrotor (initial)",
     "quadrotor_smooth (trained)",
     "stiff (initial)",
-    "cartpole (initial)",
+    "cartpole (initial) to 1e-3",
     "electric (trained)",
 ]
 NAMED = ["bptt", "ctpg", "neural_ode"]
@@ -51,11 +51,13 @@ class Evaluations:
         if self.metrics["reason"]:
             raise NotImplementedError(f"{estimator} on {problem}: {self.metrics['reason']}")
 
-    def track_evals_for_1e_6(self, found, problem, estimator):
-        return self.metrics["evals_for_1e_6"]
+    def track_evals(self, found, problem, estimator):
+        return self.metrics["evals"]
 
-    track_evals_for_1e_6.unit = "evaluations"
-    track_evals_for_1e_6.pretty_name = "Evaluations for a relative error of 1e-6"
+    track_evals.unit = "evaluations"
+    track_evals.pretty_name = (
+        "Evaluations for a relative error of 1e-6, or 1e-3 if the problem says so"
+    )
 
 
 class Frontier:

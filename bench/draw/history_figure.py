@@ -23,7 +23,7 @@ Lines = Mapping[str, tuple[float, ...]]
 
 
 def history_figure(evals: Metric) -> Figure:
-    """Draw a panel for each problem: evaluations for an error of 1e-6 against commits."""
+    """Draw a panel for each problem: evaluations for an error against commits."""
     problems = list(dict.fromkeys(problem for problem, _ in evals.values))
     rows = -(-len(problems) // COLUMNS)
     named: set[str] = set()
@@ -36,7 +36,10 @@ def history_figure(evals: Metric) -> Figure:
             axes.set_axis_off()
         for axes in panels[-1]:
             axes.set_xticks(range(len(evals.commits)), evals.commits, rotation=90, size=8)
-        figure.supylabel("oracle evaluations a sample for a relative error of 1e-6", size="medium")
+        figure.supylabel(
+            "oracle evaluations a sample for a relative error of 1e-6, or what the title says",
+            size="medium",
+        )
         others = Line2D([], [], label="others, of constant numbers", **OTHER)
         handles = [Line2D([], [], label=one, **style_of(one).median()) for one in by_family(named)]
         figure.legend(handles=[*handles, others], loc="outside lower center", ncols=5, fontsize=9)

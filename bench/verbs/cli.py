@@ -24,8 +24,7 @@ VERBS = {
     "profiles": "Sum up a run over its problems, and fit how costs grow.",
     "report": "Write a run as a folder of static pages, with a table of which estimator to use.",
     "gate": "Say whether an estimator's frontier has receded since a run was published.",
-    "history": "Draw each estimator's evaluations for an error of 1e-6 at the commits that asv "
-    "measured.",
+    "history": "Draw each estimator's evaluations for an error at the commits that asv measured.",
     "publish": "Copy a finished run, without what only measuring needs, to be published.",
     "verify": "Measure random cells of a run again, and compare them with its records.",
     "reference": "Print the certificates of a system's reference gradients.",

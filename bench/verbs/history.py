@@ -13,7 +13,7 @@ from gradpareto.bench.verbs.terminal import print_json
 from gradpareto.whole_file import write_whole
 
 FOLDER = Path(".asv/results")
-FOLLOWED = "track_evals_for_1e_6"
+FOLLOWED = "track_evals"
 
 
 @click.command("history")
@@ -21,9 +21,9 @@ FOLLOWED = "track_evals_for_1e_6"
 @click.option("--out", type=PATH, help="Folder for the figure and the table. Default: FOLDER.")
 @AS_JSON
 def verb(folder: Path, out: Path | None, as_json: bool) -> None:
-    """Draw each estimator's evaluations for an error of 1e-6 at the commits that asv measured.
+    """Draw each estimator's evaluations for an error at the commits that asv measured.
 
-    FOLDER has the results of `asv run`, by default .asv/results. It is given the figure history
+    The error is 1e-6, or what the name of the problem says. FOLDER has the results of `asv run`, by default .asv/results. It is given the figure history
     and history.csv. Printed are the estimators whose numbers moved, with the first commit and the
     last.
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from gradpareto.bench.asv_metrics import (
-    ERROR,
     NAMED,
     PROBLEMS,
     SAMPLES,
@@ -46,7 +45,7 @@ def suite() -> Any:
 def test_the_suite_follows_every_estimator_on_what_is_tracked(suite: Any) -> None:
     assert list(PROBLEMS) == suite.PROBLEMS
     assert len(PROBLEMS) >= 6
-    assert all(theta in TASKS[system].presets for system, theta in PROBLEMS.values())
+    assert all(theta in TASKS[system].presets for system, theta, _ in PROBLEMS.values())
     assert list(ESTIMATORS) == suite.Evaluations.params[1]
     assert list(NAMED) == suite.NAMED
     assert set(suite.NAMED) <= set(ESTIMATORS)
@@ -78,7 +77,7 @@ def test_every_benchmark_runs_on_what_setup_cache_returns(suite: Any) -> None:
             kind().setup(found, problem, "no such estimator")
     with pytest.raises(NotImplementedError, match="its smallest error within 2,048 evaluations"):
         suite.Evaluations().setup(found, problem, "bptt")
-    evals = found[problem, "ctpg"]["evals_for_1e_6"]
+    evals = found[problem, "ctpg"]["evals"]
     assert evals == round(float(evals))
 
 
@@ -106,18 +105,20 @@ class Known(Estimator):
 def test_what_is_tracked(cache: Path) -> None:
     """Truth: an error of 10 n ** -4 is 1e-6 at 56.2 steps, and of 10 n ** -1 at none of so few."""
     samples = certified("lqr", "perturbed", 3, 0, cache)
-    found = metrics(Known(samples.gradient, 4), samples, ERROR)
-    assert found["evals_for_1e_6"] == pytest.approx(2 * (10 / ERROR) ** 0.25, rel=0.02)
+    found = metrics(Known(samples.gradient, 4), samples, 1e-6, 1e-6)
+    assert found["evals"] == pytest.approx(2 * (10 / 1e-6, 1e-6) ** 0.25, rel=0.02)
     assert found["reason"] == ""
     setting = float(found["setting"])
     assert 10 * (samples.problem.horizon / setting) ** -4 <= 1e-4
-    down = metrics(Known(samples.gradient, 4), samples, BEST_ERROR)
-    assert down["evals_for_1e_6"] == found["evals_for_1e_6"]
-    assert float(down["error_floor"]) < 1e-9 < float(found["error_floor"]) <= ERROR
-    slow = metrics(Known(samples.gradient, 1), samples, ERROR)
-    assert np.isnan(float(slow["evals_for_1e_6"]))
+    down = metrics(Known(samples.gradient, 4), samples, 1e-6, BEST_ERROR)
+    assert down["evals"] == found["evals"]
+    assert float(down["error_floor"]) < 1e-9 < float(found["error_floor"]) <= 1e-6
+    slow = metrics(Known(samples.gradient, 1), samples, 1e-6, 1e-6)
+    assert np.isnan(float(slow["evals"]))
     assert "smallest error within 2,048 evaluations is 9.8e-03" in str(slow["reason"])
-    assert "it broke" in str(metrics(Known(samples.gradient, 1, True), samples, ERROR)["reason"])
+    assert "it broke" in str(
+        metrics(Known(samples.gradient, 1, True), samples, 1e-6, 1e-6)["reason"]
+    )
 
 
 def test_the_problems_are_drawn_as_the_sweep_draws_them() -> None:

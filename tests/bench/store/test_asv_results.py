@@ -15,7 +15,7 @@ from tests.bench.conftest import assert_refused
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 PARAMETERS = [["'lqr'"], ["'bptt'", "'ctpg'"]]
-EVALS = "frontiers.Evaluations.track_evals_for_1e_6"
+EVALS = "frontiers.Evaluations.track_evals"
 
 
 def commit(

@@ -55,9 +55,7 @@ class Evaluations:
         return self.metrics["evals"]
 
     track_evals.unit = "evaluations"
-    track_evals.pretty_name = (
-        "Evaluations for a relative error of 1e-6, or 1e-3 if the problem says so"
-    )
+    track_evals.pretty_name = "Evaluations for an error of 1e-6, or 1e-3 on the cart-pole"
 
 
 class Frontier:

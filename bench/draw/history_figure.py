@@ -36,10 +36,8 @@ def history_figure(evals: Metric) -> Figure:
             axes.set_axis_off()
         for axes in panels[-1]:
             axes.set_xticks(range(len(evals.commits)), evals.commits, rotation=90, size=8)
-        figure.supylabel(
-            "oracle evaluations a sample for a relative error of 1e-6, or what the title says",
-            size="medium",
-        )
+        label = "oracle evaluations a sample for a relative error of 1e-6, or that of the title"
+        figure.supylabel(label, size="medium")
         others = Line2D([], [], label="others, of constant numbers", **OTHER)
         handles = [Line2D([], [], label=one, **style_of(one).median()) for one in by_family(named)]
         figure.legend(handles=[*handles, others], loc="outside lower center", ncols=5, fontsize=9)

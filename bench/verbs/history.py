@@ -23,9 +23,9 @@ FOLLOWED = "track_evals"
 def verb(folder: Path, out: Path | None, as_json: bool) -> None:
     """Draw each estimator's evaluations for an error at the commits that asv measured.
 
-    The error is 1e-6, or what the name of the problem says. FOLDER has the results of `asv run`, by default .asv/results. It is given the figure history
-    and history.csv. Printed are the estimators whose numbers moved, with the first commit and the
-    last.
+    The error is 1e-6, or what the name of the problem says. FOLDER has the results of `asv run`, by
+    default .asv/results. It is given the figure history and history.csv. Printed are the estimators
+    whose numbers moved, with the first commit and the last.
 
     Example: gradpareto history results/asv --out /tmp/history
     """

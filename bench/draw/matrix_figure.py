@@ -1,5 +1,6 @@
 """The figure of the matrix of verdicts: who dominates whom, on how many problems."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def matrix_figure(matrix: pd.DataFrame) -> Figure:
     of those on which it was measured. The matrix is that of `bench.judge.matrix.verdict_matrix`.
     """
     won, both = counts(matrix)
-    names = _ordered(won, both)
+    names = ordered(won, both)
     won, both = won.loc[names, names], both.loc[names, names]
     at = _positions(names)
     side = max(CELL * (at[-1] + 1), 1.5)
@@ -64,12 +65,9 @@ def families_figure(matrix: pd.DataFrame) -> Figure:
     A cell has the percentage of comparisons (a member of the row's family against one of the
     column's, on a problem that both were measured on) in which the row's member dominates.
     """
-    won, both = counts(matrix)
-    names = _ordered(won, both)
-    families = [family_of(name) for name in names]
-    order = list(dict.fromkeys(families))
-    member = np.array([[family == other for other in families] for family in order])
-    wins, played = (member @ of.loc[names, names].to_numpy() @ member.T for of in (won, both))
+    wins_of, played_of = family_counts(*counts(matrix))
+    order, wins, played = list(wins_of.index), wins_of.to_numpy(), played_of.to_numpy()
+    sizes = Counter(map(family_of, matrix.new.unique()))
     with np.errstate(invalid="ignore", divide="ignore"):
         share, net = wins / played, (wins - wins.T) / played
     with sheet(8.6, 4.9) as figure:
@@ -79,7 +77,7 @@ def families_figure(matrix: pd.DataFrame) -> Figure:
             color = "white" if abs(net[i, j]) > 0.6 else "0.15"
             look: dict[str, Any] = {"ha": "center", "va": "center", "size": 9, "color": color}
             axes.text(j, i, f"{share[i, j]:.0%}", **look)
-        members = [f"{family} ({families.count(family)})" for family in order]
+        members = [f"{family} ({sizes[family]})" for family in order]
         columns = [label.replace(", ", ",\n").replace(" (", "\n(") for label in members]
         axes.set_xticks(range(len(order)), columns, size=8, rotation=30, ha="left")
         axes.set_yticks(range(len(order)), members, size=9)
@@ -92,11 +90,22 @@ def families_figure(matrix: pd.DataFrame) -> Figure:
     return figure
 
 
-def _ordered(won: pd.DataFrame, both: pd.DataFrame) -> list[str]:
-    """Order families by their best member's share of victories, and members by their own."""
+def ordered(won: pd.DataFrame, both: pd.DataFrame) -> list[str]:
+    """Order families by their best member's share of victories, and members by their own.
+
+    `won` and `both` are those of `bench.judge.matrix.counts`.
+    """
     shares = won.sum(axis=1) / both.sum(axis=1).clip(lower=1)
     best = shares.groupby([family_of(name) for name in shares.index]).max()
     return sorted(won.index, key=lambda n: (-best[family_of(n)], family_of(n), -shares[n], n))
+
+
+def family_counts(won: pd.DataFrame, both: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Sum what `bench.judge.matrix.counts` returns over families, in the order of `ordered`."""
+    order = list(dict.fromkeys(map(family_of, ordered(won, both))))
+    sums = (of.groupby(family_of).sum().T.groupby(family_of).sum().T for of in (won, both))
+    wins, played = (one.loc[order, order] for one in sums)
+    return wins, played
 
 
 def _positions(names: list[str]) -> Array:

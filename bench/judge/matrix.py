@@ -100,6 +100,12 @@ def counts(matrix: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return won_of, run_of
 
 
+def read_matrix(folder: Path) -> pd.DataFrame | None:
+    """Read the matrix of a run folder; None if it has none."""
+    found = sorted(folder.glob("matrix.csv*"))
+    return pd.read_csv(found[0]) if found else None
+
+
 def winners_markdown(table: pd.DataFrame) -> str:
     """Write the Markdown table of `winners`, with the number of others that each dominates."""
     rows = []

@@ -8,7 +8,7 @@ from typing import Any
 from gradpareto.bench.store.file_names import file_stem
 
 OVERVIEW, PROBLEMS, ESTIMATORS, PAIRS = "Overview", "Problems", "Estimators", "Pairs"
-LEARNING, HISTORY, PROVENANCE = "Learning", "History", "Provenance"
+MATRIX, LEARNING, HISTORY, PROVENANCE = "Matrix", "Learning", "History", "Provenance"
 
 
 @dataclass(frozen=True)

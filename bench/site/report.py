@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import pandas as pd
+
 from gradpareto.bench.draw.highlights import MOST_NAMED
+from gradpareto.bench.judge.matrix import read_matrix
 from gradpareto.bench.nearest import nearest
 from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.site.checkout import Checkout, published, read_checkout
@@ -14,11 +17,13 @@ from gradpareto.bench.site.decision import Decision, decisions, kinds_of
 from gradpareto.bench.site.estimator_page import Summaries, estimator_page, estimators_page
 from gradpareto.bench.site.folder import demand_free, write_report
 from gradpareto.bench.site.kind_page import kind_page
+from gradpareto.bench.site.matrix_page import matrix_page
 from gradpareto.bench.site.overview_page import overview_page
 from gradpareto.bench.site.page import (
     ESTIMATORS,
     HISTORY,
     LEARNING,
+    MATRIX,
     OVERVIEW,
     PAIRS,
     PROBLEMS,
@@ -41,6 +46,7 @@ class Contents:
 
     run: Run
     asked: Sequence[str]
+    matrix: pd.DataFrame | None
     checkout: Checkout
 
     @cached_property
@@ -70,6 +76,7 @@ class Contents:
             (PROBLEMS, "problems.html"),
             (ESTIMATORS, "estimators.html"),
             (PAIRS, "pairs.html"),
+            *([(MATRIX, "matrix.html")] if self.matrix is not None else []),
             *([(LEARNING, "learning.html")] if self.checkout.learned else []),
             *([(HISTORY, "history.html")] if self.checkout.metrics else []),
             (PROVENANCE, "provenance.html"),
@@ -88,6 +95,8 @@ class Contents:
             yield estimator_page(run, name, self.decided, self.summed, self._pairs_of(name))
         yield pairs_page(self.named, self.judged, len(run.estimators) - len(self.named))
         yield from map(pair_page, self.judged)
+        if self.matrix is not None:
+            yield matrix_page(self.matrix)
         if self.checkout.learned:
             yield learning_page(self.checkout.learned)
         if self.checkout.metrics:
@@ -97,7 +106,8 @@ class Contents:
     def count(self) -> int:
         """Return the number of pages, without making any but the decision table."""
         named = len(self.named)
-        single = 5 + bool(self.checkout.learned) + bool(self.checkout.metrics)
+        there = self.matrix is not None, self.checkout.learned, self.checkout.metrics
+        single = 5 + sum(map(bool, there))
         kinds = len(kinds_of(self.run.problems))
         of_pairs = named * (named - 1) // 2
         return single + kinds + len(self.run.problems) + len(self.run.estimators) + of_pairs
@@ -135,7 +145,7 @@ def write_site(
     demand_free(out)
     run = read_run(folder)
     _check_asked(run, asked)
-    contents = Contents(run, asked, read_checkout(published()))
+    contents = Contents(run, asked, read_matrix(folder.path), read_checkout(published()))
     return write_report(out, contents.files(report))
 
 

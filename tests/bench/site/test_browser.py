@@ -19,8 +19,9 @@ Browser, Page, expect = sync_api.Browser, sync_api.Page, sync_api.expect
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = (375, 1440)
 KINDS_OF_PAGES = (
-    *("index.html", "problems.html", "estimators.html", "pairs.html", "learning.html"),
-    *("history.html", "provenance.html", "kinds/smooth.html", "problems/lqr.optimal.html"),
+    *("index.html", "problems.html", "estimators.html", "pairs.html", "matrix.html"),
+    *("learning.html", "history.html"),
+    *("provenance.html", "kinds/smooth.html", "problems/lqr.optimal.html"),
     *("estimators/ctpg.html", "pairs/bptt.ctpg.html"),
 )
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

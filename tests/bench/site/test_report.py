@@ -1,5 +1,6 @@
 """The pages of a report: what they say, where their links lead, and what they must not do."""
 
+import csv
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -7,6 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.judge.table import TARGETS, evals_cell, summarise
 from gradpareto.bench.judge.verdict import compare
 from gradpareto.bench.site.report import write_site
@@ -31,8 +33,35 @@ def test_there_is_a_page_for_everything(published_report: Path) -> None:
     assert problems | estimators <= found
     assert sum(path.startswith("pairs/") for path in found) == 12 * 11 / 2
     kinds = {f"kinds/{k}.html" for k in ("smooth", "stiff", "kinked", "jumping", "chaotic")}
-    sections = ("index", "problems", "estimators", "pairs", "learning", "history", "provenance")
-    assert kinds | {f"{name}.html" for name in sections} <= found
+    sections = ("index", "problems", "estimators", "pairs", "matrix", "learning", "history")
+    assert kinds | {f"{name}.html" for name in (*sections, "provenance")} <= found
+
+
+def test_the_matrix_unfolds_into_what_its_table_says(published_report: Path) -> None:
+    """Truth: the rows of matrix.csv, counted for each cell anew."""
+    verdicts = list(csv.DictReader((DEFAULT.path / "matrix.csv").open()))
+    page = soup(published_report / "matrix.html")
+    families, *unfolded = page.select("table")
+    heads = [head.get_text() for head in families.select("thead th")]
+    assert len(unfolded) == len(heads) == len(page.select("details"))
+    seen = 0
+    for family, table in zip(heads, unfolded, strict=True):
+        others = [head.get_text() for head in table.select("thead th")]
+        for row in table.select("tbody tr"):
+            name = row["data-estimator"]
+            assert family_of(str(name)) == family
+            for other, cell in zip(others, row.select("td"), strict=True):
+                own = [r["answer"] for r in verdicts if (r["new"], r["baseline"]) == (name, other)]
+                won = own.count("dominates")
+                told = f"{won} of {len(own)}" if won else "0" if own else ""
+                assert cell.get_text() == told
+                seen += len(own)
+    assert seen == len(verdicts)
+
+
+def test_a_run_without_a_matrix_has_no_such_page(reported: Reported, tmp_path: Path) -> None:
+    report = reported(written(tmp_path / "run", course("bptt")))
+    assert not (report / "matrix.html").exists()
 
 
 def test_every_link_leads_to_a_file_and_a_place_in_it(published_report: Path) -> None:

@@ -14,6 +14,8 @@ from gradpareto.systems import Problem
 SETTINGS_A_FACTOR = 4
 """Settings for each halving of the step or for each decade of the tolerance."""
 TIGHTEST = 1e-13
+MOST_NUMBER = 2**20
+"""The most steps or rollouts that are tried, by an estimator that fails before it counts any."""
 MOST_EVALS = 2**15
 """The evaluations of a sample beyond which no finer setting is tried."""
 
@@ -58,10 +60,12 @@ def from_loose_to_tight(
     estimator: Estimator, problem: Problem, settings_a_factor: int = SETTINGS_A_FACTOR
 ) -> Iterator[float]:
     """Yield tolerances from 0.1 on, whole numbers of steps from 1 on, or of rollouts from 2 on."""
-    before = None
+    before, knob = None, estimator.declares.knob
     for place in count():
         setting = rung(estimator, problem, place / settings_a_factor)
-        if estimator.declares.knob == "tolerance" and setting < TIGHTEST:
+        if knob == "tolerance" and setting < TIGHTEST:
+            return
+        if knob != "tolerance" and 2 ** (place / settings_a_factor) > MOST_NUMBER:
             return
         if setting != before:
             yield setting

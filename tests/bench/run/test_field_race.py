@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,14 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.run.choices import choices
-from gradpareto.bench.run.field_race import BEHIND, Racer, race
+from gradpareto.bench.run.field_race import BEHIND, Racer, advanced, race
+from gradpareto.bench.run.loosest_setting import loosest_setting
 from gradpareto.bench.run.samples import Samples, certified
 from gradpareto.bench.run.tried_setting import Tried
 from gradpareto.bench.run.wall_model import WallModel
-from gradpareto.estimators import ESTIMATORS
+from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
+from gradpareto.estimators.declaration import Knob
+from gradpareto.systems import Array, Problem
 from tests.bench.conftest import assert_refused
 from tests.bench.learning.test_learning import silent
 
@@ -33,6 +37,29 @@ def entered(*names: str) -> list[Racer]:
 def rel_error(samples: Samples, name: str, setting: float) -> float:
     estimate = ESTIMATORS[name](samples.problem, samples.x0, setting)
     return samples.rel_error(estimate.gradient)
+
+
+@dataclass(frozen=True)
+class Broken(Estimator):
+    """Raises at once, whatever the setting, before it has counted a call."""
+
+    knob: Knob
+
+    @property
+    def declares(self) -> Declaration:
+        return Declaration(knob=self.knob, tight=1e-3)
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        raise ValueError("not on this system")
+
+
+@pytest.mark.parametrize("knob", ["step", "tolerance", "rollouts"])
+def test_an_estimator_that_always_fails_is_given_up(samples: Samples, knob: Knob) -> None:
+    found = advanced(Racer("broken"), Broken(knob), samples, 1e-6, 2.0**13, 2.0**13)
+    assert found.out
+    assert found.reached is None
+    assert found.closest == np.inf
+    assert loosest_setting(Broken(knob), samples, 1e-6) is None
 
 
 def test_each_that_arrives_does_so_with_the_error_that_it_says(samples: Samples) -> None:

@@ -6,13 +6,14 @@ from functools import cache
 
 import numpy as np
 
-from gradpareto.bench.judge.frontier import curve, evals_at
+from gradpareto.bench.judge.frontier import NO_ESTIMATE, curve, evals_at
+from gradpareto.bench.judge.stalled import stands
 from gradpareto.bench.run.attempt import stored_bytes
 from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.engines.task import Died, Limited, TimedOut
 from gradpareto.bench.run.engines.worker import TaskFault
+from gradpareto.bench.run.loosest_setting import from_loose_to_tight
 from gradpareto.bench.run.samples import Samples, certified, drawn, seen_by
-from gradpareto.bench.run.trace import BEST_ERROR, Point, Tracer
 from gradpareto.bench.run.tried_setting import Tried, try_setting
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import default_folder
@@ -20,7 +21,8 @@ from gradpareto.systems import TASKS, Array, Problem
 
 SAMPLES, JOBS = 4, 2
 CALLS, MOST_CALLS = 2048, 4096
-"""The evaluations that a sample is expected to take at a setting, and that it may take."""
+"""The evaluations beyond which no finer setting is tried, and that a sample may take at one."""
+BEST_ERROR = 1e-12
 SECONDS = 120.0
 """An estimator that takes longer over a problem has no numbers."""
 PROBLEMS = {
@@ -48,8 +50,9 @@ Tracked = dict[tuple[str, str], Metrics]
 def measure_tracked(
     problems: Sequence[str] = tuple(PROBLEMS), estimators: Sequence[str] = tuple(ESTIMATORS)
 ) -> Tracked:
-    """Trace the frontiers of estimators on a few samples; {(problem, estimator): {metric: value}}.
+    """Try estimators on a few samples; {(problem, estimator): {metric: value}}.
 
+    Settings go from loose to tight, and evaluations are interpolated between two of them.
     evals, for the problem's error, in whole numbers; error_floor; stored_bytes of a sample at an
     error of 1e-4; setting: the knob's at an error of 1e-4, else the tightest; reason: why evals is
     NaN, else "". It takes some minutes.
@@ -86,11 +89,11 @@ def _outcome(future: "Future[Metrics]") -> Metrics:
 
 
 def metrics(estimator: Estimator, samples: Samples, error: float, best_error: float) -> Metrics:
-    """Return the numbers of one estimator on the samples of a problem, traced to `best_error`."""
-    tried = list(_traced(estimator, samples, best_error))
-    columns = np.array([(one.setting, one.evals, one.rel_error) for one in tried]).reshape(-1, 3)
+    """Return the numbers of one estimator on samples, tried until it reaches `best_error`."""
+    tried = list(_tried(estimator, samples, best_error))
+    columns = np.array([(one.setting, one.evals, one.rel_error) for one in tried])
     needed = float(evals_at(curve(*columns.T), np.array(error)))
-    smallest = min((one.rel_error for one in tried), default=np.inf)
+    smallest = min(one.rel_error for one in tried)
     enough = [one for one in tried if one.rel_error <= BYTES_AT]
     at = min(enough, key=lambda one: one.evals).setting if enough else None
     one = samples.batch(1)
@@ -98,18 +101,20 @@ def metrics(estimator: Estimator, samples: Samples, error: float, best_error: fl
         "evals": _whole(needed),
         "error_floor": _finite(max(smallest, ROUNDING)),
         "stored_bytes": float("nan") if at is None else stored_bytes(estimator, *one, at),
-        "setting": (tried[-1].setting if tried else float("nan")) if at is None else at,
+        "setting": tried[-1].setting if at is None else at,
         "reason": "" if np.isfinite(needed) else _why_not(tried, smallest),
     }
 
 
-def _traced(estimator: Estimator, samples: Samples, best_error: float) -> Iterator[Tried]:
-    """Try the settings that a sweep would, until one reaches the error."""
-    tracer, points = Tracer(estimator, samples.problem, CALLS, best_error), list[Point]()
-    while (setting := tracer.next_setting(points)) is not None:
+def _tried(estimator: Estimator, samples: Samples, best_error: float) -> Iterator[Tried]:
+    """Try settings from loose to tight, until one reaches the error, or no other can."""
+    errors: list[float] = []
+    for setting in from_loose_to_tight(estimator, samples.problem, 1):
         one = try_setting(estimator, samples, setting, MOST_CALLS)
-        points.append(Point(setting, one.evals, one.rel_error))
         yield one
+        errors += [one.rel_error] * (one.rel_error <= NO_ESTIMATE)
+        if one.rel_error <= best_error or one.evals > CALLS or stands(errors):
+            return
 
 
 def _whole(value: float) -> float:
@@ -122,11 +127,9 @@ def _finite(value: float) -> float:
 
 
 def _why_not(tried: Sequence[Tried], smallest: float) -> str:
-    if not tried:
-        return f"no setting is expected to take {CALLS:,} evaluations or fewer"
     if np.isinf(smallest):
         return f"every setting failed, the first with: {tried[0].reason or 'no estimate'}"
-    return f"its smallest error within {CALLS:,} evaluations is {smallest:.1e}"
+    return f"its smallest error within {MOST_CALLS:,} evaluations is {smallest:.1e}"
 
 
 def drawn_samples(problem: str) -> tuple[Problem, Array]:

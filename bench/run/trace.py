@@ -22,7 +22,7 @@ from gradpareto.estimators import Declaration, Estimator
 from gradpareto.systems import Problem
 
 BEST_ERROR = 1e-12
-"""An error that is small enough for anybody."""
+"""An error below which nothing tighter is tried."""
 MOST_STRIDE = 4
 """The most rungs by which a setting is tightened while there is no estimate."""
 COARSE_EVALS, COARSE_ERROR = 1.5, 10**1.5
@@ -103,15 +103,11 @@ def point_of(records: Sequence[Measured]) -> Point:
 
 @dataclass(frozen=True)
 class Tracer:
-    """The rule for an estimator on a problem, on which a sample may take `calls` evaluations.
-
-    Below `best_error` nothing tighter is tried.
-    """
+    """The rule for an estimator on a problem, on which a sample may take `calls` evaluations."""
 
     estimator: Estimator
     problem: Problem
     calls: float
-    best_error: float = BEST_ERROR
 
     @cached_property
     def declares(self) -> Declaration:
@@ -142,7 +138,7 @@ class Tracer:
             return self.rung(0) if self._expected(points, self.rung(0)) else None
         last = points[-1]
         estimates = [point for point in points if point.is_estimate]
-        ends = last.floored or last.given_up or last.error <= self.best_error
+        ends = last.floored or last.given_up or last.error <= BEST_ERROR
         if ends or stands([point.error for point in estimates]):
             return None
         place = self._place(last.setting)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from gradpareto.bench.asv_metrics import (
+    BEST_ERROR,
     NAMED,
     PROBLEMS,
     SAMPLES,
@@ -23,7 +24,6 @@ from gradpareto.bench.asv_metrics import (
 )
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.samples import certified
-from gradpareto.bench.run.trace import BEST_ERROR
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import TASKS, Array, Problem
 
@@ -75,7 +75,7 @@ def test_every_benchmark_runs_on_what_setup_cache_returns(suite: Any) -> None:
             assert getattr(kind, name).pretty_name
         with pytest.raises(NotImplementedError, match="no such estimator"):
             kind().setup(found, problem, "no such estimator")
-    with pytest.raises(NotImplementedError, match="its smallest error within 2,048 evaluations"):
+    with pytest.raises(NotImplementedError, match="its smallest error within 4,096 evaluations"):
         suite.Evaluations().setup(found, problem, "bptt")
     evals = found[problem, "ctpg"]["evals"]
     assert evals == round(float(evals))
@@ -115,7 +115,7 @@ def test_what_is_tracked(cache: Path) -> None:
     assert float(down["error_floor"]) < 1e-9 < float(found["error_floor"]) <= 1e-6
     slow = metrics(Known(samples.gradient, 1), samples, 1e-6, 1e-6)
     assert np.isnan(float(slow["evals"]))
-    assert "smallest error within 2,048 evaluations is 9.8e-03" in str(slow["reason"])
+    assert "smallest error within 4,096 evaluations is 4.9e-03" in str(slow["reason"])
     broken = metrics(Known(samples.gradient, 1, breaks=True), samples, 1e-6, 1e-6)
     assert "it broke" in str(broken["reason"])
 

@@ -17,6 +17,7 @@ import pandas as pd
 from gradpareto.bench.judge.calibration import calibration_markdown
 from gradpareto.bench.judge.choices_table import choices_markdown, choices_sentence
 from gradpareto.bench.judge.describe import describe
+from gradpareto.bench.judge.halves import halves_sentence
 from gradpareto.bench.judge.table import markdown, markdown_fewest, summarise
 from gradpareto.bench.judge.time_tables import (
     growth_markdown,
@@ -162,6 +163,7 @@ def blocks(results: Path) -> dict[str, str]:
     return said | {
         "choices": f"{choices_sentence(chosen)}\n\n{choices_markdown(chosen)}",
         "calibration": calibration_markdown(),
+        "halves": halves_sentence(pd.read_csv(results / "published" / "halves.csv")),
         "fast": peers_sentence(pd.read_csv(results / "peers" / "ratios.csv")),
         "overhead": overhead_markdown(pd.read_csv(results / "overhead" / "overhead.csv")),
         "model": model_sentence(pd.read_csv(results / "overhead" / "overhead.csv")),

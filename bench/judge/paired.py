@@ -63,6 +63,28 @@ def family_evidence(
     of all problems with equal estimators have a pair that is told apart. Pairs without a common
     sample are left out.
     """
+    pairs, rule, together = all_pairs(records, errors), RULE, []
+    for seen, ratios in pairs.values():
+        whole = np.zeros((len(seen), len(errors)), np.int8)
+        whole[seen] = signs(ratios, rule.edge)
+        together.append(np.unique(whole, axis=1))
+    critical = critical_value(np.concatenate(together, axis=1), rule.alpha) if together else np.inf
+    found: dict[tuple[str, str], tuple[Answer, Answer]] = {}
+    for (new, baseline), (_, ratios) in pairs.items():
+        own = evidence(ratios).answer, evidence(ratios, critical=critical).answer
+        found[new, baseline] = own
+        found[baseline, new] = MIRROR.get(own[0], own[0]), MIRROR.get(own[1], own[1])
+    return found
+
+
+def all_pairs(
+    records: pd.DataFrame, errors: Array = LADDER
+) -> dict[tuple[str, str], tuple[Array, Array]]:
+    """Return what each pair of one problem's estimators has in common, in one of its two orders.
+
+    It is a mask (S,) of the samples of the problem that both were measured on, which are n, and
+    their log ratios (n, T). Pairs without a common sample are left out.
+    """
     records = comparable(records)
     samples = sorted(records["sample"].unique().tolist())
     floors = reference_floors(records, samples)
@@ -70,23 +92,12 @@ def family_evidence(
     parts = {str(name): part for name, part in groups}
     needed = {name: evals_needed(part, samples, floors, errors) for name, part in parts.items()}
     seen = {name: np.isin(samples, part["sample"].unique()) for name, part in parts.items()}
-    pairs = {
-        (new, baseline): log_ratios(needed[new], needed[baseline])[seen[new] & seen[baseline]]
-        for new, baseline in combinations(parts, 2)
-        if (seen[new] & seen[baseline]).any()
+    both = {pair: seen[pair[0]] & seen[pair[1]] for pair in combinations(parts, 2)}
+    return {
+        (new, baseline): (of, log_ratios(needed[new], needed[baseline])[of])
+        for (new, baseline), of in both.items()
+        if of.any()
     }
-    rule, together = RULE, []
-    for (new, baseline), ratios in pairs.items():
-        whole = np.zeros((len(samples), len(errors)), np.int8)
-        whole[seen[new] & seen[baseline]] = signs(ratios, rule.edge)
-        together.append(np.unique(whole, axis=1))
-    critical = critical_value(np.concatenate(together, axis=1), rule.alpha) if together else np.inf
-    found: dict[tuple[str, str], tuple[Answer, Answer]] = {}
-    for (new, baseline), ratios in pairs.items():
-        own = evidence(ratios).answer, evidence(ratios, critical=critical).answer
-        found[new, baseline] = own
-        found[baseline, new] = MIRROR.get(own[0], own[0]), MIRROR.get(own[1], own[1])
-    return found
 
 
 def log_ratios(of_new: Array, of_baseline: Array) -> Array:

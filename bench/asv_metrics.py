@@ -1,17 +1,18 @@
 """The numbers that a maintainer follows over commits, all better when lower."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
 
 from gradpareto.bench.judge.frontier import NO_ESTIMATE, curve, evals_at
 from gradpareto.bench.judge.stalled import stands
+from gradpareto.bench.reasons import reason_of
 from gradpareto.bench.run.attempt import stored_bytes
 from gradpareto.bench.run.engines.processes import Processes
-from gradpareto.bench.run.engines.task import Died, Limited, TimedOut
-from gradpareto.bench.run.engines.worker import TaskFault
+from gradpareto.bench.run.engines.task import Limited
 from gradpareto.bench.run.loosest_setting import from_loose_to_tight
 from gradpareto.bench.run.samples import Samples, certified, drawn, seen_by
 from gradpareto.bench.run.tried_setting import Tried, try_setting
@@ -57,9 +58,12 @@ def measure_tracked(
     error of 1e-4; setting: the knob's at an error of 1e-4, else the tightest; reason: why evals is
     NaN, else "". It takes some minutes.
     """
+    for problem in problems:
+        with suppress(Exception):  # each of its estimators tells why
+            _certified(problem)
     with Processes(JOBS) as pool:
         sent = {
-            (problem, name): _send(pool, problem, name)
+            (problem, name): pool.submit(Limited(_measured, SECONDS), problem, name)
             for problem in problems
             for name in estimators
         }
@@ -72,20 +76,20 @@ def _certified(problem: str) -> Samples:
     return certified(system, theta, SAMPLES, 0, default_folder())
 
 
-def _send(pool: Executor, problem: str, name: str) -> "Future[Metrics]":
-    estimator, samples, error = ESTIMATORS[name], _certified(problem), PROBLEMS[problem][2]
+def _measured(problem: str, name: str) -> Metrics:
+    estimator, error = ESTIMATORS[name], PROBLEMS[problem][2]
     best = BEST_ERROR if name in NAMED else error
-    own = seen_by(estimator, samples)
-    return pool.submit(Limited(metrics, SECONDS), estimator, own, error, best)
+    return metrics(estimator, seen_by(estimator, _certified(problem)), error, best)
 
 
 def _outcome(future: "Future[Metrics]") -> Metrics:
+    """Return the numbers of an estimator on a problem: whatever goes wrong is lost there alone."""
     try:
         return future.result()
-    except (Died, TimedOut, TaskFault) as error:
+    except Exception as error:
         lost = float("nan")
         numbers = dict.fromkeys(("evals", "error_floor", "stored_bytes", "setting"), lost)
-        return {**numbers, "reason": str(error)}
+        return {**numbers, "reason": reason_of(error)}
 
 
 def metrics(estimator: Estimator, samples: Samples, error: float, best_error: float) -> Metrics:

@@ -120,6 +120,15 @@ def test_what_is_tracked(cache: Path) -> None:
     assert "it broke" in str(broken["reason"])
 
 
+def test_what_goes_wrong_with_an_estimator_or_a_problem_is_lost_there_alone() -> None:
+    problem = next(iter(PROBLEMS))
+    found = measure_tracked([problem, "nowhere"], ["unheard of", "bptt-rk4"])
+    assert len(found) == 4
+    assert "unheard of" in str(found[problem, "unheard of"]["reason"])
+    assert "nowhere" in str(found["nowhere", "bptt-rk4"]["reason"])
+    assert found[problem, "bptt-rk4"]["reason"] == ""
+
+
 def test_the_problems_are_drawn_as_the_sweep_draws_them() -> None:
     plan = Plan((("quadrotor", "initial"),), ("bptt",), samples=SAMPLES)
     _, x0 = drawn_samples("quadrotor (initial)")

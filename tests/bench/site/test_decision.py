@@ -97,12 +97,12 @@ def test_an_error_that_nobody_reaches_has_no_winner(tmp_path: Path) -> None:
 
 
 def test_every_kind_cost_and_error_has_a_decision(tmp_path: Path) -> None:
-    found = decisions(problems(tmp_path, course("bptt")))
+    found = decisions(problems(tmp_path, course("bptt")), COSTS)
     assert len(found) == 5 * len(COSTS) * len(TARGETS)
     assert {one.kind for one in found} == {"smooth", "stiff", "kinked", "jumping", "chaotic"}
 
 
 def test_a_system_that_declares_no_kind_has_a_row_of_its_own(tmp_path: Path) -> None:
-    found = decisions(problems(tmp_path, course("bptt", system="tank")))
+    found = decisions(problems(tmp_path, course("bptt", system="tank")), COSTS)
     first = next(one for one in found if one.kind == "undeclared" and one.cost is EVALS)
     assert of(first) == [("bptt", 1)]

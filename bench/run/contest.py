@@ -5,7 +5,7 @@ what is known of it, is measured further, until nobody who is not timed can be a
 fastest. The order is that of the lower bounds, and no name and no random number decides.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ import numpy as np
 BEHIND = 1.5
 """An estimator is not timed once its lower bound is this multiple of the second-fastest time.
 
-The margin is for noise: the calls alone are timed once, and on a machine that does other things one
-time may be off by a third.
+The margin is for what makes a bound too large: the calls that are timed are those of the first
+samples of a run, and a gradient's time is the median over rounds that begin at others.
 """
 
 Problem = tuple[str, str]
@@ -31,10 +31,11 @@ class Known:
     is_time: bool
 
 
-Field = Mapping[str, MutableMapping[Problem, Known]]
+Field = Mapping[str, Mapping[Problem, Known]]
 """What is known of each estimator on each problem of a contest."""
 Measure = Callable[[str, Problem], Known]
-"""Measures an estimator on a problem further: counts its calls, or then times its gradient."""
+"""Measures an estimator on a problem further, and keeps what it finds: the time of its calls, and
+then that of its gradient."""
 
 
 def settle(field: Field, measure: Measure, least: Mapping[Problem, float]) -> None:
@@ -43,17 +44,21 @@ def settle(field: Field, measure: Measure, least: Mapping[Problem, float]) -> No
     An estimator on several problems is judged by the geometric mean of its seconds over the `least`
     on each problem.
     """
+    known = {name: dict(own) for name, own in field.items()}
     while True:
-        means = {name: _mean(own, least) for name, own in field.items()}
-        timed = sorted(means[name] for name, own in field.items() if _is_timed(own))
+        means = {name: _mean(own, least) for name, own in known.items()}
+        timed = sorted(means[name] for name, own in known.items() if _is_timed(own))
         most = BEHIND * timed[1] if len(timed) > 1 else np.inf
-        open_ = [n for n, own in field.items() if not _is_timed(own) and means[n] <= most]
-        open_ = [name for name in open_ if np.isfinite(means[name])]
-        if not open_:
+        others = [
+            (mean, name)
+            for name, mean in means.items()
+            if mean <= most and np.isfinite(mean) and not _is_timed(known[name])
+        ]
+        if not others:
             return
-        first = min(open_, key=lambda name: (means[name], name))
-        problem = next(key for key, one in field[first].items() if not one.is_time)
-        field[first][problem] = measure(first, problem)
+        _, first = min(others)
+        problem = next(key for key, one in known[first].items() if not one.is_time)
+        known[first][problem] = measure(first, problem)
 
 
 def settle_kind(field: Field, measure: Measure) -> None:

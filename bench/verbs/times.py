@@ -39,7 +39,7 @@ from gradpareto.bench.verbs.options import (
 from gradpareto.bench.verbs.progress import progress
 from gradpareto.bench.verbs.terminal import print_json
 
-CELL_SECONDS = 30.0
+CELL_SECONDS = 60.0
 RowKey = tuple[str, str, float, int, str]
 
 

@@ -82,7 +82,7 @@ AGAIN: dict[str, Callable[..., object]] = {
 """The functions that make a call of an oracle again, without a meter."""
 
 
-class _Recorder(Meter):
+class Recorder(Meter):
     """A meter that keeps the oracle calls, by the oracle's name and the number of rows."""
 
     def __init__(self, lanes: int) -> None:
@@ -121,7 +121,7 @@ def oracle_calls(
     problem: Problem, estimator: Estimator, x0: Array, setting: float
 ) -> dict[tuple[str, int], _Calls]:
     """Return the oracle calls of one gradient, by the oracle's name and the number of rows."""
-    recorder = _Recorder(len(x0))
+    recorder = Recorder(len(x0))
     estimator(with_meter(problem, recorder), x0, setting)
     return recorder.calls
 

@@ -129,6 +129,15 @@ class Plan:
         }
 
 
+def demand_x0_of(plan: Plan, shared: Mapping[str, Any], run: object) -> None:
+    """Raise ValueError if a plan has other initial states than the run that shares these values."""
+    if plan.shared()["x0"] != shared["x0"]:
+        raise ValueError(
+            f"{run} was measured on other initial states: give the file that held them as "
+            "--x0, or no --x0 if they were drawn"
+        )
+
+
 def check_names(plan: Plan, estimators: Mapping[str, Estimator]) -> None:
     """Raise ValueError for a name that the plan has and no registry knows, or that is none."""
     for name in (*(system for system, _ in plan.problems), *plan.estimators):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gradpareto.bench.judge.repeats import differences
 from gradpareto.bench.run.budget import Budget
-from gradpareto.bench.run.plan import Course, Plan
+from gradpareto.bench.run.plan import Course, Plan, demand_x0_of
 from gradpareto.bench.run.report import Report, silent
 from gradpareto.bench.run.sweep import sweep
 from gradpareto.bench.store.record import CELL_KEYS, Cell
@@ -108,11 +108,7 @@ def _plan(folder: RunFolder, cells: tuple[Cell, ...], x0: Array | None) -> PlanO
         bound=shared.get("uncertainty", USABLE),
         drawn=cells,
     )
-    if plan.shared()["x0"] != shared["x0"]:
-        raise ValueError(
-            f"{folder.path} was measured on other initial states: give the file that held them as "
-            "--x0, or no --x0 if they were drawn"
-        )
+    demand_x0_of(plan, shared, folder.path)
     return plan
 
 

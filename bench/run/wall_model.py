@@ -35,6 +35,15 @@ class WallModel:
             for (oracle, rows), count in batches.items()
         )
 
+    def least_seconds(self, problem: Problem, evals: float) -> float:
+        """Return the time that evaluations take at least: that of the cheapest rows, without calls.
+
+        A row of an oracle is as many evaluations as a meter counts it for.
+        """
+        state_dim, flows = problem.system.state_dim, problem.system.pullback_flows or 1
+        worth = {"flow": 1, "jacobian": state_dim * flows}
+        return evals * min(row / worth.get(name, flows) for name, (_, row) in self.prices.items())
+
 
 def fit_wall_model(problem: Problem, x0: Array) -> WallModel:
     """Fit the model to calls in states x0 (B, state_dim), by the relative error of its times.

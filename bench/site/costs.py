@@ -14,18 +14,41 @@ LEAST_BYTES = 8.0
 
 @dataclass(frozen=True)
 class Priced:
-    """A cost as a reader asks for it: its name, its heading, its axis, and how it is written."""
+    """A cost as a reader asks for it: its name, its heading, and how it is written.
+
+    `head` is that of a narrow column.
+    """
 
     name: str
     heading: str
+    head: str
     explained: str
-    axis: Cost
     text: Callable[[float], str]
+
+    @property
+    def anchor(self) -> str:
+        """The name as a part of an identifier."""
+        return self.name.replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Recorded(Priced):
+    """A cost that the records have, with its axis."""
+
+    axis: Cost
+    unit: str
 
     @property
     def column(self) -> str:
         """The column of the records that has it."""
         return self.axis.column
+
+
+@dataclass(frozen=True)
+class Clocked(Priced):
+    """The time of a gradient of a batch, which `gradpareto times` measures."""
+
+    batch: int
 
 
 def _count(value: float) -> str:
@@ -43,29 +66,61 @@ def _multiple(value: float) -> str:
     return f"{value:.3g} x"
 
 
-COSTS = (
-    Priced(
+def _milliseconds(value: float) -> str:
+    return f"{value:.3g} ms"
+
+
+EVALUATIONS, RATIO, STORED = (
+    Recorded(
         "evaluations",
         "Fewest evaluations",
+        "evaluations",
         "the number of calls of the dynamics and of their vector-Jacobian product, a sample",
-        EVALS,
         _count,
+        EVALS,
+        "evaluations",
     ),
-    Priced(
+    Recorded(
         "time",
         "Least time",
+        "time",
         "the wall time over that of bptt with steps of T/100",
-        TIME,
         _multiple,
+        TIME,
+        "bptt's time",
     ),
-    Priced(
+    Recorded(
         "memory",
         "Least memory",
+        "stored",
         "the number of bytes kept between the forward and the backward pass, a sample",
-        MEMORY,
         _bytes,
+        MEMORY,
+        "stored",
     ),
 )
+ALONE, IN_BATCH = (
+    Clocked(
+        "time alone",
+        "Least time of one sample",
+        "time, 1 sample",
+        "the milliseconds that the gradient of one sample takes on one core",
+        _milliseconds,
+        1,
+    ),
+    Clocked(
+        "time in a batch",
+        "Least time in a batch of 32",
+        "time, 32 samples",
+        "the milliseconds that the gradient of a batch of 32 samples takes on one core",
+        _milliseconds,
+        32,
+    ),
+)
+COSTS: tuple[Priced, ...] = (EVALUATIONS, RATIO, STORED)
+"""The costs of a run that has its records alone."""
+COSTS_WITH_TIMES: tuple[Priced, ...] = (EVALUATIONS, ALONE, IN_BATCH, STORED)
+"""The costs of a run that has a table of times as well."""
 
 
 def needed_text(cost: Priced, value: float) -> str:

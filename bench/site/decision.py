@@ -4,7 +4,9 @@ On a problem, an estimator counts if its median sample reaches the error. Those 
 problems of a kind come first, and among them the one whose cost is least: the geometric mean of its
 cost over the least cost on each problem (the mean of the ratios of Dolan and More's performance
 profiles, Mathematical Programming 91:201, 2002). For memory, only those count that need at most
-MOST_EVALS times the fewest evaluations: what stores nothing and never ends helps nobody.
+MOST_EVALS times the fewest evaluations: what stores nothing and never ends helps nobody. For a
+time, only those count that were timed on every problem of the kind on which they reach the error:
+`gradpareto times` does so for the two that are fastest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from gradpareto.bench.judge.table import TARGETS
-from gradpareto.bench.site.costs import COSTS, Priced
+from gradpareto.bench.site.costs import EVALUATIONS, STORED, Priced
 from gradpareto.bench.site.page import error_text
 from gradpareto.bench.site.problem_run import ProblemRun
 from gradpareto.systems.kinds import KINDS, UNDECLARED
@@ -77,14 +79,15 @@ class Decision:
     @property
     def name(self) -> str:
         """A name that tells it from others of its kind, also in a link."""
-        return f"{self.cost.name}-{error_text(self.target)}"
+        return f"{self.cost.anchor}-{error_text(self.target)}"
 
 
 def decide(kind: str, target: float, cost: Priced, problems: Sequence[ProblemRun]) -> Decision:
     """Rank the estimators of a run on the problems of a kind."""
     own = [problem for problem in problems if problem.kind == kind]
     place = TARGETS.index(target)
-    costs = {problem.key: _costs(problem, place, cost) for problem in own}
+    beaten = set().union(*(problem.beaten(cost, place) for problem in own))
+    costs = {problem.key: _costs(problem, place, cost, beaten) for problem in own}
     rested = tuple(key for key, found in costs.items() if found)
     names = dict.fromkeys(name for found in costs.values() for name in found)
     least = {key: min(costs[key].values()) for key in rested}
@@ -94,21 +97,21 @@ def decide(kind: str, target: float, cost: Priced, problems: Sequence[ProblemRun
         logs = [np.log(value / least[key]) for key, value in mine.items()]
         ranking.append(Ranked(name, mine, float(np.exp(np.mean(logs)))))
     ranking.sort(key=lambda one: (-one.reached, one.over_least, one.estimator))
-    measured = any(problem.is_measured(cost) for problem in own)
+    measured = any(problem.is_measured(cost, [target]) for problem in own)
     return Decision(kind, target, cost, rested, len(own) - len(rested), measured, tuple(ranking))
 
 
-def _costs(problem: ProblemRun, place: int, cost: Priced) -> dict[str, float]:
-    """Return the cost of each estimator that counts at one of TARGETS."""
-    evals = {name: needed[place] for name, needed in problem.needed["evaluations"].items()}
+def _costs(problem: ProblemRun, place: int, cost: Priced, beaten: set[str]) -> dict[str, float]:
+    """Return the cost of each estimator that counts at one of TARGETS, and is not `beaten`."""
+    evals = {name: needed[place] for name, needed in problem.needed[EVALUATIONS.name].items()}
     most = np.inf
-    if cost.name == "memory":
+    if cost is STORED:
         fewest = [value for value in evals.values() if np.isfinite(value)]
         most = MOST_EVALS * min(fewest, default=0.0)
     return {
         name: float(needed[place])
         for name, needed in problem.needed[cost.name].items()
-        if np.isfinite(needed[place]) and evals[name] <= most
+        if name not in beaten and np.isfinite(needed[place]) and evals[name] <= most
     }
 
 
@@ -118,11 +121,11 @@ def kinds_of(problems: Sequence[ProblemRun]) -> list[str]:
     return [*KINDS, *([UNDECLARED] if undeclared else [])]
 
 
-def decisions(problems: Sequence[ProblemRun]) -> list[Decision]:
-    """Decide for every kind, every one of TARGETS and every cost."""
+def decisions(problems: Sequence[ProblemRun], costs: Sequence[Priced]) -> list[Decision]:
+    """Decide for every kind, every one of TARGETS and every one of the costs."""
     return [
         decide(kind, target, cost, problems)
         for kind in kinds_of(problems)
-        for cost in COSTS
+        for cost in costs
         for target in TARGETS
     ]

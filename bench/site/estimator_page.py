@@ -15,7 +15,7 @@ from gradpareto.bench.site.failures import failures
 from gradpareto.bench.site.overview_page import KNOBS, decision_cell
 from gradpareto.bench.site.page import ESTIMATORS, Page, count, number, page_of
 from gradpareto.bench.site.problem_run import Run
-from gradpareto.bench.site.summary import HEADS, Summary
+from gradpareto.bench.site.summary import HEADS, Summary, heads
 from gradpareto.bench.site.swatch import swatch
 from gradpareto.estimators import ESTIMATORS as REGISTERED
 from gradpareto.estimators import Declaration
@@ -85,6 +85,7 @@ def estimator_page(
         "cells": [decision_cell(one) for one in won],
         "best": _least(name, summed),
         "targets": HEADS,
+        "heads": heads(run.costs),
         "plot": estimator_plot(name, own),
         "rows": [
             {

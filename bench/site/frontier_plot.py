@@ -21,7 +21,7 @@ from gradpareto.bench.judge.frontier import (
     curve,
     median_points,
 )
-from gradpareto.bench.site.costs import COSTS, Priced
+from gradpareto.bench.site.costs import EVALUATIONS, Recorded
 from gradpareto.bench.site.problem_run import ProblemRun
 from gradpareto.bench.site.svg import Point, Series, inline_svg
 from gradpareto.systems import Array
@@ -48,7 +48,7 @@ class Plot:
     has_limit: bool
 
 
-def frontiers(problem: ProblemRun, cost: Priced) -> list[Frontier]:
+def frontiers(problem: ProblemRun, cost: Recorded) -> list[Frontier]:
     """Return the median curve of each estimator that has a point above the reference's floor."""
     floor = reference_floor(problem.records)
     found = []
@@ -64,7 +64,7 @@ def frontiers(problem: ProblemRun, cost: Priced) -> list[Frontier]:
     return found
 
 
-def frontier_plot(problem: ProblemRun, cost: Priced) -> Plot | None:
+def frontier_plot(problem: ProblemRun, cost: Recorded) -> Plot | None:
     """Draw the frontiers of a problem; None if no estimator has a point."""
     found = frontiers(problem, cost)
     if not found:
@@ -98,9 +98,9 @@ def frontier_plot(problem: ProblemRun, cost: Priced) -> Plot | None:
     )
 
 
-def _limit(problem: ProblemRun, cost: Priced, floor: float) -> pd.Series:
+def _limit(problem: ProblemRun, cost: Recorded, floor: float) -> pd.Series:
     """Return the quadrature limit by its vjps; nothing for another cost or where there is none."""
-    if cost is not COSTS[0] or problem.limit is None or problem.limit.empty:
+    if cost is not EVALUATIONS or problem.limit is None or problem.limit.empty:
         return pd.Series(dtype=float)
     return median_limit(problem.limit, floor)
 
@@ -117,7 +117,7 @@ def _limits(axes: Axes, found: Sequence[Frontier], limit: pd.Series, floor: floa
 
 
 def _draw(
-    axes: Axes, one: Frontier, number: int, cost: Priced, floor: float, named: bool
+    axes: Axes, one: Frontier, number: int, cost: Recorded, floor: float, named: bool
 ) -> list[Series]:
     """Draw a frontier as a line and as points, and say what becomes of the two."""
     look = style_of(one.estimator)
@@ -138,11 +138,7 @@ def _draw(
     return [Series(gids[0], attributes), Series(gids[1], attributes, points)]
 
 
-def _point(name: str, cost: Priced, setting: float, value: float, error: float) -> Point:
-    told = f"{name} at {setting:.4g}: error {error:.2g}, {cost.text(value)} {_unit(cost)}".strip()
+def _point(name: str, cost: Recorded, setting: float, value: float, error: float) -> Point:
+    told = f"{name} at {setting:.4g}: error {error:.2g}, {cost.text(value)} {cost.unit}"
     data = {"setting": f"{setting:.4g}", "cost": f"{value:.6g}", "error": f"{error:.3g}"}
     return Point(told, data)
-
-
-def _unit(cost: Priced) -> str:
-    return {"evaluations": "evaluations", "memory": "stored", "time": "bptt's time"}[cost.name]

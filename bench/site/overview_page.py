@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradpareto.bench.draw.families import family_of
-from gradpareto.bench.site.costs import COSTS, Priced
+from gradpareto.bench.site.costs import RATIO, STORED, Clocked, Priced
 from gradpareto.bench.site.decision import MOST_EVALS, Decision, kinds_of
 from gradpareto.bench.site.page import OVERVIEW, Page, error_text, page_of
 from gradpareto.bench.site.problem_run import Run
@@ -17,6 +17,12 @@ from gradpareto.systems.kinds import KINDS
 
 KNOBS = {"step": "the largest step", "tolerance": "a relative tolerance", "rollouts": "rollouts"}
 """The knobs of estimators in words."""
+TIMED_NOTE = (
+    "Only estimators that were timed on all problems of the kind on which they reach the error can "
+    "win. The others were not timed, since their oracle calls alone take longer than the fastest "
+    "gradients."
+)
+"""The sentences about who was timed."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class DecisionCell:
 def overview_page(run: Run, decided: Sequence[Decision]) -> Page:
     """Return the page with a table for each cost."""
     data = {
-        "tables": [_table(run, cost, decided) for cost in COSTS],
+        "tables": [_table(run, cost, decided) for cost in run.costs],
         "targets": HEADS,
         "kinds": list(KINDS.items()),
     }
@@ -55,6 +61,7 @@ def _table(run: Run, cost: Priced, decided: Sequence[Decision]) -> Mapping[str, 
         rows.append({"kind": kind, "problems": problems, "cells": cells})
     return {
         "name": cost.name,
+        "anchor": cost.anchor,
         "heading": cost.heading,
         "explained": cost.explained,
         "note": _note(run, cost),
@@ -65,12 +72,14 @@ def _table(run: Run, cost: Priced, decided: Sequence[Decision]) -> Mapping[str, 
 
 def _note(run: Run, cost: Priced) -> str:
     """Say what has to be known of a cost in this run."""
-    if cost.name == "memory":
+    if cost is STORED:
         return (
             f"Only estimators that need at most {MOST_EVALS:.0f} times the fewest evaluations "
             "for the error can win. Memory is not traced at settings that take long."
         )
-    if cost.name != "time":
+    if isinstance(cost, Clocked):
+        return TIMED_NOTE
+    if cost is not RATIO:
         return ""
     alone = "One sample at a time: not measured."
     if not any(problem.is_measured(cost) for problem in run.problems):

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.draw.families import family_of
-from gradpareto.bench.site.costs import COSTS, Priced
+from gradpareto.bench.site.costs import COSTS_WITH_TIMES, Recorded
 from gradpareto.bench.site.failures import MOST_REASONS, failures
 from gradpareto.bench.site.frontier_plot import frontier_plot
 from gradpareto.bench.site.page import PROBLEMS, Page, count, number, page_of
 from gradpareto.bench.site.problem_run import ProblemRun, Run
-from gradpareto.bench.site.summary import HEADS, MATCHED, Summary
+from gradpareto.bench.site.summary import HEADS, MATCHED, Summary, heads
 from gradpareto.bench.site.swatch import swatch
 from gradpareto.bench.site.trajectories import show_trajectories
 from gradpareto.systems import TASKS
@@ -46,7 +46,7 @@ def problems_page(run: Run, summed: Mapping[tuple[str, str], Mapping[str, Summar
 def problem_page(run: Run, problem: ProblemRun, summed: Mapping[str, Summary]) -> Page:
     """Return the page of a problem."""
     failed = failures(problem.failed)
-    plots = [_plot(problem, cost) for cost in COSTS]
+    plots = [_plot(problem, cost) for cost in problem.costs if isinstance(cost, Recorded)]
     data = {
         "heading": problem.title,
         "told": _told(problem.system),
@@ -55,6 +55,8 @@ def problem_page(run: Run, problem: ProblemRun, summed: Mapping[str, Summary]) -
         "plots": plots,
         "names": sorted(summed),
         "targets": HEADS,
+        "heads": heads(problem.costs),
+        "timing": problem.costs is COSTS_WITH_TIMES,
         "rows": [
             {"estimator": name, "family": family_of(name), "numbers": one.cells()}
             for name, one in summed.items()
@@ -105,7 +107,7 @@ def _unjudged(problem: ProblemRun) -> str:
     return LEAST_SAMPLES_TOLD if len(problem.samples) < 6 else ""
 
 
-def _plot(problem: ProblemRun, cost: Priced) -> dict[str, Any]:
+def _plot(problem: ProblemRun, cost: Recorded) -> dict[str, Any]:
     drawn = frontier_plot(problem, cost)
     shown: dict[str, Any] = {"name": cost.name, "svg": None, "named": [], "others": 0}
     if drawn is None:

@@ -1,6 +1,6 @@
 """The records of a run by problem, and what each estimator needs there, computed once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,16 @@ import pandas as pd
 from gradpareto.bench.judge.frontier import comparable
 from gradpareto.bench.judge.paired import LADDER, evals_needed, reference_floors
 from gradpareto.bench.judge.table import TARGETS, median_of_most
-from gradpareto.bench.site.costs import COSTS, Priced, with_stored_bytes
+from gradpareto.bench.site.costs import (
+    COSTS,
+    COSTS_WITH_TIMES,
+    EVALUATIONS,
+    Clocked,
+    Priced,
+    Recorded,
+    with_stored_bytes,
+)
+from gradpareto.bench.store.gradient_times import SLOWER, read_times
 from gradpareto.bench.store.record import SUCCESSES
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.unusable import UnusableFolder
@@ -24,7 +33,11 @@ Needed = Mapping[str, Array]
 
 @dataclass(frozen=True, eq=False)
 class ProblemRun:
-    """The records of one problem of a run, its quadrature limit and its certificates."""
+    """The records of one problem of a run, its quadrature limit and its certificates.
+
+    `costs` are those that the run's pages compare, and `times` the problem's rows of its table of
+    times.
+    """
 
     system: str
     theta: str
@@ -32,6 +45,8 @@ class ProblemRun:
     records: pd.DataFrame
     limit: pd.DataFrame | None
     certificate: pd.DataFrame
+    costs: tuple[Priced, ...]
+    times: pd.DataFrame
 
     @property
     def key(self) -> tuple[str, str]:
@@ -65,8 +80,14 @@ class ProblemRun:
     def _floors(self) -> Array:
         return reference_floors(comparable(self.records), self.samples)
 
-    def is_measured(self, cost: Priced) -> bool:
-        """Tell whether records that have an error have this cost; True if none has an error."""
+    def is_measured(self, cost: Priced, targets: Sequence[float] = TARGETS) -> bool:
+        """Tell whether records that have an error have this cost; True if none has an error.
+
+        A time is measured if the table of times has its batch at one of the targets.
+        """
+        if isinstance(cost, Clocked):
+            return any(len(self._times_at(cost, target)) for target in targets)
+        assert isinstance(cost, Recorded)
         found = [rows[rows.status == "ok"] for rows in self.of.values()]
         return all(rows.empty for rows in found) or any((r[cost.column] > 0).any() for r in found)
 
@@ -79,11 +100,34 @@ class ProblemRun:
     def needed(self) -> dict[str, Needed]:
         """The costs that each estimator needs in the median sample, by their names."""
         evals = {name: self._median(rows) for name, rows in self.of.items()}
+        recorded = [cost for cost in self.costs[1:] if isinstance(cost, Recorded)]
+        clocked = [cost for cost in self.costs if isinstance(cost, Clocked)]
         return {
-            cost.name: evals if cost is COSTS[0] else self._priced(cost, evals) for cost in COSTS
+            EVALUATIONS.name: evals,
+            **{cost.name: self._recorded(cost, evals) for cost in recorded},
+            **{cost.name: self._clocked(cost) for cost in clocked},
         }
 
-    def _priced(self, cost: Priced, evals: Needed) -> Needed:
+    def beaten(self, cost: Priced, place: int) -> set[str]:
+        """Return the estimators that were not timed at one of TARGETS, since they are slower."""
+        if not isinstance(cost, Clocked):
+            return set()
+        rows = self._times_at(cost, TARGETS[place])
+        return set(rows[rows.reason == SLOWER].estimator)
+
+    def _times_at(self, cost: Clocked, target: float) -> pd.DataFrame:
+        return self.times[(self.times.batch == cost.batch) & (self.times.error == target)]
+
+    def _clocked(self, cost: Clocked) -> Needed:
+        """Return the milliseconds; they are not known at targets at which nobody was timed."""
+        columns = []
+        for target in TARGETS:
+            rows = self._times_at(cost, target).set_index("estimator").gradient_ms
+            missing = np.nan if rows.empty else np.inf
+            columns.append(rows.reindex(list(self.of)).fillna(missing).to_numpy(dtype=float))
+        return dict(zip(self.of, np.column_stack(columns), strict=True))
+
+    def _recorded(self, cost: Recorded, evals: Needed) -> Needed:
         """Return what is needed of a cost; it is never reached where the evaluations never are."""
         found = {}
         for name, rows in self.of.items():
@@ -108,6 +152,7 @@ class Run:
     name: str
     provenance: dict[str, Any]
     problems: tuple[ProblemRun, ...]
+    costs: tuple[Priced, ...]
 
     @cached_property
     def estimators(self) -> list[str]:
@@ -130,6 +175,8 @@ def read_run(folder: RunFolder) -> Run:
     records = with_stored_bytes(folder.read_cells())
     if records.empty:
         raise UnusableFolder(f"{folder.path} has no records: measure some with gradpareto sweep")
+    times = read_times(folder.path)
+    costs = COSTS if times.empty else COSTS_WITH_TIMES
     problems = tuple(
         ProblemRun(
             str(system),
@@ -138,10 +185,12 @@ def read_run(folder: RunFolder) -> Run:
             rows,
             _limit(folder, str(system), str(theta)),
             folder.read_certificate(str(system), str(theta)),
+            costs,
+            times[(times.system == system) & (times.theta == theta)],
         )
         for (system, theta), rows in records.groupby(["system", "theta"], sort=True)
     )
-    return Run(folder.path.resolve().name, provenance, problems)
+    return Run(folder.path.resolve().name, provenance, problems, costs)
 
 
 def _limit(folder: RunFolder, system: str, theta: str) -> pd.DataFrame | None:

@@ -52,7 +52,7 @@ class Contents:
     @cached_property
     def decided(self) -> list[Decision]:
         """The decision table."""
-        return decisions(self.run.problems)
+        return decisions(self.run.problems, self.run.costs)
 
     @cached_property
     def summed(self) -> Summaries:

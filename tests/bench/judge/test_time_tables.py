@@ -79,14 +79,16 @@ def test_the_sentence_has_each_problem_s_ratios_in_the_order_of_batches() -> Non
 
 def test_the_sentence_on_the_model_has_its_median_and_its_worst_error() -> None:
     """Truth: by hand; a row without times is left out."""
-    columns = ["system", "theta", "estimator", "batch", "gradient_ms", "oracles_ms", "model_ms"]
+    columns = ["system", "theta", "estimator", "batch", "setting"]
+    columns += ["gradient_ms", "calls_ms", "model_ms"]
     rows = [
-        ("lqr", "perturbed", "bptt", 1, 10.0, 8.0, 6.0),
-        ("lqr", "perturbed", "ctpg", 1, 20.0, 10.0, 11.0),
-        ("lqr", "perturbed", "ctpg", 32, 40.0, 10.0, 15.0),
-        ("lqr", "perturbed", "mali", 32, np.nan, np.nan, np.nan),
+        ("lqr", "perturbed", "bptt", 1, 0.1, 10.0, 8.0, 6.0),
+        ("lqr", "perturbed", "ctpg", 1, 0.1, 20.0, 10.0, 11.0),
+        ("lqr", "perturbed", "ctpg", 32, 0.1, 40.0, 10.0, 15.0),
+        ("lqr", "perturbed", "ctpg", 32, 0.1, 40.0, 10.0, 15.0),  # the setting for another error
+        ("lqr", "perturbed", "mali", 32, 0.1, np.nan, np.nan, np.nan),
     ]
-    table = pd.DataFrame(rows, columns=columns).assign(reason=["", "", "", "no setting"])
+    table = pd.DataFrame(rows, columns=columns)
     told = model_sentence(table)
     assert told.startswith(
         "Over 2 estimators, 1 problems and batches of 1, 32, the model is off by"

@@ -1,5 +1,6 @@
 """Runs written by hand, with any names and outcomes, and the report of a published run."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from gradpareto.bench.site.report import write_site
+from gradpareto.bench.store.gradient_times import SLOWER, GradientTime, write_times
 from gradpareto.bench.store.record import COLUMNS, Record
 from gradpareto.bench.store.records import RunFolder
 
@@ -91,3 +93,17 @@ def published_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def soup(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+
+def timed(folder: Path, *rows: GradientTime) -> None:
+    """Give a run folder a table of times."""
+    write_times(folder, rows)
+
+
+def time_of(estimator: str, ms: float, **known: object) -> GradientTime:
+    """A time of a gradient on `lqr`, or of one that was not timed where `ms` is NaN."""
+    blank: dict = {"system": "lqr", "theta": "optimal", "error": 1e-4, "batch": 1}
+    blank |= {"setting": 0.1, "evals": 100.0, "calls_ms": 1.0, "model_ms": 1.0}
+    blank |= dict.fromkeys(("gradient_ms", "gradient_ms_low", "gradient_ms_high"), ms)
+    blank |= {"reason": SLOWER if math.isnan(ms) else ""}
+    return GradientTime(**(blank | {"estimator": estimator} | known))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gradpareto.bench.site.report import write_site
-from tests.bench.site.conftest import course, record, written
+from tests.bench.site.conftest import course, record, time_of, timed, written
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 axe_core = pytest.importorskip(
@@ -153,6 +153,26 @@ def test_the_picker_shows_the_cell_that_answers(browser: Browser, published_repo
     page.locator("#answer .evidence").click()
     assert page.url.endswith("kinds/smooth.html#memory-1e-6")
     expect(page.locator("#memory-1e-6")).to_be_in_viewport()
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_picker_knows_the_times_of_one_sample_and_of_a_batch(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    run = written(tmp_path / "run", course("bptt") + course("ctpg", 2))
+    timed(run.path, time_of("bptt", 1.5), time_of("ctpg", 0.5, batch=32))
+    write_site(run, tmp_path / "report")
+    page = opened(browser, tmp_path / "report" / "index.html", width)
+    page.get_by_label("its gradient needs").select_option("1e-4")
+    for cost, winner in (("time alone", "bptt"), ("time in a batch", "ctpg")):
+        page.get_by_label("and I have least").select_option(cost)
+        expect(page.locator("#answer strong")).to_have_text(winner)
+    page.locator("#answer .evidence").click()
+    assert page.url.endswith("kinds/smooth.html#time-in-a-batch-1e-4")
+    expect(page.locator("#time-in-a-batch-1e-4")).to_be_in_viewport()
+    assert page.evaluate(OVERFLOW) <= 0
+    assert page.said == []
     page.context.close()
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from gradpareto.bench.judge.table import TARGETS
-from gradpareto.bench.site.costs import COSTS
+from gradpareto.bench.site.costs import ALONE, COSTS, COSTS_WITH_TIMES, IN_BATCH
 from gradpareto.bench.site.decision import Decision, decide, decisions
 from gradpareto.bench.site.overview_page import decision_cell
 from gradpareto.bench.site.problem_run import ProblemRun, read_run
-from tests.bench.site.conftest import Rows, course, written
+from tests.bench.site.conftest import Rows, course, time_of, timed, written
 
 EVALS, TIME, MEMORY = COSTS
 STIFF = {"system": "stiff", "theta": "initial"}
@@ -97,12 +97,67 @@ def test_an_error_that_nobody_reaches_has_no_winner(tmp_path: Path) -> None:
 
 
 def test_every_kind_cost_and_error_has_a_decision(tmp_path: Path) -> None:
-    found = decisions(problems(tmp_path, course("bptt")))
+    found = decisions(problems(tmp_path, course("bptt")), COSTS)
     assert len(found) == 5 * len(COSTS) * len(TARGETS)
     assert {one.kind for one in found} == {"smooth", "stiff", "kinked", "jumping", "chaotic"}
 
 
 def test_a_system_that_declares_no_kind_has_a_row_of_its_own(tmp_path: Path) -> None:
-    found = decisions(problems(tmp_path, course("bptt", system="tank")))
+    found = decisions(problems(tmp_path, course("bptt", system="tank")), COSTS)
     first = next(one for one in found if one.kind == "undeclared" and one.cost is EVALS)
     assert of(first) == [("bptt", 1)]
+
+
+PERTURBED = {"theta": "perturbed"}
+
+
+def test_the_fastest_wins_a_time_with_its_margin(tmp_path: Path) -> None:
+    """Truth: by hand; `ctpg` needs more evaluations, and `mali` was not timed in a batch."""
+    run = written(tmp_path / "run", course("bptt", 1) + course("ctpg", 3) + course("mali", 2))
+    timed(
+        run.path,
+        *(time_of("bptt", 4.0), time_of("ctpg", 2.0), time_of("mali", 8.0)),
+        *(time_of("bptt", 10.0, batch=32), time_of("ctpg", 15.0, batch=32)),
+        time_of("mali", np.nan, batch=32),
+        time_of("mali", 0.1, batch=64),
+    )
+    found = read_run(run).problems
+    alone = decide("smooth", 1e-4, ALONE, found)
+    assert of(alone) == [("ctpg", 1), ("bptt", 1), ("mali", 1)]
+    assert alone.margin == pytest.approx(2)
+    together = decide("smooth", 1e-4, IN_BATCH, found)
+    assert of(together) == [("bptt", 1), ("ctpg", 1)]
+    cell = decision_cell(together)
+    assert (cell.winner, cell.margin) == ("bptt", "second: ctpg, 1.5 times as much")
+    assert cell.rests == "reached on 1 of 1 problems"
+    assert decision_cell(decide("smooth", 1e-6, ALONE, found)).none == "not measured"
+    assert of(decide("smooth", 1e-4, EVALS, found))[0] == ("bptt", 1)
+
+
+def test_who_was_not_timed_on_a_problem_since_it_is_slower_wins_no_time(tmp_path: Path) -> None:
+    """`bptt` is the fastest where it was timed; that it reaches fewer errors is another matter."""
+    rows = course("bptt") + course("ctpg")
+    rows += course("bptt", **PERTURBED) + course("ctpg", **PERTURBED)
+    run = written(tmp_path / "run", rows)
+    timed(
+        run.path,
+        *(time_of("bptt", 1.0), time_of("ctpg", 2.0)),
+        *(time_of("bptt", np.nan, **PERTURBED), time_of("ctpg", 2.0, **PERTURBED)),
+    )
+    decision = decide("smooth", 1e-4, ALONE, read_run(run).problems)
+    assert of(decision) == [("ctpg", 2)]
+    assert decision_cell(decision).rests == "reached on 2 of 2 problems"
+
+
+def test_a_run_with_times_has_a_decision_for_both_batches(tmp_path: Path) -> None:
+    run = written(tmp_path / "run", course("bptt"))
+    assert read_run(run).costs == COSTS
+    timed(run.path, time_of("bptt", 1.0))
+    found = read_run(run)
+    assert found.costs == COSTS_WITH_TIMES
+    (problem,) = found.problems
+    assert problem.is_measured(ALONE)
+    assert not problem.is_measured(IN_BATCH)
+    at = TARGETS.index(1e-4)
+    assert problem.needed[ALONE.name]["bptt"][at] == 1.0
+    assert np.isnan(problem.needed[IN_BATCH.name]["bptt"][at])

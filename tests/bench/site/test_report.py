@@ -1,6 +1,7 @@
 """The pages of a report: what they say, where their links lead, and what they must not do."""
 
 import csv
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,16 @@ from gradpareto.bench.judge.table import TARGETS, evals_cell, summarise
 from gradpareto.bench.judge.verdict import compare
 from gradpareto.bench.site.report import write_site
 from gradpareto.bench.store.records import RunFolder
-from tests.bench.site.conftest import ROOT, Reported, course, record, soup, written
+from tests.bench.site.conftest import (
+    ROOT,
+    Reported,
+    course,
+    record,
+    soup,
+    time_of,
+    timed,
+    written,
+)
 
 POLICY = "script-src 'self'"
 MOST_BYTES = 2 * 10**6
@@ -237,3 +247,34 @@ def test_the_same_run_makes_the_same_pages(tmp_path: Path) -> None:
             path.read_bytes()
             == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
         )
+
+
+def test_the_pages_of_a_run_with_times_have_milliseconds(
+    reported: Reported, tmp_path: Path
+) -> None:
+    """Truth: the table of times, by hand."""
+    run = written(tmp_path / "run", course("bptt") + course("ctpg", 2))
+    together = time_of("bptt", 3.0, batch=32), time_of("ctpg", 2.5, batch=32)
+    timed(run.path, time_of("bptt", 1.25), time_of("ctpg", math.nan), *together)
+    report = reported(run)
+    overview = soup(report / "index.html")
+    for anchor, winner, other in (
+        ("time-alone", "bptt", "no other reaches it"),
+        ("time-in-a-batch", "ctpg", "second: bptt, 1.2 times as much"),
+    ):
+        (section,) = overview.select(f'section[aria-labelledby="{anchor}"]')
+        assert section.h2["id"] == anchor
+        (cell,) = section.select('td[data-kind="smooth"][data-target="1e-4"]')
+        assert winner in cell.get_text()
+        assert other in cell.get_text()
+        path, _, place = str(cell.select_one("a.evidence")["href"]).partition("#")
+        (evidence,) = soup(report / path).select(f'section[aria-labelledby="{place}"]')
+        assert evidence.select_one(f'tr[data-estimator="{winner}"]')
+    page = soup(report / "problems" / "lqr.optimal.html")
+    heads = [head.get_text() for head in page.select("#estimators thead th")]
+    for name, alone, batch in (("bptt", "1.25 ms", "3 ms"), ("ctpg", "-", "2.5 ms")):
+        (row,) = page.select(f'#estimators tr[data-estimator="{name}"]')
+        told = dict(zip(heads, [c.get_text() for c in row.select("th, td")], strict=True))
+        assert (told["time, 1 sample, 1e-4"], told["time, 32 samples, 1e-4"]) == (alone, batch)
+    assert "its oracle calls alone take longer" in page.get_text()
+    assert not page.select("#axis-time")

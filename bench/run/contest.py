@@ -38,8 +38,10 @@ Measure = Callable[[str, Problem], Known]
 then that of its gradient."""
 
 
-def settle(field: Field, measure: Measure, least: Mapping[Problem, float]) -> None:
-    """Measure until the two fastest are timed, and all that may be as fast within BEHIND.
+def settle(
+    field: Field, measure: Measure, least: Mapping[Problem, float], behind: float = BEHIND
+) -> None:
+    """Measure until the two fastest are timed, and all that may be within `behind` of the second.
 
     An estimator on several problems is judged by the geometric mean of its seconds over the `least`
     on each problem.
@@ -48,7 +50,7 @@ def settle(field: Field, measure: Measure, least: Mapping[Problem, float]) -> No
     while True:
         means = {name: _mean(own, least) for name, own in known.items()}
         timed = sorted(means[name] for name, own in known.items() if _is_timed(own))
-        most = BEHIND * timed[1] if len(timed) > 1 else np.inf
+        most = behind * timed[1] if len(timed) > 1 else np.inf
         others = [
             (mean, name)
             for name, mean in means.items()
@@ -65,7 +67,7 @@ def settle_kind(field: Field, measure: Measure) -> None:
     """Settle who is fastest over the problems of a kind, of those that reach most of them.
 
     Whoever reaches an error on more problems comes first, whatever it costs. So those with fewer
-    count only where a single one has most.
+    count only where a single one has most. A mean over problems needs no margin for noise.
     """
     problems = {problem for own in field.values() for problem in own}
     times = {
@@ -81,7 +83,7 @@ def settle_kind(field: Field, measure: Measure) -> None:
         if settled > 1:
             return
         tier = {name: _reached(own) for name, own in field.items() if reached[name] == most}
-        settle(tier, measure, least)
+        settle(tier, measure, least, behind=1.0)
         settled += len(tier)
 
 

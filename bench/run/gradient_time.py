@@ -19,6 +19,7 @@ from gradpareto.bench.run.samples import Samples
 from gradpareto.bench.run.sending import schedule
 from gradpareto.bench.run.wall_model import WallModel, fit_wall_model
 from gradpareto.estimators import Estimator
+from gradpareto.systems import Array, Problem
 
 LEAST_ROUNDS, MOST_ROUNDS = 5, 50
 Found = TypeVar("Found")
@@ -83,6 +84,11 @@ def time_gradient(estimator: Estimator, samples: Samples, setting: float, batch:
     return Timed(Spread.of(times[1:]))
 
 
+def _fitted(problem: Problem, x0: Array) -> WallModel:
+    with np.errstate(all="ignore"):
+        return fit_wall_model(problem, x0)
+
+
 @dataclass(frozen=True)
 class Stopwatch:
     """A process that counts and times, one task after another, each within `cell_seconds`."""
@@ -91,9 +97,12 @@ class Stopwatch:
     cell_seconds: float
 
     def model(self, system: str, samples: Samples) -> WallModel:
-        """Fit the wall model of a problem."""
+        """Fit the wall model of a problem. Raises ValueError if that ends the process."""
         given = samples.problem, samples.x0
-        found: WallModel = schedule(self.pool, [system], fit_wall_model, given).result()
+        try:
+            found: WallModel = schedule(self.pool, [system], _fitted, given).result()
+        except (Died, TaskFault) as error:
+            raise ValueError(f"{system} cannot be timed: {error}") from error
         return found
 
     def count(self, system: str, estimator: Estimator, *given: Any) -> Counted:

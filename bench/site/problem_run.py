@@ -83,10 +83,13 @@ class ProblemRun:
     def is_measured(self, cost: Priced, targets: Sequence[float] = TARGETS) -> bool:
         """Tell whether records that have an error have this cost; True if none has an error.
 
-        A time is measured if the table of times has its batch at one of the targets.
+        A time is measured if the table of times has its batch, at one of the targets if any
+        estimator reaches it.
         """
         if isinstance(cost, Clocked):
-            return any(len(self._times_at(cost, target)) for target in targets)
+            there = self.times[self.times.batch == cost.batch]
+            missing = [t for t in targets if self._is_reached(t) and t not in set(there.error)]
+            return len(there) > 0 and len(missing) < len(targets)
         assert isinstance(cost, Recorded)
         found = [rows[rows.status == "ok"] for rows in self.of.values()]
         return all(rows.empty for rows in found) or any((r[cost.column] > 0).any() for r in found)
@@ -107,6 +110,10 @@ class ProblemRun:
             **{cost.name: self._recorded(cost, evals) for cost in recorded},
             **{cost.name: self._clocked(cost) for cost in clocked},
         }
+
+    def _is_reached(self, target: float) -> bool:
+        place = TARGETS.index(target)
+        return any(np.isfinite(own[place]) for own in self.needed[EVALUATIONS.name].values())
 
     def beaten(self, cost: Priced, place: int) -> set[str]:
         """Return the estimators that were not timed at one of TARGETS, since they are slower."""

@@ -161,3 +161,13 @@ def test_a_run_with_times_has_a_decision_for_both_batches(tmp_path: Path) -> Non
     at = TARGETS.index(1e-4)
     assert problem.needed[ALONE.name]["bptt"][at] == 1.0
     assert np.isnan(problem.needed[IN_BATCH.name]["bptt"][at])
+
+
+def test_a_time_for_an_error_that_nobody_reaches_is_not_missing(tmp_path: Path) -> None:
+    run = written(tmp_path / "run", [one for one in course("bptt") if one.setting > 0.2])
+    timed(run.path, time_of("bptt", 1.0, error=1e-2))
+    found = read_run(run).problems
+    assert decision_cell(decide("smooth", 1e-2, ALONE, found)).winner == "bptt"
+    never = decision_cell(decide("smooth", 1e-9, ALONE, found))
+    assert never.none == "no estimator is known to reach it"
+    assert decision_cell(decide("smooth", 1e-9, IN_BATCH, found)).none == "not measured"

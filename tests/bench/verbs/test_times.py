@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.plugins import PLUGINS
+from gradpareto.bench.run.contest import BEHIND
 from gradpareto.bench.store.gradient_times import SLOWER, read_times
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.bench.store.unusable import UnusableFolder
@@ -101,7 +102,9 @@ def test_who_sleeps_is_slower_and_whose_calls_take_longer_is_not_timed(
         assert fast.model_ms > 0
     told = json.loads(result.stdout)["times"]
     assert len(told) == 6
+    before = (run.path / "times.csv").read_text()
     assert call("times", run.path, "--estimator", "bptt-rk4").stdout.count("bptt-rk4") == 2
+    assert (run.path / "times.csv").read_text() == before
 
 
 def test_the_setting_is_the_run_s_cheapest_that_reaches_the_error(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -163,6 +166,11 @@ def test_the_checksums_of_a_published_run_still_hold(
     assert result.returncode == 0, result.stderr
     subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=published, check=True)
     assert len(RunFolder(published).read_cells())
+
+
+def test_the_help_has_the_constant_of_the_rule(call) -> None:  # type: ignore[no-untyped-def]
+    told = " ".join(call("times", "--help").stdout.split())
+    assert f"{BEHIND:g} times the second-fastest time" in told
 
 
 def test_bad_input_is_one_line(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -16,6 +16,7 @@ FOLDERS = ("systems", "estimators", "reference", "bench")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 MOST_LINES = 300
+MOST_BYTES = 60 * 10**6
 MOST_LINES_OF_A_FUNCTION = 40
 SAYS_NOTHING = re.compile(r"^_?(util|helper|manager|misc|common)", re.IGNORECASE)
 
@@ -102,3 +103,14 @@ def test_contributing_lists_every_folder() -> None:
     packages = {path.parent.relative_to(ROOT).as_posix() for path in MODULES}
     assert packages <= set(listed)
     assert len(set(listed)) == len(listed)
+
+
+def test_the_checkout_is_small() -> None:
+    """Published records and reports grow, and everybody who clones the repository pays for them."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("only a git checkout says which files are tracked")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert sum(path.lstat().st_size for path in paths if path.exists()) < MOST_BYTES

@@ -7,14 +7,17 @@ from functools import cache
 
 import numpy as np
 
+from gradpareto.bench.draw.highlights import ALWAYS
 from gradpareto.bench.judge.frontier import NO_ESTIMATE, curve, evals_at
 from gradpareto.bench.judge.stalled import stands
+from gradpareto.bench.judge.table import BYTES_AT
 from gradpareto.bench.reasons import reason_of
 from gradpareto.bench.run.attempt import stored_bytes
 from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.engines.task import Limited
 from gradpareto.bench.run.loosest_setting import from_loose_to_tight
 from gradpareto.bench.run.samples import Samples, certified, drawn, seen_by
+from gradpareto.bench.run.trace import BEST_ERROR
 from gradpareto.bench.run.tried_setting import Tried, try_setting
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.reference import default_folder
@@ -23,7 +26,6 @@ from gradpareto.systems import TASKS, Array, Problem
 SAMPLES, JOBS = 4, 2
 CALLS, MOST_CALLS = 2048, 4096
 """The evaluations beyond which no finer setting is tried, and that a sample may take at one."""
-BEST_ERROR = 1e-12
 SECONDS = 120.0
 """An estimator that takes longer over a problem has no numbers."""
 PROBLEMS = {
@@ -37,10 +39,6 @@ PROBLEMS = {
 """The problems that a commit is judged by, each with the error for which evaluations are counted:
 smooth, of several time scales, learned, stiff, with kinks, and with a jump. With kinks nobody
 reaches 1e-6 in CALLS."""
-NAMED = ("bptt", "ctpg", "neural_ode")
-"""The estimators of the paper: their errors are followed down to where they stop falling."""
-BYTES_AT = 1e-4
-"""The error for which stored bytes are counted."""
 ROUNDING = 1e-13
 """Error floors are not followed below: there they are rounding, up or down by chance."""
 
@@ -56,7 +54,8 @@ def measure_tracked(
     Settings go from loose to tight, and evaluations are interpolated between two of them.
     evals, for the problem's error, in whole numbers; error_floor; stored_bytes of a sample at an
     error of 1e-4; setting: the knob's at an error of 1e-4, else the tightest; reason: why evals is
-    NaN, else "". It takes some minutes.
+    NaN, else "". The paper's estimators are followed down to where their errors stop falling. It
+    takes some minutes.
     """
     for problem in problems:
         with suppress(Exception):  # each of its estimators tells why
@@ -78,7 +77,7 @@ def _certified(problem: str) -> Samples:
 
 def _measured(problem: str, name: str) -> Metrics:
     estimator, error = ESTIMATORS[name], PROBLEMS[problem][2]
-    best = BEST_ERROR if name in NAMED else error
+    best = BEST_ERROR if name in ALWAYS else error
     return metrics(estimator, seen_by(estimator, _certified(problem)), error, best)
 
 

@@ -5,28 +5,22 @@ from pathlib import Path
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from gradpareto.bench.asv_metrics import drawn_samples, measure_tracked
+from gradpareto.bench import asv_metrics
+from gradpareto.bench.draw.highlights import ALWAYS
 from gradpareto.estimators import ESTIMATORS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FOLLOWED = pd.read_csv(CHECKOUT / "results" / "estimators" / "table.csv").estimator.tolist()
 """Today's estimators; asv needs the same list at each commit, which shows n/a if it lacks one."""
-PROBLEMS = [
-    "lqr (perturbed)",
-    "quadrotor (initial)",
-    "quadrotor_smooth (trained)",
-    "stiff (initial)",
-    "cartpole (initial) to 1e-3",
-    "electric (trained)",
-]
-NAMED = ["bptt", "ctpg", "neural_ode"]
+PROBLEMS = list(asv_metrics.PROBLEMS)
+NAMED = list(ALWAYS)
 """The estimators of the paper, of which more than one number is followed."""
 TIMED = ["lqr (perturbed)", "quadrotor (initial)"]
 
 
 def setup_cache():
-    """Trace all frontiers once for the commit; the benchmarks look up its numbers."""
-    return measure_tracked()
+    """Try all estimators once for the commit; the benchmarks look up its numbers."""
+    return asv_metrics.measure_tracked()
 
 
 setup_cache.timeout = 1800
@@ -94,7 +88,7 @@ class Time:
     def setup(self, found, problem, estimator):
         self.setting = metrics_of(found, problem, estimator)["setting"]
         threadpool_limits(1)
-        self.problem, self.x0 = drawn_samples(problem)
+        self.problem, self.x0 = asv_metrics.drawn_samples(problem)
         self.estimate = ESTIMATORS[estimator]
 
     def time_gradient(self, found, problem, estimator):

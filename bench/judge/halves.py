@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from gradpareto.bench.judge.evidence import LEAST_SAMPLES, evidence
-from gradpareto.bench.judge.paired import all_pairs
+from gradpareto.bench.judge.paired import MIRROR, all_pairs
 
 COLUMNS = ["system", "theta", "pairs", "verdicts", "decided", "both_decided", "differ", "reversed"]
 UNDECIDED = "not enough evidence"
-OPPOSITE = {"dominates", "is dominated"}
 
 
 def halves(
@@ -39,7 +38,7 @@ def _counts(records: pd.DataFrame) -> tuple[int, ...]:
     decided = np.array([[answer != UNDECIDED for answer in pair] for pair in told]).reshape(-1, 2)
     both = [pair for pair, known in zip(told, decided, strict=True) if known.all()]
     differ = [pair for pair in both if pair[0] != pair[1]]
-    opposite = [pair for pair in differ if set(pair) == OPPOSITE]
+    opposite = [pair for pair in differ if MIRROR.get(pair[0]) == pair[1]]
     return len(told), 2 * len(told), int(decided.sum()), len(both), len(differ), len(opposite)
 
 

@@ -83,16 +83,23 @@ def attempt(
     )
 
 
+@contextmanager
+def memory_traced() -> Iterator[None]:
+    """Trace the memory that is held inside, which slows what is called."""
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()
+
+
 def stored_bytes(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> float:
     """Return the bytes a lane that a gradient has stored when its backward pass begins.
 
     They are NaN if there is no backward pass. Memory is traced, which slows the gradient.
     """
-    tracemalloc.start()
-    try:
+    with memory_traced():
         stored = attempt(estimator, problem, x0, setting).meter.stored_bytes
-    finally:
-        tracemalloc.stop()
     return np.nan if stored is None else stored
 
 

@@ -32,7 +32,7 @@ class Known:
 
 
 Field = Mapping[str, Mapping[Problem, Known]]
-"""What is known of each estimator on each problem of a contest."""
+"""The seconds that each estimator of a contest takes on each problem, as far as they are known."""
 Measure = Callable[[str, Problem], Known]
 """Measures an estimator on a problem further, and keeps what it finds: the time of its calls, and
 then that of its gradient."""

@@ -1,9 +1,8 @@
 """The measurement of one cell: an estimator at a setting, on samples, against the reference."""
 
 import time
-import tracemalloc
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +11,7 @@ import numpy as np
 
 from gradpareto.bench.plugins import SYSTEM_PLUGINS
 from gradpareto.bench.plugins.plugin_estimator import GuestEstimator
-from gradpareto.bench.run.attempt import Outcome, address_space, attempt
+from gradpareto.bench.run.attempt import Outcome, address_space, attempt, memory_traced
 from gradpareto.bench.run.engines.processes import REPEATS
 from gradpareto.bench.run.errors import with_errors
 from gradpareto.bench.run.guest import BASELINE_STEPS
@@ -131,22 +130,12 @@ class _RunsHere:
 
     def own(self, replicate: int = 0, traced: bool = False) -> Outcome:
         given = self.estimator, self.problem, self.x0, self.setting, replicate
-        with _Tracing() if traced else nullcontext():
+        with memory_traced() if traced else nullcontext():
             return attempt(*given)
 
     def baseline(self) -> float:
         step = self.problem.horizon / BASELINE_STEPS
         return attempt(ESTIMATORS["bptt"], self.problem, self.x0, step).seconds
-
-
-class _Tracing(AbstractContextManager[None]):
-    """Memory is traced inside."""
-
-    def __enter__(self) -> None:
-        tracemalloc.start()
-
-    def __exit__(self, *_: object) -> None:
-        tracemalloc.stop()
 
 
 def _run(

@@ -20,7 +20,7 @@ from gradpareto.estimators import ESTIMATORS
 from gradpareto.systems import TASKS, Array
 
 MEASURED = ("gradient_ms", "gradient_ms_low", "gradient_ms_high", "calls_ms", "model_ms", "reason")
-"""What is measured of a setting in a batch."""
+"""The columns of a row that timing a setting in a batch fills in."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ Keep = Callable[[Sequence[GradientTime]], None]
 
 @dataclass
 class ProblemTimes:
-    """What is measured on a problem: the rows by error, batch and estimator.
+    """The rows of a problem by error, batch and estimator, which a process measures on samples.
 
     `rows` at first has what was measured before, and a row without numbers for all else.
     """

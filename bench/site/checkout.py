@@ -36,7 +36,7 @@ class PublishedFigure:
 
 @dataclass(frozen=True)
 class Checkout:
-    """What a checkout has published: figures of learning, and its history in figures and numbers.
+    """The figures of learning and the history, in figures and numbers, that a checkout publishes.
 
     There is nothing where the package was installed without a checkout.
     """

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from gradpareto.bench.asv_metrics import (
-    BEST_ERROR,
-    NAMED,
     PROBLEMS,
     SAMPLES,
     drawn_samples,
     measure_tracked,
     metrics,
 )
+from gradpareto.bench.draw.highlights import ALWAYS
 from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.samples import certified
+from gradpareto.bench.run.trace import BEST_ERROR
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import TASKS, Array, Problem
 
@@ -47,7 +47,7 @@ def test_the_suite_follows_every_estimator_on_what_is_tracked(suite: Any) -> Non
     assert len(PROBLEMS) >= 6
     assert all(theta in TASKS[system].presets for system, theta, _ in PROBLEMS.values())
     assert list(ESTIMATORS) == suite.Evaluations.params[1]
-    assert list(NAMED) == suite.NAMED
+    assert list(ALWAYS) == suite.NAMED
     assert set(suite.NAMED) <= set(ESTIMATORS)
     assert set(suite.TIMED) <= set(PROBLEMS)
 

@@ -8,15 +8,13 @@ from typing import Literal
 import numpy as np
 
 from gradpareto.bench.run.attempt import attempt, stored_bytes
-from gradpareto.bench.run.field_race import BEHIND, Racer
+from gradpareto.bench.run.field_race import BEHIND, PLACES, Racer
 from gradpareto.bench.run.overhead import seconds_of
 from gradpareto.bench.run.samples import Samples, seen_by
 from gradpareto.bench.run.wall_model import WallModel
 from gradpareto.estimators import ESTIMATORS
 
 By = Literal["evals", "time", "memory"]
-TIMED = 12
-"""The racers whose time and memory are measured: those with the fewest evaluations."""
 LEAST_ROUNDS, MOST_ROUNDS, SECONDS = 3, 15, 0.3
 """A gradient is repeated for this time, within the two bounds; the median counts."""
 
@@ -45,7 +43,7 @@ class Choice:
 def choices(
     racers: Sequence[Racer], samples: Samples, batch: int, by: By, model: WallModel
 ) -> list[Choice]:
-    """Measure the TIMED racers with the fewest evaluations, and order them by a cost.
+    """Measure the PLACES racers with the fewest evaluations, and order them by a cost.
 
     Those that need more than BEHIND times the fewest evaluations are left out, unless it is time
     or memory that decides.
@@ -53,7 +51,7 @@ def choices(
     there = sorted((one for one in racers if one.reached), key=_evals)
     if by == "evals":
         there = [one for one in there if _evals(one) <= BEHIND * _evals(there[0])]
-    found = [_measured(one, samples, batch, model) for one in there[:TIMED]]
+    found = [_measured(one, samples, batch, model) for one in there[:PLACES]]
     costs = {
         "evals": lambda one: one.evals,
         "time": lambda one: one.gradient_ms,

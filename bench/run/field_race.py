@@ -20,15 +20,20 @@ from gradpareto.bench.run.tried_setting import Tried, try_setting
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import Problem
 
-FIRST_LEVEL = 32
-"""The evaluations of a sample up to which the first round goes; each later one doubles them."""
+FIRST_LEVEL, NEXT_LEVEL = 32.0, 2**0.5
+"""The evaluations of a sample up to which the first round goes, and how much further the next."""
+MOST_GROWTH = 4.0
+"""The most by which the next setting is expected to take more evaluations than the last one."""
 BEHIND = 3.0
 """An estimator is given up when it takes this many times the evaluations of one that is there."""
+PLACES = 12
+"""It is also given up when so many others have arrived with fewer evaluations than it has taken."""
 REFINEMENTS = 2
 """The settings that are tried between the last one that misses the error and the first that does
 not."""
-RUNG_SECONDS = 60.0
-"""A worker that takes longer over a round's settings of an estimator ends that estimator's race."""
+SECONDS, PATIENCE = 5.0, 30.0
+"""A worker that takes SECONDS and PATIENCE times what all calls of a round can take, one by one,
+ends the race of its estimator: it hangs, or spends its time elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,14 @@ class Racer:
         return self.tried[-1].evals if self.tried else 0.0
 
     @property
+    def expected(self) -> float:
+        """The evaluations that its next setting is likely to take."""
+        if len(self.tried) < 2:
+            return 2 * self.spent
+        before = max(self.tried[-2].evals, 1.0)
+        return self.spent * float(np.clip(self.spent / before, 1.0, MOST_GROWTH))
+
+    @property
     def closest(self) -> float:
         return min((one.rel_error for one in self.tried), default=np.inf)
 
@@ -58,18 +71,20 @@ def race(
     most_evals: float,
     jobs: int,
     report: Report,
+    call_seconds: float,
     racers: Sequence[Racer] = (),
 ) -> list[Racer]:
     """Race estimators, all that are registered by default, to a median relative error.
 
-    `racers` of a race to a larger error go on from the settings that they tried in it.
+    `racers` of a race to a larger error go on from the settings that they tried in it. A call of
+    one row takes `call_seconds`, by which it is judged who hangs.
 
-    Each goes from loose to tight. The rounds are bounded by evaluations alone, and a round ends
-    before anybody is given up, so that the result is the same for any number of jobs. A sample
-    may take `most_evals` evaluations. Some estimators see fewer samples (`seen_by`).
+    Each goes from loose to tight. The rounds are bounded by evaluations, and a round ends before
+    anybody is given up, so that the result is the same for any number of jobs. A sample may take
+    `most_evals` evaluations. Some estimators see fewer samples (`seen_by`).
     """
     there = {one.name: Racer(one.name, one.tried) for one in racers or map(Racer, ESTIMATORS)}
-    level = float(FIRST_LEVEL)
+    level, patience = FIRST_LEVEL, PATIENCE * call_seconds * len(samples.x0)
     with Processes(jobs) as pool:
         while going := [one for one in there.values() if not one.reached and not one.out]:
             sent = {
@@ -81,15 +96,15 @@ def race(
                         *(one, ESTIMATORS[one.name], seen_by(ESTIMATORS[one.name], samples)),
                         *(error, min(level, most_evals), most_evals),
                     ),
-                    RUNG_SECONDS,
+                    SECONDS + patience * level,
                 )
                 for one in going
             }
             for done, (name, future) in enumerate(sent.items(), 1):
                 there[name] = _outcome(future, there[name])
                 report(f"{system} {error:g}, {level:,.0f} evaluations: {name}", done, len(sent))
-            there = _without_the_last(there)
-            level *= 2
+            there = without_the_last(there)
+            level *= NEXT_LEVEL
     return list(there.values())
 
 
@@ -100,11 +115,12 @@ def _outcome(future: "Future[Racer]", before: Racer) -> Racer:
         return replace(before, out=True)
 
 
-def _without_the_last(racers: Mapping[str, Racer]) -> dict[str, Racer]:
-    """Give those up who have taken BEHIND times what another needed."""
-    best = min((one.reached.evals for one in racers.values() if one.reached), default=np.inf)
+def without_the_last(racers: Mapping[str, Racer]) -> dict[str, Racer]:
+    """Give those up who have taken BEHIND times what another needed, or can have no place."""
+    needed = sorted(one.reached.evals for one in racers.values() if one.reached)
+    bound = min([BEHIND * one for one in needed[:1]] + needed[PLACES - 1 : PLACES], default=np.inf)
     return {
-        name: replace(one, out=one.out or (not one.reached and one.spent > BEHIND * best))
+        name: replace(one, out=one.out or (not one.reached and one.spent > bound))
         for name, one in racers.items()
     }
 
@@ -117,27 +133,32 @@ def advanced(
     level: float,
     most_evals: float,
 ) -> Racer:
-    """Try finer settings until one reaches the error, or takes more evaluations than `level`.
+    """Try finer settings until one reaches the error, or would take more evaluations than `level`.
 
-    An estimator is out of the race when its error has stopped falling.
+    An estimator is out of the race when its error has stopped falling, and when a setting has taken
+    `most_evals`, up to which every setting is tried in the last round.
     """
-    tried, ladder = list(racer.tried), from_loose_to_tight(estimator, samples.problem, 1)
-    settings = islice(ladder, len(tried), None)
-    while True:
-        if tried and tried[-1].rel_error <= error:
-            reached = _refined(estimator, samples, error, tried, most_evals)
-            return replace(racer, tried=tuple(tried), reached=reached)
-        if tried and tried[-1].evals > level:
-            return replace(racer, tried=tuple(tried), out=tried[-1].evals >= most_evals)
-        no_better = stands([one.rel_error for one in tried if one.rel_error <= NO_ESTIMATE])
-        setting = None if no_better else next(settings, None)
+    ladder = from_loose_to_tight(estimator, samples.problem, 1)
+    settings = islice(ladder, len(racer.tried), None)
+    while racer.closest > error:
+        if racer.spent >= most_evals or _no_better(racer):
+            return replace(racer, out=True)
+        if racer.expected > level and level < most_evals:
+            return racer
+        setting = next(settings, None)
         if setting is None:
-            return replace(racer, tried=tuple(tried), out=True)
-        tried.append(try_setting(estimator, samples, setting, most_evals))
+            return replace(racer, out=True)
+        found = try_setting(estimator, samples, setting, most_evals)
+        racer = replace(racer, tried=(*racer.tried, found))
+    return replace(racer, reached=_refined(estimator, samples, error, racer.tried, most_evals))
+
+
+def _no_better(racer: Racer) -> bool:
+    return stands([one.rel_error for one in racer.tried if one.rel_error <= NO_ESTIMATE])
 
 
 def _refined(
-    estimator: Estimator, samples: Samples, error: float, tried: list[Tried], most_evals: float
+    estimator: Estimator, samples: Samples, error: float, tried: Sequence[Tried], most_evals: float
 ) -> Tried:
     """Return the cheapest of some settings that reach the error, from the last tried one on."""
     best = tried[-1]

@@ -35,6 +35,11 @@ class WallModel:
             for (oracle, rows), count in batches.items()
         )
 
+    @property
+    def call_seconds(self) -> float:
+        """The time of a call of one row, by the more expensive of f and its product."""
+        return max(sum(self.prices[oracle]) for oracle in ("flow", "pullback"))
+
     def least_seconds(self, problem: Problem, evals: float) -> float:
         """Return the time that evaluations take at least: that of the cheapest rows, without calls.
 

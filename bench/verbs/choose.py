@@ -121,11 +121,11 @@ def verb(asked: Asked, as_json: bool) -> None:
     """Choose an estimator for a system: race all of them to an error.
 
     Each goes from loose settings to tight ones, and is given up once it has taken three times the
-    evaluations of one that is there. The table has the five best, with the setting to use, the
-    milliseconds of a gradient of a whole batch on this machine, how much of them the wall model
-    predicts for the calls alone, the bytes that the batch stores, the samples that it raced on and
-    those on which it failed, and a sentence on what it is. Estimators that solve one lane at a time
-    race on fewer samples.
+    evaluations of one that is there, or more than twelve that are. The table has the five best,
+    with the setting to use, the milliseconds of a gradient of a whole batch on this machine, how
+    much of them the wall model predicts for the calls alone, the bytes that the batch stores, the
+    samples that it raced on and those on which it failed, and a sentence on what it is. Estimators
+    that solve one lane at a time race on fewer samples.
 
     Example: gradpareto choose quadrotor --error 1e-6 --batch 32
     """
@@ -161,9 +161,9 @@ def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.Da
     samples = _with_gradients(certified(system, theta, asked.samples, asked.seed, asked.cache))
     model = fit_wall_model(*samples.batch(1))
     measured = None if asked.against is None else _points(asked.against, system, theta)
-    tables, racers = [], list[Racer]()
+    tables, racers, call_seconds = [], list[Racer](), model.call_seconds
     for error in sorted(asked.errors, reverse=True):
-        racers = race(system, samples, error, asked.calls, asked.jobs, report, racers)
+        racers = race(system, samples, error, asked.calls, asked.jobs, report, call_seconds, racers)
         there = choices(racers, samples, asked.batch, asked.by, model)
         fitting = [one for one in there if one.stored_bytes <= (asked.most_bytes or np.inf)]
         if not fitting:

@@ -10,7 +10,14 @@ import pandas as pd
 import pytest
 
 from gradpareto.bench.run.choices import choices
-from gradpareto.bench.run.field_race import BEHIND, Racer, advanced, race
+from gradpareto.bench.run.field_race import (
+    BEHIND,
+    PLACES,
+    Racer,
+    advanced,
+    race,
+    without_the_last,
+)
 from gradpareto.bench.run.loosest_setting import loosest_setting
 from gradpareto.bench.run.samples import Samples, certified
 from gradpareto.bench.run.tried_setting import Tried
@@ -63,7 +70,7 @@ def test_an_estimator_that_always_fails_is_given_up(samples: Samples, knob: Knob
 
 
 def test_each_that_arrives_does_so_with_the_error_that_it_says(samples: Samples) -> None:
-    racers = race("lqr", samples, 1e-6, 2**13, 2, silent, entered(*FEW))
+    racers = race("lqr", samples, 1e-6, 2**13, 2, silent, 1e-3, entered(*FEW))
     there = {one.name: one.reached for one in racers if one.reached}
     assert "gauss_legendre-4" in there
     for name, reached in there.items():
@@ -78,7 +85,7 @@ def test_each_that_arrives_does_so_with_the_error_that_it_says(samples: Samples)
 
 def test_no_setting_of_the_winner_between_its_last_two_is_looser(samples: Samples) -> None:
     """Truth: every number of steps between, by brute force, to within the refinement."""
-    (racer,) = race("lqr", samples, 1e-6, 2**13, 1, silent, entered("bptt-rk4"))
+    (racer,) = race("lqr", samples, 1e-6, 2**13, 1, silent, 1e-3, entered("bptt-rk4"))
     assert racer.reached is not None
     horizon, count = samples.problem.horizon, 1
     while rel_error(samples, "bptt-rk4", horizon / count) > 1e-6:
@@ -89,31 +96,67 @@ def test_no_setting_of_the_winner_between_its_last_two_is_looser(samples: Sample
 
 def test_the_race_is_the_same_with_any_number_of_workers(samples: Samples) -> None:
     one, two = (
-        race("lqr", samples, 1e-4, 2**12, workers, silent, entered(*FEW)) for workers in (1, 2)
+        race("lqr", samples, 1e-4, 2**12, workers, silent, 1e-3, entered(*FEW))
+        for workers in (1, 2)
     )
     assert one == two
 
 
 def test_a_race_that_goes_on_to_a_smaller_error_ends_as_one_of_its_own(samples: Samples) -> None:
     names = ("bptt-rk4", "bptt-dop853", "ctpg", "ctpg-dop853", "gauss_adjoint")
-    before = race("lqr", samples, 1e-3, 2**13, 1, silent, entered(*names))
-    going_on = race("lqr", samples, 1e-7, 2**13, 1, silent, before)
-    anew = race("lqr", samples, 1e-7, 2**13, 1, silent, entered(*names))
+    before = race("lqr", samples, 1e-3, 2**13, 1, silent, 1e-3, entered(*names))
+    going_on = race("lqr", samples, 1e-7, 2**13, 1, silent, 1e-3, before)
+    anew = race("lqr", samples, 1e-7, 2**13, 1, silent, 1e-3, entered(*names))
     assert {one.name: one.reached for one in going_on} == {one.name: one.reached for one in anew}
     assert sum(one.reached is not None for one in anew) >= 2, [one.tried for one in anew]
 
 
 def test_who_no_longer_comes_closer_is_out_of_the_race(samples: Samples) -> None:
     """Collocation of order 8 comes to rounding errors long before its calls are spent."""
-    (racer,) = race("lqr", samples, 1e-30, 2**16, 1, silent, entered("gauss_legendre-4"))
+    (racer,) = race("lqr", samples, 1e-30, 2**16, 1, silent, 1e-3, entered("gauss_legendre-4"))
     assert racer.out
     assert racer.spent < 2**14
     assert min(one.rel_error for one in racer.tried) < 1e-13
 
 
+def arrived(name: str, evals: float) -> Racer:
+    return Racer(name, reached=Tried(1.0, 1e-6, evals, 0))
+
+
+def test_who_can_have_no_place_is_given_up() -> None:
+    """The places are taken by those with 100 to 111 evaluations, the next with 112 or more."""
+    there = [arrived(str(place), 100.0 + place) for place in range(PLACES)]
+    going = [Racer(f"{spent}", (Tried(1.0, 0.1, spent, 0),)) for spent in (50.0, 111.0, 112.0)]
+    found = without_the_last({one.name: one for one in [*there, *going]})
+    assert [name for name, one in found.items() if one.out] == ["112.0"]
+    fewer = without_the_last({one.name: one for one in [*there[1:], *going]})
+    assert not any(one.out for one in fewer.values())
+
+
+def test_a_racer_waits_for_the_round_in_which_its_next_setting_fits(samples: Samples) -> None:
+    """RK4 doubles its steps, whose evaluations are known: none goes beyond the round's."""
+    racer = Racer("bptt-rk4")
+    for level in (32.0, 64.0, 1000.0):
+        racer = advanced(racer, ESTIMATORS["bptt-rk4"], samples, 1e-12, level, 2.0**13)
+        assert level / 2 < racer.spent <= level
+        assert not racer.out
+
+
+def test_who_takes_longer_than_a_round_has_ends_its_own_race(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls that take no time leave a round what is added for all else."""
+    monkeypatch.setattr("gradpareto.bench.run.field_race.SECONDS", 1e-4)
+    (racer,) = race("lqr", samples, 1e-3, 2**12, 1, silent, 0.0, entered("finite_difference"))
+    assert racer.out
+    assert not racer.tried
+    (patient,) = race("lqr", samples, 1e-1, 2**12, 1, silent, 1.0, entered("finite_difference"))
+    assert patient.tried
+
+
 def test_who_solves_lane_by_lane_races_on_the_first_samples_and_says_so(cache: Path) -> None:
     samples = certified("lqr", "optimal", 16, 0, cache)
-    racers = race("lqr", samples, 1e-3, 2**12, 1, silent, entered("ctpg-scipy", "ctpg"))
+    racers = race("lqr", samples, 1e-3, 2**12, 1, silent, 1e-3, entered("ctpg-scipy", "ctpg"))
     found = {one.estimator: one for one in choices(racers, samples, 1, "time", PRICES)}
     assert (found["ctpg-scipy"].samples, found["ctpg"].samples) == (4, 16)
     alone = ESTIMATORS["ctpg-scipy"](
@@ -125,7 +168,7 @@ def test_who_solves_lane_by_lane_races_on_the_first_samples_and_says_so(cache: P
 
 @pytest.mark.parametrize(("by", "cost"), [("evals", "evals"), ("memory", "stored_bytes")])
 def test_choices_are_ordered_by_their_cost(samples: Samples, by: str, cost: str) -> None:
-    racers = race("lqr", samples, 1e-4, 2**12, 1, silent, entered(*FEW))
+    racers = race("lqr", samples, 1e-4, 2**12, 1, silent, 1e-3, entered(*FEW))
     found = choices(racers, samples, 2, by, PRICES)  # type: ignore[arg-type]
     costs = [getattr(one, cost) for one in found]
     assert costs == sorted(costs)

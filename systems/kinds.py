@@ -10,10 +10,10 @@ from gradpareto.systems import TASKS
 
 Kind = Literal["smooth", "stiff", "kinked", "jumping", "chaotic"]
 KINDS: dict[Kind, str] = {
-    "smooth": "x' and the running cost have many derivatives along a trajectory.",
-    "stiff": "A mode settles far faster than the horizon, so that explicit steps must be short.",
+    "smooth": "x', with the policy in it, and the running cost have many derivatives along a trajectory.",
+    "stiff": "A part of the state settles far faster than the rest, so that explicit steps must be short.",
     "kinked": "A derivative of x' jumps at some states, which holds back high orders.",
-    "jumping": "x' or the running cost jumps at a time that the system declares.",
+    "jumping": "x' or the running cost jumps at a time that is known beforehand.",
     "chaotic": "Close trajectories part exponentially, and so do the errors of a gradient.",
 }
 """The kinds, each with the sentence that explains it, in the order of a table."""

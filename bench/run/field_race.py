@@ -77,29 +77,21 @@ def race(
     """Race estimators, all that are registered by default, to a median relative error.
 
     `racers` of a race to a larger error go on from the settings that they tried in it. A call of
-    one row takes `call_seconds`, by which it is judged who hangs.
-
-    Each goes from loose to tight. The rounds are bounded by evaluations, and a round ends before
-    anybody is given up, so that the result is the same for any number of jobs. A sample may take
-    `most_evals` evaluations. Some estimators see fewer samples (`seen_by`).
+    one row takes `call_seconds`, by which it is judged who hangs. Each goes from loose to tight.
+    The rounds are bounded by evaluations, and a round ends before anybody is given up, so that the
+    result is the same for any number of jobs. A sample may take `most_evals` evaluations. Some
+    estimators see fewer samples (`seen_by`).
     """
     there = {one.name: Racer(one.name, one.tried) for one in racers or map(Racer, ESTIMATORS)}
     level, patience = FIRST_LEVEL, PATIENCE * call_seconds * len(samples.x0)
     with Processes(jobs) as pool:
         while going := [one for one in there.values() if not one.reached and not one.out]:
-            sent = {
-                one.name: schedule(
-                    pool,
-                    [system],
-                    advanced,
-                    (
-                        *(one, ESTIMATORS[one.name], seen_by(ESTIMATORS[one.name], samples)),
-                        *(error, min(level, most_evals), most_evals),
-                    ),
-                    SECONDS + patience * level,
-                )
-                for one in going
-            }
+            bounds, seconds = (min(level, most_evals), most_evals), SECONDS + patience * level
+            sent = {}
+            for one in going:
+                estimator = ESTIMATORS[one.name]
+                given = one, estimator, seen_by(estimator, samples), error, *bounds
+                sent[one.name] = schedule(pool, [system], advanced, given, seconds)
             for done, (name, future) in enumerate(sent.items(), 1):
                 there[name] = _outcome(future, there[name])
                 report(f"{system} {error:g}, {level:,.0f} evaluations: {name}", done, len(sent))

@@ -1,7 +1,8 @@
-"""A run whose estimators are timed: its samples, and the settings that its records name."""
+"""A run whose estimators are run again: its samples, and the settings that its records name."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ MEASURED = ("gradient_ms", "gradient_ms_low", "gradient_ms_high", "calls_ms", "m
 
 @dataclass(frozen=True)
 class Asked:
-    """The part of a run that is timed: every system, preset and estimator if none is named."""
+    """The part of a run that is run again: every system, preset and estimator if none is named."""
 
     systems: Sequence[str] = ()
     thetas: Sequence[str] = ()
@@ -37,9 +38,9 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class TimedRun:
-    """The settings of a run that are timed, and the plan and the samples that its records judge.
+    """The settings of a run that are run again, its plan, and the samples that its records judge.
 
-    `left_out` has a sentence for each reason why estimators or problems are not timed.
+    `left_out` has a sentence for each reason why estimators or problems are left out.
     """
 
     settings: pd.DataFrame
@@ -95,6 +96,20 @@ def read_timed_run(folder: RunFolder, asked: Asked) -> TimedRun:
 
     Raises UnusableFolder, and ValueError if nothing remains or the samples are not the run's.
     """
+    found = read_chosen(folder, asked, partial(cheapest_settings, errors=asked.errors))
+    if found.settings.empty:
+        told = "; ".join(found.left_out) or "no estimator that is asked for reaches such an error"
+        raise ValueError(f"{folder.path} has nothing to time: {told}")
+    return found
+
+
+def read_chosen(
+    folder: RunFolder, asked: Asked, choose: Callable[[pd.DataFrame], pd.DataFrame]
+) -> TimedRun:
+    """Read the settings of a run that are chosen from the records of what can be run again.
+
+    Raises UnusableFolder, and ValueError if the samples are not the run's.
+    """
     records = comparable(folder.read_cells())
     for name, chosen in (
         ("system", asked.systems), ("theta", asked.thetas), ("estimator", asked.estimators)
@@ -105,15 +120,11 @@ def read_timed_run(folder: RunFolder, asked: Asked) -> TimedRun:
     left_out = _told(reasons | {f"{s} ({t})": why for (s, t), why in problems.items()})
     able = [not reasons[n] and not problems[s, t] for s, t, n in _keys(records)]
     known = records[able]
-    settings = cheapest_settings(known, asked.errors)
-    if settings.empty:
-        told = "; ".join(left_out) or "no estimator that is asked for reaches such an error"
-        raise ValueError(f"{folder.path} has nothing to time: {told}")
     judged = {
         (str(s), str(t)): sorted(own["sample"].unique().tolist())
         for (s, t), own in known.groupby(["system", "theta"])
     }
-    return TimedRun(settings, _plan(folder, asked.x0, list(judged)), judged, left_out)
+    return TimedRun(choose(known), _plan(folder, asked.x0, list(judged)), judged, left_out)
 
 
 def _keys(records: pd.DataFrame) -> "zip[tuple[str, str, str]]":
@@ -125,7 +136,7 @@ def _problems(records: pd.DataFrame) -> set[ProblemKey]:
 
 
 def _why_not(estimator: str) -> str:
-    """Say why an estimator is not timed; "" if it is."""
+    """Say why an estimator is left out; "" if it is not."""
     if estimator not in ESTIMATORS:
         return "not registered"
     return "stochastic" if ESTIMATORS[estimator].declares.knob == "rollouts" else ""
@@ -142,7 +153,7 @@ def _told(reasons: Mapping[str, str]) -> tuple[str, ...]:
     for name, why in reasons.items():
         names.setdefault(why, []).append(name)
     return tuple(
-        f"not timed, since they are {why}: {', '.join(sorted(own))}"
+        f"left out, since they are {why}: {', '.join(sorted(own))}"
         for why, own in names.items()
         if why
     )

@@ -1,15 +1,18 @@
 """The decision table: which estimator to use, by the kind of the system, the error and the cost.
 
-On a problem, an estimator counts if its median sample reaches the error. Those that count on most
-problems of a kind come first, and among them the one whose cost is least: the geometric mean of its
-cost over the least cost on each problem (the mean of the ratios of Dolan and More's performance
-profiles, Mathematical Programming 91:201, 2002). For memory, only those count that need at most
-MOST_EVALS times the fewest evaluations: what stores nothing and never ends helps nobody. For a
-time, only those count that were timed on every problem of the kind on which they reach the error:
-`gradpareto times` does so for the two that are fastest.
+On a problem, an estimator counts if its median sample reaches the error and its cost is known.
+Those that count on most problems of a kind come first, and among them the one whose cost is least:
+the geometric mean of its cost over the least cost on each problem (the mean of the ratios of Dolan
+and More's performance profiles, Mathematical Programming 91:201, 2002). The presets of a system
+are not independent, so that each system has the same weight, and its presets share it. For memory,
+only those count that need at most MOST_EVALS times the fewest evaluations, in the same mean: what
+stores nothing and never ends helps nobody. For a time, only those count that were timed on every
+problem of the kind on which they reach the error: `gradpareto times` does so for the two that are
+fastest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +21,7 @@ import numpy as np
 from gradpareto.bench.judge.table import TARGETS
 from gradpareto.bench.site.costs import EVALUATIONS, STORED, Priced
 from gradpareto.bench.site.page import error_text
-from gradpareto.bench.site.problem_run import ProblemRun
+from gradpareto.bench.site.problem_run import Needed, ProblemRun
 from gradpareto.systems.kinds import KINDS, UNDECLARED
 
 MOST_EVALS = 10.0
@@ -29,11 +32,15 @@ ProblemKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class Ranked:
-    """An estimator in one decision: its cost where it counts, and the mean over the least."""
+    """An estimator in one decision: its cost where it counts, and the mean over the least.
+
+    `unknown` are the problems on which it reaches the error at a cost that was not measured.
+    """
 
     estimator: str
     costs: Mapping[ProblemKey, float]
     over_least: float
+    unknown: frozenset[ProblemKey]
 
     @property
     def reached(self) -> int:
@@ -45,17 +52,30 @@ class Ranked:
 class Decision:
     """The estimators that reach an error on problems of a kind, the best first.
 
-    `problems` are those on which the cost is known of an estimator that reaches the error, and
-    `untold` is the number of others of the kind. `measured` tells whether the cost was measured.
+    `problems` are those on which the cost is known of an estimator that reaches the error, `least`
+    has who needs least on each, and `others` are the other problems of the kind. `measured` tells
+    whether the cost was measured, and `reached` whether any estimator reaches the error.
     """
 
     kind: str
     target: float
     cost: Priced
     problems: tuple[ProblemKey, ...]
-    untold: int
+    others: tuple[ProblemKey, ...]
+    least: Mapping[ProblemKey, str]
     measured: bool
+    reached: bool
     ranking: tuple[Ranked, ...]
+
+    @property
+    def total(self) -> int:
+        """The number of problems of the kind."""
+        return len(self.problems) + len(self.others)
+
+    @property
+    def systems(self) -> int:
+        """The number of systems that the problems of the kind are presets of."""
+        return len({system for system, _ in (*self.problems, *self.others)})
 
     @property
     def winner(self) -> Ranked | None:
@@ -73,8 +93,7 @@ class Decision:
         if self.winner is None or self.second is None:
             return float("nan")
         own, other = self.winner.costs, self.second.costs
-        logs = [np.log(other[key] / own[key]) for key in own if key in other]
-        return float(np.exp(np.mean(logs))) if logs else float("nan")
+        return mean_ratio({key: other[key] / own[key] for key in own if key in other})
 
     @property
     def name(self) -> str:
@@ -82,37 +101,60 @@ class Decision:
         return f"{self.cost.anchor}-{error_text(self.target)}"
 
 
+def mean_ratio(ratios: Mapping[ProblemKey, float]) -> float:
+    """Return the geometric mean over systems of that over each one's presets; NaN of none."""
+    logs = defaultdict(list)
+    for (system, _), ratio in ratios.items():
+        logs[system].append(np.log(ratio))
+    return float(np.exp(np.mean([np.mean(own) for own in logs.values()]))) if logs else np.nan
+
+
 def decide(kind: str, target: float, cost: Priced, problems: Sequence[ProblemRun]) -> Decision:
     """Rank the estimators of a run on the problems of a kind."""
-    own = [problem for problem in problems if problem.kind == kind]
-    place = TARGETS.index(target)
-    beaten = set().union(*(problem.beaten(cost, place) for problem in own))
-    costs = {problem.key: _costs(problem, place, cost, beaten) for problem in own}
-    rested = tuple(key for key, found in costs.items() if found)
-    names = dict.fromkeys(name for found in costs.values() for name in found)
-    least = {key: min(costs[key].values()) for key in rested}
-    ranking = []
-    for name in names:
-        mine = {key: costs[key][name] for key in rested if name in costs[key]}
-        logs = [np.log(value / least[key]) for key, value in mine.items()]
-        ranking.append(Ranked(name, mine, float(np.exp(np.mean(logs)))))
-    ranking.sort(key=lambda one: (-one.reached, one.over_least, one.estimator))
-    measured = any(problem.is_measured(cost, [target]) for problem in own)
-    return Decision(kind, target, cost, rested, len(own) - len(rested), measured, tuple(ranking))
-
-
-def _costs(problem: ProblemRun, place: int, cost: Priced, beaten: set[str]) -> dict[str, float]:
-    """Return the cost of each estimator that counts at one of TARGETS, and is not `beaten`."""
-    evals = {name: needed[place] for name, needed in problem.needed[EVALUATIONS.name].items()}
-    most = np.inf
+    own, place = [one for one in problems if one.kind == kind], TARGETS.index(target)
+    evals = {one.key: _finite(one.needed[EVALUATIONS.name], place) for one in own}
+    out = set().union(*(one.beaten(cost, place) for one in own))
     if cost is STORED:
-        fewest = [value for value in evals.values() if np.isfinite(value)]
-        most = MOST_EVALS * min(fewest, default=0.0)
+        out |= _expensive(evals)
+    found = {one.key: _finite(one.needed[cost.name], place, out) for one in own}
+    costs = {key: known for key, known in found.items() if known}
+    least = {key: min(known, key=known.__getitem__) for key, known in costs.items()}
+    ranking = []
+    for name in dict.fromkeys(name for known in costs.values() for name in known):
+        mine = {key: known[name] for key, known in costs.items() if name in known}
+        over = mean_ratio({key: value / costs[key][least[key]] for key, value in mine.items()})
+        unknown = frozenset(key for key in evals if name in evals[key] and key not in mine)
+        ranking.append(Ranked(name, mine, over, unknown))
+    ranking.sort(key=lambda one: (-one.reached, one.over_least, one.estimator))
+    return Decision(
+        kind,
+        target,
+        cost,
+        problems=tuple(costs),
+        others=tuple(key for key in found if key not in costs),
+        least=least,
+        measured=any(problem.is_measured(cost, [target]) for problem in own),
+        reached=any(evals.values()),
+        ranking=tuple(ranking),
+    )
+
+
+def _finite(needed: Needed, place: int, out: Set[str] = frozenset()) -> dict[str, float]:
+    """Return what each estimator needs at one of TARGETS, if it is known and it is not `out`."""
     return {
-        name: float(needed[place])
-        for name, needed in problem.needed[cost.name].items()
-        if name not in beaten and np.isfinite(needed[place]) and evals[name] <= most
+        name: float(values[place])
+        for name, values in needed.items()
+        if name not in out and np.isfinite(values[place])
     }
+
+
+def _expensive(evals: Mapping[ProblemKey, Mapping[str, float]]) -> set[str]:
+    """Return who needs more than MOST_EVALS times the fewest evaluations."""
+    ratios: dict[str, dict[ProblemKey, float]] = defaultdict(dict)
+    for key, needed in evals.items():
+        for name, value in needed.items():
+            ratios[name][key] = value / min(needed.values())
+    return {name for name, own in ratios.items() if mean_ratio(own) > MOST_EVALS}
 
 
 def kinds_of(problems: Sequence[ProblemRun]) -> list[str]:

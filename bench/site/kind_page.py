@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gradpareto.bench.site.decision import Decision
+from gradpareto.bench.site.decision import Decision, ProblemKey, Ranked
 from gradpareto.bench.site.overview_page import decision_cell
 from gradpareto.bench.site.page import OVERVIEW, Page, error_text, page_of
 from gradpareto.systems.kinds import KINDS
@@ -20,8 +20,8 @@ def kind_page(kind: str, decided: Sequence[Decision]) -> Page:
         "explained": EXPLAINED.get(kind, "These systems declare no kind."),
         "decided": [_decided(one) for one in own if one.winner is not None],
         "undecided": [_heading(one) for one in own if one.measured and one.winner is None],
-        "unmeasured": list(dict.fromkeys(one.cost.name for one in own if not one.measured)),
-        "any": any(one.problems or one.untold for one in own),
+        "unmeasured": [_heading(one) for one in own if not one.measured],
+        "any": any(one.total for one in own),
     }
     return Page(page_of("kinds", kind), OVERVIEW, f"{kind} systems", "kind.html", data)
 
@@ -32,23 +32,33 @@ def _heading(decision: Decision) -> str:
 
 def _decided(decision: Decision) -> dict[str, Any]:
     shown = decision_cell(decision)
-    total = len(decision.problems) + decision.untold
-    text = decision.cost.text
+    least = {key: decision.cost.text(_cost(decision, key)) for key in decision.problems}
     return {
         "anchor": decision.name,
         "heading": _heading(decision),
         "sentence": f"{shown.winner}: {shown.rests}; {shown.margin}.",
         "problems": decision.problems,
-        "total": total,
+        "total": decision.total,
+        "least": [(decision.least[key], least[key]) for key in decision.problems],
         "rows": [
             {
                 "estimator": one.estimator,
                 "reached": one.reached,
                 "over_least": f"{one.over_least:.3g}",
-                "costs": [
-                    text(one.costs[key]) if key in one.costs else "-" for key in decision.problems
-                ],
+                "costs": [_text(decision, one, key) for key in decision.problems],
             }
             for one in decision.ranking[:SHOWN]
         ],
     }
+
+
+def _cost(decision: Decision, key: ProblemKey) -> float:
+    """Return the least cost on a problem."""
+    return min(one.costs[key] for one in decision.ranking if key in one.costs)
+
+
+def _text(decision: Decision, one: Ranked, key: ProblemKey) -> str:
+    """Write a cost: "?" if it is not known, "-" if the estimator does not reach the error."""
+    if key in one.costs:
+        return decision.cost.text(one.costs[key])
+    return "?" if key in one.unknown else "-"

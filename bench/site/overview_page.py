@@ -8,7 +8,7 @@ import numpy as np
 
 from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.site.costs import RATIO, STORED, Clocked, Priced
-from gradpareto.bench.site.decision import MOST_EVALS, Decision, kinds_of
+from gradpareto.bench.site.decision import MOST_EVALS, Decision, Ranked, kinds_of
 from gradpareto.bench.site.page import OVERVIEW, Page, error_text, page_of
 from gradpareto.bench.site.problem_run import Run
 from gradpareto.bench.site.summary import HEADS
@@ -18,10 +18,11 @@ from gradpareto.systems.kinds import KINDS
 KNOBS = {"step": "the largest step", "tolerance": "a relative tolerance", "rollouts": "rollouts"}
 """The knobs of estimators in words."""
 TIMED_NOTE = (
-    "Only estimators that were timed on all problems of the kind on which they reach the error can "
-    "win. The others were not timed, since their oracle calls alone take longer than the fastest "
-    "gradients."
+    "An estimator was not timed, and cannot win, where its calls of the dynamics alone take longer "
+    "than the whole gradient of the fastest two."
 )
+LEVEL = 1.02
+"""The ratio of two costs below which they are level: the margin of the verdicts."""
 """The sentences about who was timed."""
 
 
@@ -47,6 +48,8 @@ def overview_page(run: Run, decided: Sequence[Decision]) -> Page:
         "tables": [_table(run, cost, decided) for cost in run.costs],
         "targets": HEADS,
         "kinds": list(KINDS.items()),
+        "problems": len(run.problems),
+        "estimators": len(run.estimators),
     }
     return Page("index.html", OVERVIEW, "Which estimator should I use?", "overview.html", data)
 
@@ -74,8 +77,8 @@ def _note(run: Run, cost: Priced) -> str:
     """Say what has to be known of a cost in this run."""
     if cost is STORED:
         return (
-            f"Only estimators that need at most {MOST_EVALS:.0f} times the fewest evaluations "
-            "for the error can win. Memory is not traced at settings that take long."
+            f"An estimator that needs more than {MOST_EVALS:.0f} times the fewest evaluations, in "
+            "the mean over the problems of the kind, cannot win."
         )
     if isinstance(cost, Clocked):
         return TIMED_NOTE
@@ -93,7 +96,7 @@ def _note(run: Run, cost: Priced) -> str:
 
 def decision_cell(decision: Decision) -> DecisionCell:
     """Return a decision as it is told in a cell."""
-    winner, total = decision.winner, len(decision.problems) + decision.untold
+    winner = decision.winner
     return DecisionCell(
         decision.kind,
         error_text(decision.target),
@@ -101,11 +104,18 @@ def decision_cell(decision: Decision) -> DecisionCell:
         "" if winner is None else winner.estimator,
         "" if winner is None else _what(winner.estimator),
         _margin(decision),
-        "" if winner is None else f"reached on {winner.reached} of {total} problems",
+        "" if winner is None else _rests(decision, winner),
         page_of("kinds", decision.kind),
         decision.name,
-        "" if winner is not None else _none(decision, total),
+        "" if winner is not None else _none(decision),
     )
+
+
+def _rests(decision: Decision, winner: Ranked) -> str:
+    """Say on how many problems a win rests."""
+    total, systems = decision.total, decision.systems
+    rests = f"reached on {winner.reached} of {total} problem{'s' * (total != 1)}"
+    return f"{rests}, of {systems} system{'s' * (systems != 1)}" if systems < total else rests
 
 
 def _what(estimator: str) -> str:
@@ -117,23 +127,25 @@ def _what(estimator: str) -> str:
     return f"{family_of(estimator)}, {order}; its setting is {KNOBS[declares.knob]}"
 
 
-def _none(decision: Decision, total: int) -> str:
-    if not total:
+def _none(decision: Decision) -> str:
+    if not decision.total:
         return "no such problem in this run"
     if not decision.measured:
         return "not measured"
+    if decision.reached:
+        return "reached, at a cost that was not measured"
     return "no estimator is known to reach it"
 
 
 def _margin(decision: Decision) -> str:
     """Name the second, and say how it compares with the winner."""
-    winner, second = decision.winner, decision.second
+    winner, second, margin = decision.winner, decision.second, decision.margin
     if winner is None:
         return ""
     if second is None:
         return "no other reaches it"
-    if second.reached < winner.reached or not np.isfinite(decision.margin):
-        return f"second: {second.estimator}, which reaches it on {second.reached}"
-    if decision.margin < 1.005:
-        return f"second: {second.estimator}, which costs as much"
-    return f"second: {second.estimator}, {decision.margin:.3g} times as much"
+    told = f"second: {second.estimator}"
+    if second.reached < winner.reached or not np.isfinite(margin):
+        told += f", {'measured' if second.unknown else 'which reaches it'} on {second.reached}"
+        return f"{told}, at {margin:.3g} times the cost there" if np.isfinite(margin) else told
+    return f"{told}, level within 2 %" if margin < LEVEL else f"{told}, {margin:.3g} times as much"

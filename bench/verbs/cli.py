@@ -32,6 +32,7 @@ VERBS = {
     "traits": "Print what estimators declare of themselves, beside what is measured.",
     "overhead": "Measure the time that estimators take beyond their oracle calls.",
     "times": "Time the gradients of a run's estimators, to say which is the fastest for an error.",
+    "memory": "Trace the memory of a run's gradients, where its sweep left that out.",
     "snapshot": "Keep the gradients of estimators in FILE, or compare them with kept ones.",
     "growth": "Measure how the time of a gradient grows with its size, and fit exponents.",
     "peers": "Compare the fastest estimators with other libraries, at equal achieved error.",
@@ -53,6 +54,7 @@ KEPT = {
     "gate": CELLS,
     "reference": "references that were certified are kept, and the same command continues",
     "times": "what was timed is kept, and the same command continues",
+    "memory": "what was traced is kept, and the same command continues",
     "learn": LEARNED,
     "budget": LEARNED,
     "reproduce": "what had been learned at the last checkpoint is kept, and the same command "

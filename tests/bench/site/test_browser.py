@@ -146,7 +146,7 @@ def test_the_picker_shows_the_cell_that_answers(browser: Browser, published_repo
     page = opened(browser, published_report / "index.html")
     page.get_by_label("My system is").select_option("smooth")
     page.get_by_label("its gradient needs").select_option("1e-6")
-    page.get_by_label("and I have least").select_option("memory")
+    page.get_by_label("and I want to spend least").select_option("memory")
     cell = page.locator('.decision [data-kind=smooth][data-target="1e-6"][data-cost=memory]')
     assert page.locator("#answer strong").inner_text() == cell.locator("strong").inner_text()
     expect(cell).to_have_class("lit")
@@ -166,7 +166,7 @@ def test_the_picker_knows_the_times_of_one_sample_and_of_a_batch(
     page = opened(browser, tmp_path / "report" / "index.html", width)
     page.get_by_label("its gradient needs").select_option("1e-4")
     for cost, winner in (("time alone", "bptt"), ("time in a batch", "ctpg")):
-        page.get_by_label("and I have least").select_option(cost)
+        page.get_by_label("and I want to spend least").select_option(cost)
         expect(page.locator("#answer strong")).to_have_text(winner)
     page.locator("#answer .evidence").click()
     assert page.url.endswith("kinds/smooth.html#time-in-a-batch-1e-4")

@@ -130,9 +130,9 @@ def test_failures_and_limits_are_told_and_nothing_else_is_lost(
     assert found["bptt-rk4", 1].gradient_ms > 0
     assert found["Endless", 1].reason == "not finished within 2 s"
     assert found["Faulty", 1].reason == "ValueError: not today"
-    assert "not timed, since they are stochastic: spsa" in result.stderr
+    assert "left out, since they are stochastic: spsa" in result.stderr
     result = call("times", run.path, "--batch", "1", "--error", "1e-2")
-    assert "not timed, since they are not registered: gone" in result.stderr
+    assert "left out, since they are not registered: gone" in result.stderr
 
 
 def test_a_killed_command_goes_on_where_it_stopped(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -24,11 +24,13 @@ def choices_markdown(choices: pd.DataFrame) -> str:
 
 
 def choices_sentence(choices: pd.DataFrame) -> str:
-    """Say how often the first choice is within 20 % of the best, and how far it is at worst."""
+    """Say how often the first choice is within 20 % of the best, and how long the races took."""
     first = choices.groupby(["system", "theta", "error"]).head(1)
     known = first.over_the_best[np.isfinite(first.over_the_best)]
+    seconds = first.groupby(["system", "theta"]).race_seconds.max()
     return (
         f"The first choice takes at most 1.2 times the evaluations of the best in "
         f"{(known <= 1.2).sum()} of {len(known)} cases, {known.median():.2f} times in the "
-        f"median and {known.max():.2f} times at worst."
+        f"median and {known.max():.2f} times at worst. All errors of a problem took "
+        f"{seconds.median():.0f} s in the median, and {seconds.max():.0f} s at most."
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any, get_args
 
 import click
@@ -159,6 +160,7 @@ def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.Da
     Raises ValueError if there is nothing to choose between, and NotSolved.
     """
     samples = _with_gradients(certified(system, theta, asked.samples, asked.seed, asked.cache))
+    start = perf_counter()
     model = fit_wall_model(*samples.batch(1))
     measured = None if asked.against is None else _points(asked.against, system, theta)
     tables, racers, call_seconds = [], list[Racer](), model.call_seconds
@@ -176,6 +178,7 @@ def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.Da
         if measured is not None:
             best = np.nanmin([*measured.evals[measured.rel_error <= error], np.inf])
             table["over_the_best"] = table.evals / (best if np.isfinite(best) else np.nan)
+        table["race_seconds"] = perf_counter() - start
         tables.append(table)
     return tables
 
@@ -234,8 +237,9 @@ def _print(table: pd.DataFrame) -> None:
     """Print the table of each problem and error, and how well the wall model predicts."""
     keys = ["system", "theta", "error"]
     for (system, theta, error), rows in table.groupby(keys, sort=False):
-        click.echo(f"{system} ({theta}), relative error {error:g}: {_sentence(rows.iloc[0])}")
-        shown = rows.drop(columns=[*keys, "why"])
+        raced = f"raced in {rows.race_seconds.iloc[0]:.0f} s"
+        click.echo(f"{system} ({theta}), relative error {error:g}, {raced}: {_use(rows.iloc[0])}")
+        shown = rows.drop(columns=[*keys, "why", "race_seconds"])
         formats: Any = {"evals": "{:,.0f}".format, "stored_bytes": "{:,.0f}".format}
         text = shown.to_string(index=False, formatters=formats, float_format="{:.3g}".format)
         click.echo(text)
@@ -249,5 +253,5 @@ def _print(table: pd.DataFrame) -> None:
     )
 
 
-def _sentence(first: pd.Series) -> str:
+def _use(first: pd.Series) -> str:
     return f"use {first.estimator} at {first.setting:.4g}"

@@ -7,12 +7,12 @@ from gradpareto.bench.judge.choices_table import choices_markdown, choices_sente
 
 CHOICES = pd.DataFrame(
     [
-        ("lqr", "optimal", 1e-3, "spectral", 1.0),
-        ("lqr", "optimal", 1e-3, "bptt", 9.0),
-        ("lqr", "optimal", 1e-6, "spectral", 1.3),
-        ("heat", "initial", 1e-3, "radau-3", np.nan),
+        ("lqr", "optimal", 1e-3, "spectral", 1.0, 2.0),
+        ("lqr", "optimal", 1e-3, "bptt", 9.0, 2.0),
+        ("lqr", "optimal", 1e-6, "spectral", 1.3, 7.0),
+        ("heat", "initial", 1e-3, "radau-3", np.nan, 21.0),
     ],
-    columns=["system", "theta", "error", "estimator", "over_the_best"],
+    columns=["system", "theta", "error", "estimator", "over_the_best", "race_seconds"],
 )
 
 
@@ -27,3 +27,4 @@ def test_a_row_a_problem_and_a_column_an_error() -> None:
 def test_the_sentence_counts_first_choices_alone() -> None:
     told = choices_sentence(CHOICES)
     assert "in 1 of 2 cases, 1.15 times in the median and 1.30 times at worst" in told
+    assert "took 14 s in the median, and 21 s at most" in told

@@ -15,8 +15,8 @@ from gradpareto.bench.run.wall_model import WallModel
 from gradpareto.estimators import ESTIMATORS
 
 By = Literal["evals", "time", "memory"]
-LEAST_ROUNDS, MOST_ROUNDS, SECONDS = 3, 15, 0.3
-"""A gradient is repeated for this time, within the two bounds; the median counts."""
+MOST_ROUNDS, SECONDS = 15, 0.3
+"""A gradient is repeated for this time, and this often at most; the median counts."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,14 @@ class Choice:
 
 
 def choices(
-    racers: Sequence[Racer], samples: Samples, batch: int, by: By, model: WallModel
+    racers: Sequence[Racer],
+    samples: Samples,
+    batch: int,
+    by: By,
+    model: WallModel,
+    places: int = PLACES,
 ) -> list[Choice]:
-    """Measure the PLACES racers with the fewest evaluations, and order them by a cost.
+    """Measure the racers with the fewest evaluations, up to `places`, and order them by a cost.
 
     Those that need more than BEHIND times the fewest evaluations are left out, unless it is time
     or memory that decides.
@@ -51,7 +56,7 @@ def choices(
     there = sorted((one for one in racers if one.reached), key=_evals)
     if by == "evals":
         there = [one for one in there if _evals(one) <= BEHIND * _evals(there[0])]
-    found = [_measured(one, samples, batch, model) for one in there[:PLACES]]
+    found = [_measured(one, samples, batch, model) for one in there[:places]]
     costs = {
         "evals": lambda one: one.evals,
         "time": lambda one: one.gradient_ms,
@@ -73,9 +78,7 @@ def _measured(racer: Racer, samples: Samples, batch: int, model: WallModel) -> C
         calls = attempt(estimator, problem, x0, setting).meter.batches
         gradient = partial(estimator, problem, x0, setting)
         seconds = [seconds_of(gradient)]
-        while len(seconds) < LEAST_ROUNDS or (
-            len(seconds) < MOST_ROUNDS and sum(seconds) < SECONDS
-        ):
+        while len(seconds) < MOST_ROUNDS and sum(seconds) < SECONDS:
             seconds.append(seconds_of(gradient))
         stored = stored_bytes(estimator, *samples.batch(1), setting)
     return Choice(

@@ -27,7 +27,8 @@ MOST_GROWTH = 4.0
 BEHIND = 3.0
 """An estimator is given up when it takes this many times the evaluations of one that is there."""
 PLACES = 12
-"""It is also given up when so many others have arrived with fewer evaluations than it has taken."""
+"""It is also given up when so many others have arrived with fewer evaluations than it has taken,
+or fewer others if fewer are asked for."""
 REFINEMENTS = 2
 """The settings that are tried between the last one that misses the error and the first that does
 not."""
@@ -73,6 +74,7 @@ def race(
     report: Report,
     call_seconds: float,
     racers: Sequence[Racer] = (),
+    places: int = PLACES,
 ) -> list[Racer]:
     """Race estimators, all that are registered by default, to a median relative error.
 
@@ -95,7 +97,7 @@ def race(
             for done, (name, future) in enumerate(sent.items(), 1):
                 there[name] = _outcome(future, there[name])
                 report(f"{system} {error:g}, {level:,.0f} evaluations: {name}", done, len(sent))
-            there = without_the_last(there)
+            there = without_the_last(there, places)
             level *= NEXT_LEVEL
     return list(there.values())
 
@@ -107,10 +109,10 @@ def _outcome(future: "Future[Racer]", before: Racer) -> Racer:
         return replace(before, out=True)
 
 
-def without_the_last(racers: Mapping[str, Racer]) -> dict[str, Racer]:
+def without_the_last(racers: Mapping[str, Racer], places: int) -> dict[str, Racer]:
     """Give those up who have taken BEHIND times what another needed, or can have no place."""
     needed = sorted(one.reached.evals for one in racers.values() if one.reached)
-    bound = min([BEHIND * one for one in needed[:1]] + needed[PLACES - 1 : PLACES], default=np.inf)
+    bound = min([BEHIND * one for one in needed[:1]] + needed[places - 1 : places], default=np.inf)
     return {
         name: replace(one, out=one.out or (not one.reached and one.spent > bound))
         for name, one in racers.items()

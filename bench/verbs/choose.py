@@ -14,7 +14,7 @@ from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.judge.frontier import comparable, median_points
 from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.choices import By, Choice, choices
-from gradpareto.bench.run.field_race import Racer, race
+from gradpareto.bench.run.field_race import PLACES, Racer, race
 from gradpareto.bench.run.plan import chosen_or_last_problems
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples, certified
@@ -121,12 +121,13 @@ class Asked:
 def verb(asked: Asked, as_json: bool) -> None:
     """Choose an estimator for a system: race all of them to an error.
 
-    Each goes from loose settings to tight ones, and is given up once it has taken three times the
-    evaluations of one that is there, or more than twelve that are. The table has the five best,
-    with the setting to use, the milliseconds of a gradient of a whole batch on this machine, how
-    much of them the wall model predicts for the calls alone, the bytes that the batch stores, the
-    samples that it raced on and those on which it failed, and a sentence on what it is. Estimators
-    that solve one lane at a time race on fewer samples.
+    Each goes from loose settings to tight ones. It is given up once it has taken three times the
+    evaluations of one that has arrived, or when five others have arrived with fewer (twelve if
+    time, memory or --bytes decides). The table has the five best, with the setting to use, the
+    milliseconds of a gradient of a whole batch on this machine, how much of them the wall model
+    predicts for the calls alone, the bytes that the batch stores, the samples that it raced on and
+    those on which it failed, and a sentence on what it is. Estimators that solve one lane at a time
+    race on fewer samples.
 
     Example: gradpareto choose quadrotor --error 1e-6 --batch 32
     """
@@ -164,9 +165,11 @@ def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.Da
     model = fit_wall_model(*samples.batch(1))
     measured = None if asked.against is None else _points(asked.against, system, theta)
     tables, racers, call_seconds = [], list[Racer](), model.call_seconds
+    places = SHOWN if asked.by == "evals" and asked.most_bytes is None else PLACES
     for error in sorted(asked.errors, reverse=True):
-        racers = race(system, samples, error, asked.calls, asked.jobs, report, call_seconds, racers)
-        there = choices(racers, samples, asked.batch, asked.by, model)
+        given = error, asked.calls, asked.jobs, report, call_seconds, racers, places
+        racers = race(system, samples, *given)
+        there = choices(racers, samples, asked.batch, asked.by, model, places)
         fitting = [one for one in there if one.stored_bytes <= (asked.most_bytes or np.inf)]
         if not fitting:
             raise ValueError(f"{system} ({theta}): {_missing(asked, error, racers, there)}")

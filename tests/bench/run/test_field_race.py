@@ -127,9 +127,9 @@ def test_who_can_have_no_place_is_given_up() -> None:
     """The places are taken by those with 100 to 111 evaluations, the next with 112 or more."""
     there = [arrived(str(place), 100.0 + place) for place in range(PLACES)]
     going = [Racer(f"{spent}", (Tried(1.0, 0.1, spent, 0),)) for spent in (50.0, 111.0, 112.0)]
-    found = without_the_last({one.name: one for one in [*there, *going]})
+    found = without_the_last({one.name: one for one in [*there, *going]}, PLACES)
     assert [name for name, one in found.items() if one.out] == ["112.0"]
-    fewer = without_the_last({one.name: one for one in [*there[1:], *going]})
+    fewer = without_the_last({one.name: one for one in [*there[1:], *going]}, PLACES)
     assert not any(one.out for one in fewer.values())
 
 

@@ -108,7 +108,7 @@ class ProblemRun:
         return {
             EVALUATIONS.name: evals,
             **{cost.name: self._recorded(cost, evals) for cost in recorded},
-            **{cost.name: self._clocked(cost) for cost in clocked},
+            **{cost.name: self._clocked(cost, evals) for cost in clocked},
         }
 
     def _is_reached(self, target: float) -> bool:
@@ -125,14 +125,20 @@ class ProblemRun:
     def _times_at(self, cost: Clocked, target: float) -> pd.DataFrame:
         return self.times[(self.times.batch == cost.batch) & (self.times.error == target)]
 
-    def _clocked(self, cost: Clocked) -> Needed:
-        """Return the milliseconds; they are not known at targets at which nobody was timed."""
+    def _clocked(self, cost: Clocked, evals: Needed) -> Needed:
+        """Return the milliseconds; they are not known at targets at which nobody was timed.
+
+        Below the reference's floor nobody is known to reach a target, whatever was timed there.
+        """
         columns = []
         for target in TARGETS:
             rows = self._times_at(cost, target).set_index("estimator").gradient_ms
             missing = np.nan if rows.empty else np.inf
             columns.append(rows.reindex(list(self.of)).fillna(missing).to_numpy(dtype=float))
-        return dict(zip(self.of, np.column_stack(columns), strict=True))
+        timed = dict(zip(self.of, np.column_stack(columns), strict=True))
+        return {
+            name: np.where(np.isfinite(evals[name]), timed[name], evals[name]) for name in timed
+        }
 
     def _recorded(self, cost: Recorded, evals: Needed) -> Needed:
         """Return what is needed of a cost; it is never reached where the evaluations never are."""

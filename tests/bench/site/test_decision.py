@@ -170,6 +170,17 @@ def test_a_system_that_declares_no_kind_has_a_row_of_its_own(tmp_path: Path) -> 
 PERTURBED = {"theta": "perturbed"}
 
 
+def test_nobody_is_the_fastest_below_the_floor_of_the_reference(tmp_path: Path) -> None:
+    """The table of times goes by measured errors, which are not known there."""
+    rows = [replace(one, reference_uncertainty=1e-5) for one in course("bptt")]
+    run = written(tmp_path / "run", rows)
+    timed(run.path, time_of("bptt", 4.0, error=1e-2), time_of("bptt", 9.0, error=1e-6))
+    found = read_run(run).problems
+    assert decision_cell(decide("smooth", 1e-2, ALONE, found)).winner == "bptt"
+    below = decision_cell(decide("smooth", 1e-6, ALONE, found))
+    assert below.winner == decision_cell(decide("smooth", 1e-6, EVALS, found)).winner == ""
+
+
 def test_the_fastest_wins_a_time_with_its_margin(tmp_path: Path) -> None:
     """Truth: by hand; `ctpg` needs more evaluations, and `mali` was not timed in a batch."""
     run = written(tmp_path / "run", course("bptt", 1) + course("ctpg", 3) + course("mali", 2))

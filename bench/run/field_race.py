@@ -27,8 +27,8 @@ MOST_GROWTH = 4.0
 BEHIND = 3.0
 """An estimator is given up when it takes this many times the evaluations of one that is there."""
 PLACES = 12
-"""It is also given up when so many others have arrived with fewer evaluations than it has taken,
-or fewer others if fewer are asked for."""
+"""It is also given up when this many others have arrived with fewer evaluations than it has taken:
+it can have none of the first places. A race for fewer places ends earlier."""
 REFINEMENTS = 2
 """The settings that are tried between the last one that misses the error and the first that does
 not."""
@@ -81,8 +81,9 @@ def race(
     `racers` of a race to a larger error go on from the settings that they tried in it. A call of
     one row takes `call_seconds`, by which it is judged who hangs. Each goes from loose to tight.
     The rounds are bounded by evaluations, and a round ends before anybody is given up, so that the
-    result is the same for any number of jobs. A sample may take `most_evals` evaluations. Some
-    estimators see fewer samples (`seen_by`).
+    result is the same for any number of jobs. The racers with the fewest evaluations that arrive
+    are found, for this many `places`. A sample may take `most_evals` evaluations. Some estimators
+    see fewer samples (`seen_by`).
     """
     there = {one.name: Racer(one.name, one.tried) for one in racers or map(Racer, ESTIMATORS)}
     level, patience = FIRST_LEVEL, PATIENCE * call_seconds * len(samples.x0)

@@ -10,8 +10,8 @@ from gradpareto.systems import TASKS
 
 Kind = Literal["smooth", "stiff", "kinked", "jumping", "chaotic"]
 KINDS: dict[Kind, str] = {
-    "smooth": "x', with the policy in it, and the running cost have many derivatives along a trajectory.",
-    "stiff": "A part of the state settles far faster than the rest, so that explicit steps must be short.",
+    "smooth": "x' (with the policy) and the running cost have many derivatives along a path.",
+    "stiff": "A part of the state settles far faster than the rest: explicit steps must be short.",
     "kinked": "A derivative of x' jumps at some states, which holds back high orders.",
     "jumping": "x' or the running cost jumps at a time that is known beforehand.",
     "chaotic": "Close trajectories part exponentially, and so do the errors of a gradient.",

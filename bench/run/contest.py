@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradpareto.bench.judge.mean_ratio import ProblemKey, mean_ratio
+
 BEHIND = 1.5
 """An estimator is not timed once its lower bound is this multiple of the second-fastest time.
 
 The margin is for what makes a bound too large: the calls that are timed are those of the first
 samples of a run, and a gradient's time is the median over rounds that begin at others.
 """
-
-Problem = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,20 @@ class Known:
     is_time: bool
 
 
-Field = Mapping[str, Mapping[Problem, Known]]
+Field = Mapping[str, Mapping[ProblemKey, Known]]
 """The seconds that each estimator of a contest takes on each problem, as far as they are known."""
-Measure = Callable[[str, Problem], Known]
+Measure = Callable[[str, ProblemKey], Known]
 """Measures an estimator on a problem further, and keeps what it finds: the time of its calls, and
 then that of its gradient."""
 
 
 def settle(
-    field: Field, measure: Measure, least: Mapping[Problem, float], behind: float = BEHIND
+    field: Field, measure: Measure, least: Mapping[ProblemKey, float], behind: float = BEHIND
 ) -> None:
     """Measure until the two fastest are timed, and all that may be within `behind` of the second.
 
-    An estimator on several problems is judged by the geometric mean of its seconds over the `least`
-    on each problem.
+    An estimator on several problems is judged by the mean of its seconds over the `least` on each
+    problem, as in the decision table.
     """
     known = {name: dict(own) for name, own in field.items()}
     while True:
@@ -87,18 +87,18 @@ def settle_kind(field: Field, measure: Measure) -> None:
         settled += len(tier)
 
 
-def _reached(own: Mapping[Problem, Known]) -> dict[Problem, Known]:
+def _reached(own: Mapping[ProblemKey, Known]) -> dict[ProblemKey, Known]:
     return {problem: one for problem, one in own.items() if np.isfinite(one.seconds)}
 
 
-def _timed_on(own: Mapping[Problem, Known], problem: Problem) -> bool:
+def _timed_on(own: Mapping[ProblemKey, Known], problem: ProblemKey) -> bool:
     return problem in own and own[problem].is_time and np.isfinite(own[problem].seconds)
 
 
-def _is_timed(own: Mapping[Problem, Known]) -> bool:
+def _is_timed(own: Mapping[ProblemKey, Known]) -> bool:
     return all(one.is_time for one in own.values())
 
 
-def _mean(own: Mapping[Problem, Known], least: Mapping[Problem, float]) -> float:
-    """Return the geometric mean of the seconds over the least ones."""
-    return float(np.exp(np.mean([np.log(k.seconds / least[key]) for key, k in own.items()])))
+def _mean(own: Mapping[ProblemKey, Known], least: Mapping[ProblemKey, float]) -> float:
+    """Return the mean of the seconds over the least ones."""
+    return mean_ratio({key: known.seconds / least[key] for key, known in own.items()})

@@ -10,11 +10,12 @@ import pandas as pd
 
 from gradpareto.bench.judge.cheapest_settings import cheapest_settings
 from gradpareto.bench.judge.frontier import comparable
+from gradpareto.bench.judge.mean_ratio import ProblemKey
 from gradpareto.bench.judge.table import TARGETS
 from gradpareto.bench.run.gradient_time import Stopwatch
 from gradpareto.bench.run.plan import Plan, demand_x0_of
 from gradpareto.bench.run.samples import Samples
-from gradpareto.bench.run.times_table import ProblemKey, ProblemTimes
+from gradpareto.bench.run.times_table import ProblemTimes
 from gradpareto.bench.store.gradient_times import SLOWER, GradientTime
 from gradpareto.bench.store.records import RunFolder
 from gradpareto.estimators import ESTIMATORS

@@ -16,6 +16,7 @@ from itertools import product
 
 import numpy as np
 
+from gradpareto.bench.judge.mean_ratio import ProblemKey
 from gradpareto.bench.run.contest import Field, Known, settle, settle_kind
 from gradpareto.bench.run.gradient_time import Stopwatch
 from gradpareto.bench.run.overhead import Spread
@@ -33,7 +34,6 @@ MOST_COUNTED = 1.0
 SHORTEST = 1e-9
 """Seconds below which no lower bound lies, so that all have logarithms."""
 
-ProblemKey = tuple[str, str]
 Keep = Callable[[Sequence[GradientTime]], None]
 
 

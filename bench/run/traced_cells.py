@@ -16,7 +16,6 @@ from gradpareto.bench.run.timed_run import TimedRun
 from gradpareto.bench.run.unrepeatable import agreed
 from gradpareto.bench.store.cells import CellStore, Key
 from gradpareto.bench.store.record import COUNTS, Record
-from gradpareto.bench.store.sweep_notes import course, untimed
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import Array, Problem
 
@@ -54,8 +53,8 @@ def trace_cells(
     """
     lacking: dict[Key, str] = {}
     done, total = count(1), len(run.settings)
-    for key, future in _sent(run, store, executor, seconds):
-        reason = _kept(store, key, future)
+    for key, records, future in _sent(run, store, executor, seconds):
+        reason = _kept(store, key, records, future)
         lacking |= {key: reason} if reason else {}
         report("{} {} {} {:g}".format(*key), next(done), total)
     return lacking
@@ -63,17 +62,18 @@ def trace_cells(
 
 def _sent(
     run: TimedRun, store: CellStore, executor: Executor, seconds: float
-) -> Iterator[tuple[Key, "Future[Traced]"]]:
-    """Send the cells, those of one problem at once, and give each with its outcome."""
+) -> Iterator[tuple[Key, list[Record], "Future[Traced]"]]:
+    """Send the cells, those of one problem at once, and give each with its records and outcome."""
     for (system, theta), settings in run.settings.groupby(["system", "theta"], sort=True):
         problem, x0 = run.plan.sampled(str(system), str(theta))
-        sent = {}
+        sent = []
         for estimator, setting in zip(settings.estimator, settings.setting, strict=True):
             key = (str(system), str(theta), str(estimator), float(setting))
-            lanes = np.array([one.sample for one in _measured(store.records(key))])
+            records = store.records(key)
+            lanes = np.array([one.sample for one in _measured(records)])
             given = ESTIMATORS[key[2]], problem.take(lanes), x0[lanes], key[3]
-            sent[key] = schedule(executor, [key[0]], traced, given, seconds)
-        yield from sent.items()
+            sent.append((key, records, schedule(executor, [key[0]], traced, given, seconds)))
+        yield from sent
 
 
 def _measured(records: list[Record]) -> list[Record]:
@@ -81,7 +81,7 @@ def _measured(records: list[Record]) -> list[Record]:
     return [one for one in records if one.status != "uncertified"]
 
 
-def _kept(store: CellStore, key: Key, future: "Future[Traced]") -> str:
+def _kept(store: CellStore, key: Key, records: list[Record], future: "Future[Traced]") -> str:
     """Keep the bytes of a cell, or say why there are none."""
     try:
         found = future.result()
@@ -89,7 +89,6 @@ def _kept(store: CellStore, key: Key, future: "Future[Traced]") -> str:
         return str(error)
     if found.reason:
         return found.reason
-    records = store.records(key)
     counts = zip(*([getattr(r, name) for name in COUNTS] for r in _measured(records)), strict=True)
     if tuple(counts) != found.counts:
         return OTHER_CODE
@@ -99,6 +98,5 @@ def _kept(store: CellStore, key: Key, future: "Future[Traced]") -> str:
         else one
         for one in records
     ]
-    (seen,) = (held.seen for held in course(store.run, key[:3]) if held.setting == key[3])
-    store.write(key, given, seen, untimed=key in untimed(store.run))
+    store.rewrite(key, given)
     return ""

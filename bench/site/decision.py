@@ -15,9 +15,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 
 import numpy as np
 
+from gradpareto.bench.judge.mean_ratio import ProblemKey, mean_ratio
 from gradpareto.bench.judge.table import TARGETS
 from gradpareto.bench.site.costs import EVALUATIONS, STORED, Priced
 from gradpareto.bench.site.page import error_text
@@ -26,8 +28,6 @@ from gradpareto.systems.kinds import KINDS, UNDECLARED
 
 MOST_EVALS = 10.0
 """Estimators that need more than this multiple of the fewest evaluations win nothing in memory."""
-
-ProblemKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Ranked:
 class Decision:
     """The estimators that reach an error on problems of a kind, the best first.
 
-    `problems` are those on which the cost is known of an estimator that reaches the error, `least`
-    has who needs least on each, and `others` are the other problems of the kind. `measured` tells
-    whether the cost was measured, and `reached` whether any estimator reaches the error.
+    `problems` are those on which the cost is known of an estimator that reaches the error, and
+    `others` the rest. `least` has who needs least on each, with its cost. `measured` tells whether
+    the cost was measured, and `reached` whether any estimator reaches the error.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class Decision:
     cost: Priced
     problems: tuple[ProblemKey, ...]
     others: tuple[ProblemKey, ...]
-    least: Mapping[ProblemKey, str]
+    least: Mapping[ProblemKey, tuple[str, float]]
     measured: bool
     reached: bool
     ranking: tuple[Ranked, ...]
@@ -101,14 +101,6 @@ class Decision:
         return f"{self.cost.anchor}-{error_text(self.target)}"
 
 
-def mean_ratio(ratios: Mapping[ProblemKey, float]) -> float:
-    """Return the geometric mean over systems of that over each one's presets; NaN of none."""
-    logs = defaultdict(list)
-    for (system, _), ratio in ratios.items():
-        logs[system].append(np.log(ratio))
-    return float(np.exp(np.mean([np.mean(own) for own in logs.values()]))) if logs else np.nan
-
-
 def decide(kind: str, target: float, cost: Priced, problems: Sequence[ProblemRun]) -> Decision:
     """Rank the estimators of a run on the problems of a kind."""
     own, place = [one for one in problems if one.kind == kind], TARGETS.index(target)
@@ -118,11 +110,11 @@ def decide(kind: str, target: float, cost: Priced, problems: Sequence[ProblemRun
         out |= _expensive(evals)
     found = {one.key: _finite(one.needed[cost.name], place, out) for one in own}
     costs = {key: known for key, known in found.items() if known}
-    least = {key: min(known, key=known.__getitem__) for key, known in costs.items()}
+    least = {key: min(known.items(), key=itemgetter(1)) for key, known in costs.items()}
     ranking = []
     for name in dict.fromkeys(name for known in costs.values() for name in known):
         mine = {key: known[name] for key, known in costs.items() if name in known}
-        over = mean_ratio({key: value / costs[key][least[key]] for key, value in mine.items()})
+        over = mean_ratio({key: value / least[key][1] for key, value in mine.items()})
         unknown = frozenset(key for key in evals if name in evals[key] and key not in mine)
         ranking.append(Ranked(name, mine, over, unknown))
     ranking.sort(key=lambda one: (-one.reached, one.over_least, one.estimator))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gradpareto.bench.draw.families import family_of
-from gradpareto.bench.site.decision import Decision, ProblemKey
+from gradpareto.bench.judge.mean_ratio import ProblemKey
+from gradpareto.bench.site.decision import Decision
 from gradpareto.bench.site.estimator_plot import estimator_plot
 from gradpareto.bench.site.failures import failures
 from gradpareto.bench.site.overview_page import KNOBS, decision_cell

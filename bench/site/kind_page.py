@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gradpareto.bench.site.decision import Decision, ProblemKey, Ranked
+from gradpareto.bench.judge.mean_ratio import ProblemKey
+from gradpareto.bench.site.decision import Decision, Ranked
 from gradpareto.bench.site.overview_page import decision_cell
 from gradpareto.bench.site.page import OVERVIEW, Page, error_text, page_of
 from gradpareto.systems.kinds import KINDS
@@ -32,14 +33,14 @@ def _heading(decision: Decision) -> str:
 
 def _decided(decision: Decision) -> dict[str, Any]:
     shown = decision_cell(decision)
-    least = {key: decision.cost.text(_cost(decision, key)) for key in decision.problems}
+    least = [decision.least[key] for key in decision.problems]
     return {
         "anchor": decision.name,
         "heading": _heading(decision),
         "sentence": f"{shown.winner}: {shown.rests}; {shown.margin}.",
         "problems": decision.problems,
         "total": decision.total,
-        "least": [(decision.least[key], least[key]) for key in decision.problems],
+        "least": [(name, decision.cost.text(cost)) for name, cost in least],
         "rows": [
             {
                 "estimator": one.estimator,
@@ -50,11 +51,6 @@ def _decided(decision: Decision) -> dict[str, Any]:
             for one in decision.ranking[:SHOWN]
         ],
     }
-
-
-def _cost(decision: Decision, key: ProblemKey) -> float:
-    """Return the least cost on a problem."""
-    return min(one.costs[key] for one in decision.ranking if key in one.costs)
 
 
 def _text(decision: Decision, one: Ranked, key: ProblemKey) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradpareto.bench.draw.families import family_of
+from gradpareto.bench.judge.evidence import MARGIN
 from gradpareto.bench.site.costs import RATIO, STORED, Clocked, Priced
 from gradpareto.bench.site.decision import MOST_EVALS, Decision, Ranked, kinds_of
 from gradpareto.bench.site.page import OVERVIEW, Page, error_text, page_of
@@ -21,8 +22,6 @@ TIMED_NOTE = (
     "An estimator was not timed, and cannot win, where its calls of the dynamics alone take longer "
     "than the whole gradient of the fastest two."
 )
-LEVEL = 1.02
-"""The ratio of two costs below which they are level: the margin of the verdicts."""
 """The sentences about who was timed."""
 
 
@@ -148,4 +147,6 @@ def _margin(decision: Decision) -> str:
     if second.reached < winner.reached or not np.isfinite(margin):
         told += f", {'measured' if second.unknown else 'which reaches it'} on {second.reached}"
         return f"{told}, at {margin:.3g} times the cost there" if np.isfinite(margin) else told
-    return f"{told}, level within 2 %" if margin < LEVEL else f"{told}, {margin:.3g} times as much"
+    if margin < 1 + MARGIN:
+        return f"{told}, level within {100 * MARGIN:.0f} %"
+    return f"{told}, {margin:.3g} times as much"

@@ -94,8 +94,14 @@ class CellStore:
         are still to be taken.
         """
         with self.transaction():
-            self.put(key, [[getattr(one, name) for name in COLUMNS] for one in records])
+            forget(self.run, (OF_CELL, key))
+            self.put(key, _rows(records))
             note(self.run, key, seen, untimed)
+
+    def rewrite(self, key: Key, records: Iterable[Record]) -> None:
+        """Put other records in the place of a finished cell's; what is noted of it stays."""
+        with self.transaction():
+            self.put(key, _rows(records))
 
     def put(self, key: Key, rows: Sequence[Sequence[Any]]) -> None:
         """Put a cell's rows, each the values of COLUMNS, into the store inside a transaction."""
@@ -103,7 +109,6 @@ class CellStore:
         text = rows_text(rows)
         failures = sum(row[at] not in SUCCESSES for row in rows)
         known = (*key, len(rows), failures)
-        forget(self.run, (OF_CELL, key))
         self.run(f"DELETE FROM cells WHERE {OF_CELL}", key)
         self.run(
             "INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -234,6 +239,11 @@ class CellStore:
         for name in TEXTS:  # so that the parts of a table share them
             table[name] = table[name].map(sys.intern).astype(object)
         return table
+
+
+def _rows(records: Iterable[Record]) -> list[list[Any]]:
+    """Return the values of COLUMNS of each record."""
+    return [[getattr(one, name) for name in COLUMNS] for one in records]
 
 
 def checksum(known: Sequence[Any], text: bytes) -> bytes:

@@ -25,6 +25,7 @@ from gradpareto.bench.verbs.options import (
     PLUG_IN_SYSTEM,
     SYSTEMS,
     THETAS,
+    X0_OF_RUN,
     gathered,
 )
 from gradpareto.bench.verbs.progress import progress
@@ -73,7 +74,7 @@ class Tracing:
         show_default=True,
         help="Evaluations of a sample beyond which a setting is not traced.",
     ),
-    click.option("--x0", type=PATH, help="File of the run's initial states, if it had one."),
+    X0_OF_RUN,
     click.option(
         "--cell-seconds",
         type=Positive(),

@@ -210,6 +210,7 @@ UNCERTAINTY = click.option(
     show_default=True,
     help="Largest relative uncertainty of a reference that may judge.",
 )
+X0_OF_RUN = click.option("--x0", type=PATH, help="File of the run's initial states, if it had one.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 CACHE = click.option(
     "--cache",

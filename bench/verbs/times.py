@@ -34,6 +34,7 @@ from gradpareto.bench.verbs.options import (
     PLUG_IN_SYSTEM,
     SYSTEMS,
     THETAS,
+    X0_OF_RUN,
     gathered,
 )
 from gradpareto.bench.verbs.progress import progress
@@ -125,7 +126,7 @@ def _key(row: GradientTime) -> RowKey:
         show_default=True,
         help="Number of lanes in a batch, repeatable.",
     ),
-    click.option("--x0", type=PATH, help="File of the run's initial states, if it had one."),
+    X0_OF_RUN,
     click.option(
         "--cell-seconds",
         type=Positive(),

@@ -25,6 +25,7 @@ from gradpareto.bench.verbs.options import (
     PLUG_IN,
     PLUG_IN_SYSTEM,
     SYSTEM,
+    X0_OF_RUN,
     gathered,
 )
 from gradpareto.bench.verbs.progress import progress
@@ -107,7 +108,7 @@ class Verifying:
         multiple=True,
         help="Estimator whose cells are drawn, repeatable. Default: all.",
     ),
-    click.option("--x0", type=PATH, help="File of the run's initial states, if it had one."),
+    X0_OF_RUN,
     click.option(
         "--out",
         type=PATH,

@@ -1,12 +1,14 @@
 """A contest for the least time: nobody who is among the fastest goes without a time."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradpareto.bench.run.contest import BEHIND, Known, Problem, settle, settle_kind
+from gradpareto.bench.judge.mean_ratio import ProblemKey as Problem
+from gradpareto.bench.run.contest import BEHIND, Known, settle, settle_kind
 
 KEYS = [("lqr", "optimal"), ("lqr", "trained"), ("quadrotor", "initial")]
 SHARES = st.floats(0.01, 1.0)
@@ -66,7 +68,7 @@ def test_the_two_fastest_are_timed_whatever_their_bounds(found) -> None:  # type
 
 @given(times(3))
 def test_over_a_kind_the_two_fastest_of_those_that_reach_most_are_timed(found) -> None:  # type: ignore[no-untyped-def]
-    """Truth: the geometric means of true times over the least."""
+    """Truth: geometric means of true times over the least; presets share a system's weight."""
     clock = Clock(found)
     for key in KEYS:
         settle(clock.field(key), clock.measure, {key: 1.0})
@@ -74,11 +76,37 @@ def test_over_a_kind_the_two_fastest_of_those_that_reach_most_are_timed(found) -
     reached = {n: [k for k in KEYS if np.isfinite(own[k][0])] for n, own in found.items()}
     least = {key: min(own[key][0] for own in found.values()) for key in KEYS}
     ranked = sorted(
-        (-len(keys), float(np.mean([np.log(found[name][k][0] / least[k]) for k in keys])), name)
+        (-len(keys), shared_mean({k: found[name][k][0] / least[k] for k in keys}), name)
         for name, keys in reached.items()
         if keys
     )
     assert all(clock.timed(name, reached[name]) for _, _, name in ranked[:2])
+
+
+def shared_mean(ratios: dict[Problem, float]) -> float:
+    """Return the mean logarithm, in which the presets of a system share its weight."""
+    presets = Counter(system for system, _ in ratios)
+    weights = [1 / presets[system] for system, _ in ratios]
+    return float(np.average(np.log(list(ratios.values())), weights=weights))
+
+
+def test_the_presets_of_a_system_share_its_weight() -> None:
+    """Truth: by hand: 2^(1/2) is below 3^(1/2). Without weights, (2 * 2)^(1/3) is above 3^(1/3)."""
+    fast, slow, late = (1.0, 0.95, 1.0), (2.0, 0.95, 1.0), (3.0, 0.95, 1.0)
+    clock = Clock(
+        {
+            "a": dict(zip(KEYS, (fast, fast, late), strict=True)),
+            "b": dict(zip(KEYS, (fast, fast, late), strict=True)),
+            "slow": dict(zip(KEYS, (slow, slow, fast), strict=True)),
+        }
+    )
+    for key in KEYS[:2]:
+        for name in ("a", "b"):
+            clock.asked[name, key] = 2
+    for name in clock.times:
+        clock.asked[name, KEYS[2]] = 2
+    settle_kind(clock.field(*KEYS), clock.measure)
+    assert clock.timed("slow", KEYS)
 
 
 def test_who_takes_long_by_rows_alone_is_never_called() -> None:

@@ -11,7 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from gradpareto.bench.peers.pages import ratios_page, tolerances_page
 from gradpareto.bench.peers.ports import PORTS
-from gradpareto.bench.peers.registry import LIBRARIES, PEERS, check_installed
+from gradpareto.bench.peers.registry import (
+    PEERS,
+    check_installed,
+    default_peers,
+    libraries_of,
+)
 from gradpareto.bench.peers.side_by_side import Sides, side_by_side
 from gradpareto.bench.peers.tolerances import TOLERANCES, true_errors
 from gradpareto.bench.plugins import quiet
@@ -123,8 +128,8 @@ asking = gathered(
         "peers",
         type=PEER,
         multiple=True,
-        default=tuple(PEERS),
-        show_default=True,
+        default=default_peers,
+        show_default="all, of torchdiffeq only where it is installed",
         help="Method of another library, repeatable.",
     ),
     BATCHES,
@@ -169,17 +174,18 @@ def verb(asked: Asked, out: Path, as_json: bool) -> None:
     Each side has the loosest settings whose gradients have the error, and both are timed in turn in
     one process on one core. The time in which a library compiles is left out, and told. The second
     table has the true errors of the other libraries at their tolerances. The extra 'peers' installs
-    the libraries.
+    the libraries, except for torchdiffeq.
 
     Example: gradpareto peers --system lqr --batch 32 --error 1e-6
     """
     sides = asked.sides
-    check_installed()
+    check_installed(asked.peers)
+    libraries = sorted({name for peer in asked.peers for name in libraries_of(peer)})
     folder = RunFolder(out)
     shared = {"side by side": True, "samples": asked.samples, "seed": asked.seed}
     hold_to_one_core()
     with folder.opened(shared), quiet(), threadpool_limits(1), np.errstate(all="ignore"):
-        folder.add_session(session({}) | {"peers": {name: version(name) for name in LIBRARIES}})
+        folder.add_session(session({}) | {"peers": dict(zip(libraries, map(version, libraries), strict=True))})
         with progress() as report:
             rows, best = side_by_side(sides, report)
             errors = true_errors(sides, asked.tolerances, report)

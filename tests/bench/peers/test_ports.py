@@ -8,7 +8,7 @@ import pytest
 
 from gradpareto.bench.peers.closed_loop import ClosedLoop
 from gradpareto.bench.peers.ports import PORTS
-from gradpareto.bench.peers.registry import PEERS, load_peer
+from gradpareto.bench.peers.registry import PEERS, load_peer, missing_of
 from gradpareto.bench.run.attempt import attempt
 from gradpareto.bench.run.samples import Samples, certified
 from gradpareto.systems import TASKS, Array, Problem
@@ -90,7 +90,11 @@ def lqr(cache: Path) -> Samples:
 
 
 TIGHT = {"tolerance": 1e-12, "step": 0.01}
-REACHED = {"peer:casadi-rk4": 1e-7, "peer:diffrax-backsolve-dopri8": 4e-5}
+REACHED = {
+    "peer:casadi-rk4": 1e-7,
+    "peer:diffrax-backsolve-dopri8": 4e-5,
+    "peer:torchdiffeq-adjoint-dopri5": 4e-5,
+}
 """RK4's relative error is (1.75 h)^4 / 120 times a few; backsolve multiplies the tolerance by the
 decay that it undoes, exp(1.75 T)."""
 
@@ -98,6 +102,8 @@ decay that it undoes, exp(1.75 T)."""
 @pytest.mark.parametrize("name", PEERS)
 def test_a_peer_s_gradient_is_the_certified_one(name: str, lqr: Samples) -> None:
     """Truth: references."""
+    if missing_of(name):
+        pytest.skip(f"needs {' and '.join(missing_of(name))}")
     peer = load_peer(name)
     setting = TIGHT[peer.declares.knob]
     found = peer.ready(lqr.problem, 2)(lqr.problem, lqr.x0, setting)
@@ -140,3 +146,46 @@ def test_casadi_takes_a_product_for_each_stage_of_a_step(lqr: Samples) -> None:
     steps = 20
     np.testing.assert_array_equal(outcome.meter.vjp_evals, 4 * steps)
     assert (outcome.meter.f_evals >= 4 * steps).all()
+
+
+@pytest.mark.parametrize(("system", "preset"), PROBLEMS)
+def test_a_port_in_pytorch_is_the_project_s_problem(system: str, preset: str) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torchdiffeq")
+    from gradpareto.bench.peers.torchdiffeq_peers import TORCH
+
+    problem, x, a, c = rows_of(system, preset)
+    lane, t = np.arange(ROWS), np.zeros(ROWS)
+    loop, (dx, w) = ClosedLoop(problem, TORCH), problem.flow(lane, t, x)
+    gx, factors = problem.pullback(lane, t, x, a, c)
+    grad_theta = problem.contract([factors], np.ones((1, 1)))[0]
+    for row in range(ROWS):
+        theta, state = (torch.tensor(part, requires_grad=True) for part in (problem.theta, x[row]))
+        slope, cost = loop.flow(loop.layers(theta), state)
+        assert_equal(slope.detach(), dx[row])
+        assert_equal(cost.detach()[None], w[row, None])
+        (slope @ torch.tensor(a[row]) + c[row] * cost).backward()
+        assert_equal(state.grad, gx[row])
+        assert_equal(theta.grad, grad_theta[row])
+        terminal = loop.terminal(torch.tensor(x[row]))
+        np.testing.assert_allclose(terminal, problem.terminal(x)[row], rtol=ROUNDING)
+
+
+def test_torchdiffeq_evaluates_six_stages_of_an_attempted_step(lqr: Samples) -> None:
+    """Truth: the stages of Dormand and Prince's method, of which the first is the last one before.
+
+    The first step's length takes two evaluations. PyTorch differentiates them, and the steps that
+    were accepted.
+    """
+    pytest.importorskip("torchdiffeq")
+    outcome = attempt(load_peer("peer:torchdiffeq-dopri5"), lqr.problem, lqr.x0, 1e-6)
+    assert outcome.estimate is not None, outcome.reason
+    attempted, rest = np.divmod(outcome.meter.f_evals - 2, 6)
+    assert not rest.any()
+    steps = outcome.estimate.steps
+    assert (attempted >= steps).all()
+    assert (steps > 5).all()
+    np.testing.assert_array_equal(outcome.meter.vjp_evals, 2 + 6 * steps)
+    own = load_peer("peer:torchdiffeq-dopri5").ready(lqr.problem, 2)(lqr.problem, lqr.x0, 1e-6)
+    np.testing.assert_array_equal(steps, own.steps)
+    np.testing.assert_allclose(outcome.estimate.gradient, own.gradient, rtol=1e-6)

@@ -16,21 +16,15 @@ def _turn(q: Array, r: Array, sin: Array, cos: Array) -> tuple[Array, Array]:
     return q * sin + r * cos, q * cos - r * sin
 
 
-def _sin_cos(x: Array) -> tuple[Array, Array]:
-    """Return the sines and the cosines of psi, theta and phi: (3, R) each."""
-    angles = x.T[ANGLES]
-    return np.sin(angles), np.cos(angles)
+def columns(x: Array) -> Array:
+    """Return x (R, m) transposed, with each component's R numbers side by side in memory."""
+    return x.T.copy()
 
 
-def _halves(x: Array) -> tuple[Array, Array]:
-    """Return views (R, 2, 3) of angles and rates, and of position and velocity."""
-    blocks = x.reshape(-1, 4, 3)
-    return blocks[:, 1::2], blocks[:, ::2]
-
-
-def _trigonometric(o: Array) -> Array:
-    """Return views (3, R, 2, 3) of the sines, cosines and tangents in an observation."""
-    return o[:, :18].reshape(-1, 3, 2, 3).transpose(1, 0, 2, 3)
+def _halves(components: Array) -> tuple[Array, Array]:
+    """Return views (2, 3, R) of angles and rates, and of position and velocity."""
+    blocks = components.reshape(4, 3, -1)
+    return blocks[1::2], blocks[::2]
 
 
 @dataclass(frozen=True)
@@ -54,30 +48,32 @@ class Quadrotor(System):
     observation_dim = 32
 
     def flow(self, t: Array, x: Array, u: Array) -> tuple[Array, Array]:
-        p, q, r = x.T[RATES]
-        (s_psi, s_theta, s_phi), (c_psi, c_theta, c_phi) = _sin_cos(x)
+        state = columns(x)
+        angles, (p, q, r) = state[ANGLES], state[RATES]
+        (s_psi, s_theta, s_phi), (c_psi, c_theta, c_phi) = np.sin(angles), np.cos(angles)
         ix, iy, iz = self.inertia
         lift = u[:, 0] / self.mass
         swing, slide = _turn(q, r, s_phi, c_phi)
         thrust_x, thrust_y = _turn(s_phi, c_phi * s_theta, s_psi, c_psi)
-        dx = np.empty_like(x, dtype=np.result_type(x, u))
-        dx[:, POSITION] = x[:, VELOCITY]
-        dx[:, 3] = swing / c_theta
-        dx[:, 4] = slide
-        dx[:, 5] = p + dx[:, 3] * s_theta
-        dx[:, 6] = -lift * thrust_x
-        dx[:, 7] = -lift * thrust_y
-        dx[:, 8] = self.gravity - lift * c_phi * c_theta
-        dx[:, 9] = ((iy - iz) * q * r + u[:, 1]) / ix
-        dx[:, 10] = ((iz - ix) * p * r + u[:, 2]) / iy
-        dx[:, 11] = ((ix - iy) * p * q + u[:, 3]) / iz
-        _, moving = _halves(x)
-        return dx, (moving * moving).sum(axis=(1, 2)) + 0.01 * (u * u).sum(axis=1)
+        dx = np.empty_like(state, dtype=np.result_type(x, u))
+        dx[POSITION] = state[VELOCITY]
+        dx[3] = swing / c_theta
+        dx[4] = slide
+        dx[5] = p + dx[3] * s_theta
+        dx[6] = -lift * thrust_x
+        dx[7] = -lift * thrust_y
+        dx[8] = self.gravity - lift * c_phi * c_theta
+        dx[9] = ((iy - iz) * q * r + u[:, 1]) / ix
+        dx[10] = ((iz - ix) * p * r + u[:, 2]) / iy
+        dx[11] = ((ix - iy) * p * q + u[:, 3]) / iz
+        _, moving = _halves(state)
+        return columns(dx), (moving * moving).sum(axis=(0, 1)) + 0.01 * (u * u).sum(axis=1)
 
     def pullback(self, t: Array, x: Array, u: Array, a: Array, c: Array) -> tuple[Array, Array]:
-        p, q, r = x.T[RATES]
-        (s_psi, s_theta, s_phi), (c_psi, c_theta, c_phi) = _sin_cos(x)
-        a_psi, a_theta, a_phi, a_vx, a_vy, a_vz, a_p, a_q, a_r = a.T[3:]
+        state, adjoint = columns(x), columns(a)
+        angles, (p, q, r) = state[ANGLES], state[RATES]
+        (s_psi, s_theta, s_phi), (c_psi, c_theta, c_phi) = np.sin(angles), np.cos(angles)
+        a_psi, a_theta, a_phi, a_vx, a_vy, a_vz, a_p, a_q, a_r = adjoint[3:]
         ix, iy, iz = self.inertia
         a_p, a_q, a_r = a_p / ix, a_q / iy, a_r / iz
         b_p, b_q, b_r = (iy - iz) * a_p, (iz - ix) * a_q, (ix - iy) * a_r
@@ -90,41 +86,42 @@ class Quadrotor(System):
         aside, ahead = _turn(a_vx, a_vy, s_psi, c_psi)
         up, by_theta = _turn(ahead, a_vz, s_theta, c_theta)
         along, by_phi = _turn(aside, up, s_phi, c_phi)
-        twice = 2 * c[:, None]
-        gx = np.empty_like(x)
-        gx[:, POSITION] = twice * x[:, POSITION]
-        gx[:, VELOCITY] = a[:, POSITION] + twice * x[:, VELOCITY]
-        gx[:, 3] = lift * (aside * c_phi * s_theta - ahead * s_phi)
-        gx[:, 4] = swing * (a_psi * s_theta + a_phi) / (c_theta * c_theta) - lift * c_phi * by_theta
-        gx[:, 5] = shared * slide - a_theta * swing - lift * by_phi
-        gx[:, 9] = a_phi + b_q * r + b_r * q
-        gx[:, 10] = by_q + b_p * r + b_r * p
-        gx[:, 11] = by_r + b_p * q + b_q * p
-        return gx, 0.01 * twice * u + np.array([-along / self.mass, a_p, a_q, a_r]).T
+        twice = 2 * c
+        gx = np.empty_like(state)
+        gx[POSITION] = twice * state[POSITION]
+        gx[VELOCITY] = adjoint[POSITION] + twice * state[VELOCITY]
+        gx[3] = lift * (aside * c_phi * s_theta - ahead * s_phi)
+        gx[4] = swing * (a_psi * s_theta + a_phi) / (c_theta * c_theta) - lift * c_phi * by_theta
+        gx[5] = shared * slide - a_theta * swing - lift * by_phi
+        gx[9] = a_phi + b_q * r + b_r * q
+        gx[10] = by_q + b_p * r + b_r * p
+        gx[11] = by_r + b_p * q + b_q * p
+        gu = np.array([-along / self.mass, a_p, a_q, a_r]).T
+        return columns(gx), 0.01 * twice[:, None] * u + gu
 
     def observe(self, t: Array, x: Array) -> Array:
-        turning, moving = _halves(x)
-        o = np.empty((len(x), 32), x.dtype)
-        sin, cos, tan = _trigonometric(o)
+        o = np.empty((32, len(x)), x.dtype)
+        o[20:] = x.T
+        turning, moving = _halves(o[20:])
+        sin, cos, tan = o[:18].reshape(3, 2, 3, -1)
         np.sin(turning, out=sin)
         np.cos(turning, out=cos)
         np.divide(sin, cos, out=tan)
-        o[:, 18:20] = (moving * moving).sum(axis=2)
-        o[:, 20:] = x
+        np.sum(moving * moving, axis=1, out=o[18:20])
         if self.wrapped:
-            seen, _ = _halves(o[:, 20:])
-            seen -= 2 * np.pi * np.floor(turning.real / (2 * np.pi))
-        return o
+            turning -= 2 * np.pi * np.floor(turning.real / (2 * np.pi))
+        return columns(o)
 
     def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:
-        turning, moving = _halves(x)
+        seen = columns(o)
+        turning, moving = _halves(columns(x))
         sin, cos = np.sin(turning), np.cos(turning)
-        o_sin, o_cos, o_tan = _trigonometric(o)
-        gx = o[:, 20:].copy()
+        o_sin, o_cos, o_tan = seen[:18].reshape(3, 2, 3, -1)
+        gx = seen[20:].copy()
         g_turning, g_moving = _halves(gx)
         g_turning += o_sin * cos - o_cos * sin + o_tan / (cos * cos)
-        g_moving += 2 * o[:, 18:20, None] * moving
-        return gx
+        g_moving += 2 * seen[18:20, None] * moving
+        return columns(gx)
 
     def sample_x0(self, rng: np.random.Generator, samples: int) -> Array:
         x0 = np.zeros((samples, 12))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradpareto.systems.policy import Policy
-from gradpareto.systems.quadrotor import ANGLES, Quadrotor
+from gradpareto.systems.quadrotor import ANGLES, Quadrotor, columns
 from gradpareto.systems.system import Array
 from gradpareto.systems.task import Task, initial, trained
 
@@ -24,16 +24,17 @@ class SmoothQuadrotor(Quadrotor):
     observation_dim = 18
 
     def observe(self, t: Array, x: Array) -> Array:
-        o = np.empty((len(x), 18), x.dtype)
-        np.sin(x[:, ANGLES], out=o[:, SIN])
-        np.cos(x[:, ANGLES], out=o[:, COS])
-        o[:, STATE] = x
-        return o
+        o = np.empty((18, len(x)), x.dtype)
+        o[STATE] = x.T
+        angles = o[STATE][ANGLES]
+        np.sin(angles, out=o[SIN])
+        np.cos(angles, out=o[COS])
+        return columns(o)
 
     def observe_pullback(self, t: Array, x: Array, o: Array) -> Array:
         gx = o[:, STATE].copy()
-        angles = x[:, ANGLES]
-        gx[:, ANGLES] += o[:, SIN] * np.cos(angles) - o[:, COS] * np.sin(angles)
+        angles, seen = columns(x[:, ANGLES]), columns(o[:, :6])
+        gx[:, ANGLES] += columns(seen[SIN] * np.cos(angles) - seen[COS] * np.sin(angles))
         return gx
 
 

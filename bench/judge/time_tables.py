@@ -19,6 +19,7 @@ def overhead_markdown(table: pd.DataFrame) -> str:
             "its calls alone, ms": f"{row.oracles_ms:.3g}",
             "model of the calls, ms": f"{row.model_ms:.3g}",
             "overhead factor": _spread(row, "factor"),
+            "spent in": row.spent_in,
         }
         for row in shown.itertuples()
     ]

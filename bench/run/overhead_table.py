@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gradpareto.bench.run.loosest_setting import loosest_setting
 from gradpareto.bench.run.overhead import Overhead, measure_overhead
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples, certified, drawn
+from gradpareto.bench.run.spent_in import shares, shares_sentence
 from gradpareto.bench.run.wall_model import WallModel, fit_wall_model
 from gradpareto.estimators import ESTIMATORS, Estimator
 from gradpareto.systems import TASKS
@@ -41,8 +43,9 @@ class Timed:
 class Row:
     """A row of the table: the milliseconds of a gradient and the overhead factor, with quartiles.
 
-    `model_ms` is what the wall model predicts for the oracle calls alone. Numbers are NaN where no
-    setting reaches the error; `reason` says why there are none otherwise.
+    `model_ms` is what the wall model predicts for the oracle calls alone, and `spent_in` names the
+    parts in which a gradient spends most of its time. Numbers are NaN where no setting reaches the
+    error; `reason` says why there are none otherwise.
     """
 
     system: str
@@ -59,6 +62,7 @@ class Row:
     factor: float = np.nan
     factor_low: float = np.nan
     factor_high: float = np.nan
+    spent_in: str = ""
     reason: str = ""
 
 
@@ -98,7 +102,9 @@ def _timed(
             continue
         batches = (samples.batch(batch, round_) for round_ in count())
         found = measure_overhead(batches, estimator, reached.setting)
-        rows.append(_row(names, batch, reached, found, model))
+        gradient = partial(estimator, *samples.batch(batch), reached.setting)
+        spent_in = shares_sentence(shares(gradient))
+        rows.append(_row(names, batch, reached, found, model, spent_in))
     return rows
 
 
@@ -124,7 +130,12 @@ def _setting(timed: Timed, estimator: Estimator, samples: Samples, lanes: int) -
 
 
 def _row(
-    names: tuple[str, str, str], batch: int, reached: _Usable, found: Overhead, model: WallModel
+    names: tuple[str, str, str],
+    batch: int,
+    reached: _Usable,
+    found: Overhead,
+    model: WallModel,
+    spent_in: str,
 ) -> Row:
     spent, factor = found.gradient_s, found.factor
     return Row(
@@ -140,4 +151,5 @@ def _row(
         factor=factor.median,
         factor_low=factor.low,
         factor_high=factor.high,
+        spent_in=spent_in,
     )

@@ -104,8 +104,10 @@ def verb(asked: Asked, out: Path | None, as_json: bool) -> None:
 
     A gradient of a whole batch and its oracle calls alone are timed in turn, on one core. The table
     has the medians of both in milliseconds, with what the wall model predicts for the calls, and
-    the overhead factor, the first over the second, with its quartiles. Divide the milliseconds by
-    the batch to see what a batch saves.
+    the overhead factor, the first over the second, with its quartiles. Behind it stand the parts in
+    which one more gradient, under a profiler, spent most of its time: the oracle calls, the
+    contraction, or modules of the estimators. Divide the milliseconds by the batch to see what a
+    batch saves.
 
     Example: gradpareto overhead --estimator ctpg --estimator bptt-rk4 --error 1e-6
     """

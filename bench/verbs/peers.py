@@ -185,7 +185,9 @@ def verb(asked: Asked, out: Path, as_json: bool) -> None:
     shared = {"side by side": True, "samples": asked.samples, "seed": asked.seed}
     hold_to_one_core()
     with folder.opened(shared), quiet(), threadpool_limits(1), np.errstate(all="ignore"):
-        folder.add_session(session({}) | {"peers": dict(zip(libraries, map(version, libraries), strict=True))})
+        folder.add_session(
+            session({}) | {"peers": dict(zip(libraries, map(version, libraries), strict=True))}
+        )
         with progress() as report:
             rows, best = side_by_side(sides, report)
             errors = true_errors(sides, asked.tolerances, report)

@@ -33,6 +33,7 @@ def test_overhead_has_medians_with_quartiles_and_leaves_out_what_is_not_reached(
         "factor": 1.234,
         "factor_low": 1.2,
         "factor_high": 1.3,
+        "spent_in": "oracle calls 80 %",
         "reason": np.nan,
     }
     table = pd.DataFrame([row, row | {"estimator": "ctpg", "reason": "no setting reaches 1e-20"}])
@@ -40,6 +41,7 @@ def test_overhead_has_medians_with_quartiles_and_leaves_out_what_is_not_reached(
         [
             *("lqr (optimal)", "bptt", "0.25", "32", "12.3 (12 to 13)", "10", "9.5"),
             "1.23 (1.2 to 1.3)",
+            "oracle calls 80 %",
         ]
     ]
 

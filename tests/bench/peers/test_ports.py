@@ -1,5 +1,6 @@
 """Ports in every library against the project's problems, and peers against certified gradients."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -152,11 +153,10 @@ def test_casadi_takes_a_product_for_each_stage_of_a_step(lqr: Samples) -> None:
 def test_a_port_in_pytorch_is_the_project_s_problem(system: str, preset: str) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("torchdiffeq")
-    from gradpareto.bench.peers.torchdiffeq_peers import TORCH
-
+    library = import_module("gradpareto.bench.peers.torchdiffeq_peers").TORCH
     problem, x, a, c = rows_of(system, preset)
     lane, t = np.arange(ROWS), np.zeros(ROWS)
-    loop, (dx, w) = ClosedLoop(problem, TORCH), problem.flow(lane, t, x)
+    loop, (dx, w) = ClosedLoop(problem, library), problem.flow(lane, t, x)
     gx, factors = problem.pullback(lane, t, x, a, c)
     grad_theta = problem.contract([factors], np.ones((1, 1)))[0]
     for row in range(ROWS):

@@ -11,6 +11,7 @@ import numpy as np
 from gradpareto.estimators.declaration import Declaration
 from gradpareto.estimators.estimate import Estimate, Estimator
 from gradpareto.estimators.solvers.explicit.step_control import Adaptive
+from gradpareto.estimators.solvers.implicit.fixed_states import FixedStates, fixed_states
 from gradpareto.estimators.solvers.implicit.picard import Iterated, Polynomial, iterate, judge
 from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau, gauss
 from gradpareto.estimators.solvers.implicit.windows import Window, WindowStepper
@@ -91,20 +92,23 @@ class _Back:
             self.failed[k] = "Picard's iteration for the adjoint does not converge"
 
     def _iterate(self, lane: Array, windows: list[Window]) -> Iterated:
-        start, h = np.array([[window.t + window.h, -window.h] for window in windows]).T
-        left, right = np.array([window.ends for window in windows]).T[..., None]
-        states = np.stack([window.states for window in windows])
+        h = np.array([-window.h for window in windows])
+        states = {nodes: self._states(lane, windows, nodes) for nodes in self.ladder}
 
         def pullback(rows: Array, rule: CollocationTableau, y: Array) -> tuple[Array, Factors]:
-            nodes = len(rule.c)
-            # Gauss nodes are symmetric: those of reversed time are the same, last first.
-            at = gauss(self.ladder[-1]).values_at(rule.c)[::-1].astype(y.dtype)
-            x = (at @ states[rows]).reshape(-1, y.shape[2])
-            t = inside(start[rows, None] + h[rows, None] * rule.c, left[rows], right[rows])
-            each, costs = np.repeat(lane[rows], nodes), np.ones(len(x), x.dtype)
-            gx, factors = self.problem.pullback(each, t.ravel(), x, y.reshape(x.shape), costs)
-            parts = tuple(part.reshape(len(rows), nodes, -1) for part in factors)
-            return -gx.reshape(y.shape), parts
+            at = states[len(rule.c)].take(rows)
+            gx, factors = at.pullback(y, np.ones(len(at.lane), y.dtype))
+            return -gx, factors
 
         given = self.adjoint[lane], h, self.past.take(lane), self.ladder
         return iterate(pullback, *given, MOST_BACKWARD, self.control)
+
+    def _states(self, lane: Array, windows: list[Window], nodes: int) -> FixedStates:
+        """Return the states at a number of Gauss nodes of the windows, the last of them first."""
+        finest, c = gauss(self.ladder[-1]), gauss(nodes).c
+        start, h = np.array([[window.t + window.h, -window.h] for window in windows]).T[..., None]
+        left, right = np.array([window.ends for window in windows]).T[..., None]
+        x = np.stack([window.states for window in windows])
+        # Gauss nodes are symmetric: those of reversed time are the same, last first.
+        weights = finest.values_at(c)[::-1].astype(x.dtype)
+        return fixed_states(self.problem, lane, inside(start + h * c, left, right), weights @ x)

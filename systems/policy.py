@@ -105,7 +105,7 @@ class Policy:
             values.append(ACTIVATIONS[name][0](z))
         return values
 
-    def pullback(self, layers: Layers, values: list[Array], gu: Array) -> tuple[Array, Factors]:
+    def pullback(self, layers: Layers, values: Sequence[Array], gu: Array) -> tuple[Array, Factors]:
         """Return the cotangents of o (R, n_in) and, in factors, of theta, for gu (R, n_out)."""
         factors: list[Array] = []
         g = gu

@@ -135,20 +135,40 @@ class Problem:
 
     @blaming
     def pullback(
-        self, lane: Array, t: Array, x: Array, a: Array, c: Array
+        self,
+        lane: Array,
+        t: Array,
+        x: Array,
+        a: Array,
+        c: Array,
+        values: Sequence[Array] | None = None,
     ) -> tuple[Array, Factors]:
         """Multiply cotangents a (R, state_dim) of x' and c (R,) of w by the Jacobian of `flow`.
 
         This vector-Jacobian product returns the cotangent of x (R, state_dim), and that of theta in
-        factors (see `Factors` in policy.py), which `contract` multiplies and sums.
+        factors (see `Factors` in policy.py), which `contract` multiplies and sums. Who pulls other
+        cotangents back in the same rows may give the `policy_values` of these, and makes them once.
         """
         system, layers = self._of(lane)
+        if values is None:
+            values = self._policy_values(lane, t, x)
         t = beside(self._clusters, t)
-        values = self.policy.forward(layers, system.observe(t, x))
         pulled = system.pullback(t, x, values[-1], a, c)
         gx, gu = _copied(system, "pullback", pulled)
         go, factors = self.policy.pullback(layers, values, gu)
         return gx + system.observe_pullback(t, x, go), factors
+
+    @blaming
+    def policy_values(self, lane: Array, t: Array, x: Array) -> tuple[Array, ...]:
+        """Return the values of the policy's layers, from observation to control: (R, m) each.
+
+        They are a part of what each `pullback` evaluates, and count as none.
+        """
+        return tuple(self._policy_values(lane, t, x))
+
+    def _policy_values(self, lane: Array, t: Array, x: Array) -> list[Array]:
+        system, layers = self._of(lane)
+        return self.policy.forward(layers, system.observe(beside(self._clusters, t), x))
 
     def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, ThetaJacobian]:
         """Return the Jacobian of x' (R, state_dim, state_dim): [r, i, j] is dx'_i / dx_j.

@@ -42,7 +42,7 @@ class _OwnDynamics(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         self.loop, self.steps = ClosedLoop(problem, TORCH), 0
         layers = self.loop.layers(torch.tensor(problem.theta))
         self.cuts = torch.nn.ParameterList([part.clone() for layer in layers for part in layer])
-        self.layers = list(zip(self.cuts[::2], self.cuts[1::2], strict=True))
+        self.layers = tuple(zip(self.cuts[::2], self.cuts[1::2], strict=True))
 
     def forward(self, t: Any, y: Any) -> Any:
         return torch.hstack(self.loop.flow(self.layers, y[:-1]))
@@ -99,12 +99,12 @@ class Torchdiffeq(Peer):
         )
 
     def ready(self, problem: Problem, samples: int, oracles: Oracles | None = None) -> Ready:
-        own = oracles is None
-        dynamics = _OwnDynamics(problem) if own else _OracleDynamics(problem, oracles)
+        dynamics = _OwnDynamics(problem) if oracles is None else _OracleDynamics(problem, oracles)
 
         def estimate(x0: Array, tolerance: float) -> Estimate:
             lanes = [self._gradient(problem, dynamics, row, tolerance) for row in x0]
-            return Estimate(*map(np.array, zip(*lanes, strict=True)))
+            loss, grad_x0, grad_theta, steps = map(np.array, zip(*lanes, strict=True))
+            return Estimate(loss, grad_x0, grad_theta, steps)
 
         return Ready(self.declares, estimate, 0.0, np.nan, oracles)
 

@@ -1,5 +1,6 @@
 """A problem that gives up each sample which takes more evaluations than it is allowed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,9 +26,15 @@ class LimitedProblem(MeteredProblem):
         return slope, cost
 
     def pullback(
-        self, lane: Array, t: Array, x: Array, a: Array, c: Array
+        self,
+        lane: Array,
+        t: Array,
+        x: Array,
+        a: Array,
+        c: Array,
+        values: Sequence[Array] | None = None,
     ) -> tuple[Array, Factors]:
-        gx, factors = super().pullback(lane, t, x, a, c)
+        gx, factors = super().pullback(lane, t, x, a, c, values)
         gx[self._over(lane)] = np.nan
         return gx, factors
 

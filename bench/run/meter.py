@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -12,10 +13,11 @@ from gradpareto.systems import Array, Factors, Linearisation, Problem, ThetaJaco
 COUNTED_IN = {
     "flow": "f_evals",
     "pullback": "vjp_evals",
+    "pullback_with_values": "vjp_evals",
     "jacobian": "jac_evals",
     "linearise": "vjp_evals",
 }
-"""The count of each oracle."""
+"""The count of each oracle: a pullback in rows whose policy values are given counts as any."""
 
 
 class Meter:
@@ -47,13 +49,15 @@ class Meter:
 
     def see(self, problem: Problem, oracle: str, lane: Array, t: Array, *arrays: Array) -> None:
         """Count a call of R rows that is about to be made, given its name and its arguments."""
-        if oracle in ("pullback", "linearise"):  # an implicit forward solve asks for Jacobians too
+        if oracle not in ("flow", "jacobian"):  # an implicit forward solve asks for Jacobians too
             self.turn(len(lane))
         self.batches[oracle, len(lane)] += 1
         self.count(problem, oracle, lane)
 
     def count(self, problem: Problem, oracle: str, lane: Array) -> None:
         """Add the evaluations that an oracle of a problem takes for these rows."""
+        if oracle not in COUNTED_IN:
+            return
         flows = 0 if oracle == "flow" else problem.system.pullback_flows
         evals = self.f_evals if flows else getattr(self, COUNTED_IN[oracle])
         each = problem.system.state_dim if oracle == "jacobian" else 1
@@ -80,10 +84,23 @@ class MeteredProblem(Problem):
         return super().flow(lane, t, x)
 
     def pullback(
-        self, lane: Array, t: Array, x: Array, a: Array, c: Array
+        self,
+        lane: Array,
+        t: Array,
+        x: Array,
+        a: Array,
+        c: Array,
+        values: Sequence[Array] | None = None,
     ) -> tuple[Array, Factors]:
-        self.meter.see(self, "pullback", lane, t, x, a, c)
-        return super().pullback(lane, t, x, a, c)
+        if values is None:
+            self.meter.see(self, "pullback", lane, t, x, a, c)
+        else:
+            self.meter.see(self, "pullback_with_values", lane, t, x, a, c, *values)
+        return super().pullback(lane, t, x, a, c, values)
+
+    def policy_values(self, lane: Array, t: Array, x: Array) -> tuple[Array, ...]:
+        self.meter.see(self, "policy_values", lane, t, x)
+        return super().policy_values(lane, t, x)
 
     def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, ThetaJacobian]:
         self.meter.see(self, "jacobian", lane, t, x)

@@ -73,9 +73,18 @@ def pull_through(
     return np.concatenate([products.pull(stage) for stage in stages]), products.factors()
 
 
+def pull_with_values(
+    problem: Problem, lane: Array, t: Array, x: Array, a: Array, c: Array, *values: Array
+) -> tuple[Array, Factors]:
+    """Pull cotangents back in rows whose policy values are given."""
+    return Problem.pullback(problem, lane, t, x, a, c, values)
+
+
 AGAIN: dict[str, Callable[..., object]] = {
     "flow": Problem.flow,
     "pullback": Problem.pullback,
+    "policy_values": Problem.policy_values,
+    "pullback_with_values": pull_with_values,
     "jacobian": Problem.jacobian,
     "linearise": pull_through,
 }

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 from scipy.optimize import nnls
 
+from gradpareto.bench.run.meter import COUNTED_IN
 from gradpareto.bench.run.overhead import pull_through, seconds_of
 from gradpareto.systems import Array, Problem
 
@@ -47,30 +48,42 @@ class WallModel:
         """
         state_dim, flows = problem.system.state_dim, problem.system.pullback_flows or 1
         worth = {"flow": 1, "jacobian": state_dim * flows}
-        return evals * min(row / worth.get(name, flows) for name, (_, row) in self.prices.items())
+        rows = {name: row for name, (_, row) in self.prices.items() if name in COUNTED_IN}
+        return evals * min(row / worth.get(name, flows) for name, row in rows.items())
 
 
 def fit_wall_model(problem: Problem, x0: Array) -> WallModel:
     """Fit the model to calls in states x0 (B, state_dim), by the relative error of its times.
 
-    The prices are not negative. It takes about half a second.
+    The prices are not negative. It takes less than a second.
     """
     return WallModel(
         {
             oracle: _prices([_fastest(partial(call, *_states(x0, rows))) for rows in ROWS])
-            for oracle, call in _oracles(problem).items()
+            for oracle, call in _oracles(problem, x0).items()
         }
     )
 
 
-def _oracles(problem: Problem) -> dict[str, Callable[..., object]]:
+def _oracles(problem: Problem, x0: Array) -> dict[str, Callable[..., object]]:
+    values = {rows: problem.policy_values(*_states(x0, rows)) for rows in ROWS}
+
     def pullback(lane: Array, t: Array, x: Array) -> object:
         return problem.pullback(lane, t, x, np.ones_like(x), np.ones_like(t))
+
+    def pullback_with_values(lane: Array, t: Array, x: Array) -> object:
+        return problem.pullback(lane, t, x, np.ones_like(x), np.ones_like(t), values[len(lane)])
 
     def linearise(lane: Array, t: Array, x: Array) -> object:
         return pull_through(problem, 0 * lane, t, x, np.ones_like(t))
 
-    found = {"flow": problem.flow, "pullback": pullback, "jacobian": problem.jacobian}
+    found = {
+        "flow": problem.flow,
+        "pullback": pullback,
+        "policy_values": problem.policy_values,
+        "pullback_with_values": pullback_with_values,
+        "jacobian": problem.jacobian,
+    }
     return found | ({"linearise": linearise} if problem.stages_at_once(1) else {})
 
 

@@ -172,7 +172,7 @@ def test_batches_add_up_to_the_counts(estimator: Estimator) -> None:
     meter = counted.meter
     for oracles, evals, each in (
         (("flow",), meter.f_evals, 1),
-        (("pullback", "linearise"), meter.vjp_evals, 1),
+        (("pullback", "pullback_with_values", "linearise"), meter.vjp_evals, 1),
         (("jacobian",), meter.jac_evals, x0.shape[1]),
     ):
         rows = sum(size * calls for (kind, size), calls in meter.batches.items() if kind in oracles)
@@ -189,3 +189,15 @@ def test_rows_are_counted_for_the_sample_they_belong_to() -> None:
     assert meter.f_evals.tolist() == [1, 0, 3]
     assert meter.vjp_evals.tolist() == [1, 0, 1]
     assert meter.batches == {("flow", 4): 1, ("pullback", 2): 1}
+
+
+def test_a_pullback_with_values_counts_as_any_and_the_values_as_none() -> None:
+    """Truth: calls made here."""
+    counted: Problem = metered(PROBLEM, 3)
+    rows = np.array([2, 0]), np.zeros(2), np.ones((2, 2))
+    values = counted.policy_values(*rows)
+    for _ in range(3):
+        counted.pullback(*rows, rows[2], np.ones(2), values)
+    meter = counted.meter  # type: ignore[attr-defined]
+    assert meter.evals.tolist() == meter.vjp_evals.tolist() == [3, 0, 3]
+    assert meter.batches == {("policy_values", 2): 1, ("pullback_with_values", 2): 3}

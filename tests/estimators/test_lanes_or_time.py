@@ -43,7 +43,9 @@ def modelled(method: Estimator, problem: Problem, x0: Array, tolerance: float) -
     call = METHODS[method].call + CALL_A_PARAMETER * parameters
     prices = call, ROW + ROW_A_PARAMETER * parameters
     names = {oracle for oracle, _ in counted.meter.batches}
-    return WallModel(dict.fromkeys(names, prices)).seconds(counted.meter.batches)
+    # The policy's values are a part of what a pullback is taken to cost.
+    each = dict.fromkeys(names, prices) | {"policy_values": (0.0, 0.0)}
+    return WallModel(each).seconds(counted.meter.batches)
 
 
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-5])

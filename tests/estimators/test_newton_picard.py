@@ -39,7 +39,7 @@ def test_calls_are_few_and_do_not_grow_with_the_windows() -> None:
     for windows in (8, 32):
         meter = metered(problem, 2)
         NewtonPicard()(meter, x0, problem.horizon / windows)
-        assert sum(meter.meter.batches.values()) == 7
+        assert sum(meter.meter.batches.values()) == 8
 
 
 def test_windows_that_are_too_many_at_once_are_cut_in_half(short: Callable) -> None:

@@ -108,9 +108,13 @@ def iterate(
         difference = np.abs(found - slopes[active]).max(axis=1) * np.abs(h[active, None])
         scale = allowance(control, y[active], np.abs(values[active]).max(axis=1))
         change, before = root_mean_square(difference / scale), changes[active]
-        slopes[active], changes[active] = found, change
-        for part, new in zip(parts, latest, strict=True):
-            part[active] = new
+        changes[active] = change
+        if len(active) == len(y):
+            slopes, parts = found, latest
+        else:
+            slopes[active] = found
+            for part, new in zip(parts, latest, strict=True):
+                part[active] = new
         rate = np.where(np.isfinite(before), change / np.maximum(before, change), 1)
         error[active] = change * np.where(change > 0, rate, 0)
         sweeps[active] += 1

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gradpareto.estimators.solvers.implicit.fixed_states import FixedStates, fixed_states
 from gradpareto.estimators.solvers.implicit.simplified_newton import Frozen, largest
 from gradpareto.estimators.solvers.implicit.tableaus import FEW, CollocationTableau
 from gradpareto.systems import Array, Factors, Problem
@@ -96,24 +97,14 @@ class AdjointStageEquations:
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
         step, own = self.step, slice(None) if len(lanes) == len(self.direct) else lanes
         slopes = self.direct[own] + step.a.T @ z
-        at, costs = self._at(lanes)
-        gx, factors = step.problem.pullback(*at, slopes.reshape(at[2].shape), costs)
-        found = tuple(part.reshape(*z.shape[:2], -1) for part in factors)
+        gx, found = self._states.take(lanes).pullback(slopes, for_each(lanes, step.weights))
         self.factors = merged(self.factors, lanes, len(self.direct), found)
-        gx = gx.reshape(z.shape)
         return gx - z, np.maximum(np.maximum(largest(gx), largest(z)), self._size[own])
 
-    def _at(self, lanes: Array) -> tuple[tuple[Array, Array, Array], Array]:
-        """Return the rows of the stages of some lanes, and the running cost's cotangents there."""
-        return self._all_rows if len(lanes) == len(self.direct) else self._rows(lanes)
-
-    def _rows(self, lanes: Array) -> tuple[tuple[Array, Array, Array], Array]:
-        rows = self.step.rows(lanes, self.increments[lanes])
-        return rows, for_each(lanes, self.step.weights)
-
     @cached_property
-    def _all_rows(self) -> tuple[tuple[Array, Array, Array], Array]:
-        return self._rows(np.arange(len(self.direct)))
+    def _states(self) -> FixedStates:
+        step, lanes = self.step, np.arange(len(self.direct))
+        return fixed_states(step.problem, lanes, step.t, step.x[:, None] + self.increments)
 
     @cached_property
     def _size(self) -> Array:

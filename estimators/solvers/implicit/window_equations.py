@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gradpareto.estimators.solvers.implicit.fixed_states import FixedStates, fixed_states
 from gradpareto.estimators.solvers.implicit.simplified_newton import Frozen, largest
 from gradpareto.estimators.solvers.implicit.stages import merged
 from gradpareto.estimators.solvers.implicit.tableaus import CollocationTableau
@@ -134,20 +135,22 @@ class AdjointWindowEquations:
     def __init__(self, forward: WindowEquations, increments: Array, adjoint: Array) -> None:
         self.forward, self.windows = forward, forward.windows
         self.increments, self.adjoint = increments, adjoint
-        self.x = forward.states(np.arange(len(adjoint)), increments)
         self.factors: Factors = ()
+
+    @cached_property
+    def _states(self) -> FixedStates:
+        windows, lanes = self.windows, np.arange(len(self.adjoint))
+        x = self.forward.states(lanes, self.increments).reshape(self.increments.shape)
+        return fixed_states(windows.problem, windows.lane, windows.t.ravel(), x)
 
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
         windows, mu = self.windows, self.forward.split(z)
         added = np.concatenate([mu.sum(axis=2)[:, 1:], self.adjoint[lanes, None]], axis=1)
         alpha = np.cumsum(added[:, ::-1], axis=1)[:, ::-1]
         slopes = windows.b[..., None] * alpha[:, :, None] + windows.a.swapaxes(1, 2) @ mu
-        lane, t, x = windows.rows(lanes, self.x[lanes])
         costs = np.tile(windows.b.ravel(), len(lanes))
-        gx, factors = windows.problem.pullback(lane, t, x, slopes.reshape(x.shape), costs)
-        found = tuple(part.reshape(*z.shape[:2], -1) for part in factors)
+        gx, found = self._states.take(lanes).pullback(slopes.reshape(z.shape), costs)
         self.factors = merged(self.factors, lanes, len(self.adjoint), found)
-        gx = gx.reshape(z.shape)
         return gx - z, np.maximum(np.maximum(largest(gx), largest(z)), largest(alpha))
 
     def jacobian(self, lanes: Array, z: Array) -> Array:

@@ -19,6 +19,7 @@ from gradpareto.bench.run.field_race import (
     without_the_last,
 )
 from gradpareto.bench.run.loosest_setting import loosest_setting
+from gradpareto.bench.run.overhead import AGAIN
 from gradpareto.bench.run.samples import Samples, certified
 from gradpareto.bench.run.tried_setting import Tried
 from gradpareto.bench.run.wall_model import WallModel
@@ -29,7 +30,7 @@ from tests.bench.conftest import assert_refused
 from tests.bench.learning.test_learning import silent
 
 FEW = ("bptt", "bptt-rk4", "ctpg", "gauss_legendre-4", "spsa", "finite_difference")
-PRICES = WallModel({name: (1e-6, 1e-8) for name in ("flow", "pullback", "jacobian", "linearise")})
+PRICES = WallModel({name: (1e-6, 1e-8) for name in AGAIN})
 
 
 @pytest.fixture(scope="module")

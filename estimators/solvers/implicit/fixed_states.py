@@ -44,7 +44,7 @@ class FixedStates:
 
 def fixed_states(problem: Problem, lane: Array, t: Array, x: Array) -> FixedStates:
     """Return the states x (R, s, d) of some lanes (R,), at s times t (R, s) or (s,)."""
-    shape = x.shape[:2]
-    each, t = np.repeat(lane, shape[1]), np.broadcast_to(t, shape).ravel()
-    x = x.reshape(len(t), -1)
-    return FixedStates(problem, shape[1], each, t, x, problem.policy_values(each, t, x))
+    times = x.shape[1]
+    each, own = lane.repeat(times), t if t.ndim == 2 else t[None].repeat(len(lane), axis=0)
+    rows = each, own.reshape(-1), x.reshape(len(each), -1)
+    return FixedStates(problem, times, *rows, problem.policy_values(*rows))

@@ -79,7 +79,7 @@ def peers_sentence(ratios: pd.DataFrame, error: float = 1e-6) -> str:
     batches = " / ".join(map(str, sorted(ratios.batch.unique())))
     return (
         f"For a relative error of {error:.0e}, the fastest estimator takes this multiple of the "
-        f"time of the fastest method of diffrax and CasADi, in a batch of {batches}: "
+        f"time of the fastest method of diffrax, CasADi and torchdiffeq, in a batch of {batches}: "
         f"{', '.join(parts)}."
     )
 

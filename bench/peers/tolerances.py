@@ -19,6 +19,8 @@ COUNTED = 2
 """Samples whose evaluations are counted, since each of them is a call from compiled code."""
 MOST_EVALS = 2_000
 """The evaluations of a sample after which no finer tolerance is counted."""
+MOST_SECONDS = 20.0
+"""No finer tolerance is tried when the samples take longer than this."""
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,5 @@ def _at_tolerances(
         f, vjp = counts.tolist()
         ms = 1e3 * seconds / len(samples.x0)
         yield tolerance, error, f, vjp, f + vjp, ms, ready.peak_bytes, ready.compile_s
+        if seconds > MOST_SECONDS:
+            return

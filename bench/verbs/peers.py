@@ -1,11 +1,13 @@
 """The verb `peers` of the command line."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 import numpy as np
+import pandas as pd
 import psutil
 from threadpoolctl import threadpool_limits
 
@@ -190,18 +192,23 @@ def verb(asked: Asked, out: Path, as_json: bool) -> None:
         )
         with progress() as report:
             rows, best = side_by_side(sides, report)
+            ratios = _written(out / "ratios", best, ratios_page)
+            folder.publish_table(rows)
             errors = true_errors(sides, asked.tolerances, report)
-        pages = {"ratios.md": ratios_page(best), "tolerances.md": tolerances_page(errors)}
-        tables = {"ratios.csv": best, "tolerances.csv": errors}
-        for name, table in tables.items():
-            write_whole(out / name, table.to_csv(index=False))
-        for name, page in pages.items():
-            write_whole(out / name, page)
-        folder.publish_table(rows)
+            tolerances = _written(out / "tolerances", errors, tolerances_page)
+            folder.write_checksums()
     if as_json:
         print_json({"ratios": best.to_dict("records"), "tolerances": errors.to_dict("records")})
     else:
-        click.echo("\n".join(pages.values()))
+        click.echo(f"{ratios}\n{tolerances}")
+
+
+def _written(path: Path, table: pd.DataFrame, as_page: Callable[[pd.DataFrame], str]) -> str:
+    """Write a table as CSV and as a page, beside each other, and return the page."""
+    page = as_page(table)
+    write_whole(path.with_suffix(".csv"), table.to_csv(index=False))
+    write_whole(path.with_suffix(".md"), page)
+    return page
 
 
 def hold_to_one_core() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from gradpareto.bench.run.attempt import attempt, stored_bytes
 from gradpareto.bench.run.field_race import BEHIND, PLACES, Racer
 from gradpareto.bench.run.overhead import seconds_of
+from gradpareto.bench.run.plan import LEAST_LANES
 from gradpareto.bench.run.samples import Samples, seen_by
 from gradpareto.bench.run.wall_model import WallModel
 from gradpareto.estimators import ESTIMATORS
@@ -26,7 +27,7 @@ class Choice:
     `evals` are the median sample's, `gradient_ms` the milliseconds of a gradient of a whole batch
     on this machine, of which `calls_ms` is what the wall model predicts for the oracle calls, and
     `stored_bytes` what the batch has stored when its backward pass begins. It raced on `samples`
-    initial states, and failed on `failures` of them.
+    initial states, and failed on `failures` of them. Who solves lane by lane is timed on a few.
     """
 
     estimator: str
@@ -73,7 +74,9 @@ def _evals(racer: Racer) -> float:
 def _measured(racer: Racer, samples: Samples, batch: int, model: WallModel) -> Choice:
     assert racer.reached is not None
     estimator, setting = ESTIMATORS[racer.name], racer.reached.setting
-    problem, x0 = samples.batch(batch)
+    # Who solves lane by lane takes a batch's time in proportion to its lanes.
+    lanes = min(batch, LEAST_LANES) if estimator.declares.per_lane else batch
+    problem, x0 = samples.batch(lanes)
     with np.errstate(all="ignore"):
         calls = attempt(estimator, problem, x0, setting).meter.batches
         gradient = partial(estimator, problem, x0, setting)
@@ -86,8 +89,8 @@ def _measured(racer: Racer, samples: Samples, batch: int, model: WallModel) -> C
         setting,
         racer.reached.rel_error,
         racer.reached.evals,
-        1e3 * float(np.median(seconds)),
-        1e3 * model.seconds(calls),
+        1e3 * float(np.median(seconds)) * batch / lanes,
+        1e3 * model.seconds(calls) * batch / lanes,
         batch * np.nan_to_num(stored),
         len(seen_by(estimator, samples).x0),
         racer.reached.failures,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gradpareto.bench.run.attempt import Outcome, attempt
 from gradpareto.bench.run.choices import choices
 from gradpareto.bench.run.field_race import (
     BEHIND,
@@ -220,6 +221,29 @@ def test_choices_are_ordered_by_their_cost(samples: Samples, by: str, cost: str)
     assert costs == sorted(costs)
     assert len(found) > (by == "memory")
     assert all(one.gradient_ms > 0 and one.stored_bytes > 0 for one in found)
+
+
+def test_who_solves_lane_by_lane_is_timed_on_a_few_lanes(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Truth: a clock that advances by a second for each lane, whoever solves it."""
+    monkeypatch.setattr(
+        "gradpareto.bench.run.choices.seconds_of", lambda call: float(len(call.args[1]))
+    )
+    racers = race("lqr", samples, 1e-3, 2**12, 1, silent, 1e-3, entered("ctpg-scipy", "ctpg"))
+    batches: dict[str, int] = {}
+
+    def seen(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> Outcome:
+        batches[type(estimator).__name__] = len(x0)
+        return attempt(estimator, problem, x0, setting)
+
+    monkeypatch.setattr("gradpareto.bench.run.choices.attempt", seen)
+    found = choices(racers, samples, 32, "time", PRICES)
+    assert [one.gradient_ms for one in found] == [32_000.0, 32_000.0]
+    assert sorted(batches.values()) == [4, 32]
+    slow = next(one for one in found if one.estimator == "ctpg-scipy")
+    few = attempt(ESTIMATORS["ctpg-scipy"], *samples.batch(4), slow.setting)
+    assert slow.calls_ms == pytest.approx(8e3 * PRICES.seconds(few.meter.batches))
 
 
 def test_a_racer_that_has_not_arrived_is_no_choice(samples: Samples) -> None:

@@ -51,8 +51,8 @@ def _own_time(function: Function, profile: Profile) -> Iterator[tuple[str, float
         part = CONTRACTION if function[2] in CONTRACTING else CALLS
         # With all that it calls, where an estimator calls it.
         yield from ((part, made[3]) for by, made in callers.items() if not _inside(by, SYSTEMS))
-    elif _inside(function, ESTIMATORS):
-        yield ".".join(Path(function[0]).relative_to(ESTIMATORS).with_suffix("").parts[-2:]), own
+    elif part := _module(function, profile):
+        yield part, own
     else:
         for by, made in callers.items():
             yield from ((part, made[2] * share) for part, share in _owners(by, profile, ()))
@@ -61,17 +61,28 @@ def _own_time(function: Function, profile: Profile) -> Iterator[tuple[str, float
 def _owners(
     function: Function, profile: Profile, seen: tuple[Function, ...]
 ) -> Iterator[tuple[str, float]]:
-    """Yield the parts on whose behalf a function is called, with the share of each."""
+    """Yield the modules on whose behalf a function is called, with the share of each."""
     if _inside(function, SYSTEMS) or function in seen:
         return
-    if _inside(function, ESTIMATORS):
-        yield ".".join(Path(function[0]).relative_to(ESTIMATORS).with_suffix("").parts[-2:]), 1.0
+    if part := _module(function, profile):
+        yield part, 1.0
         return
     callers = profile[function][4]
     whole = sum(made[3] for made in callers.values())
     for by, made in callers.items():
         for part, share in _owners(by, profile, (*seen, function)):
             yield part, share * made[3] / whole
+
+
+def _module(function: Function, profile: Profile) -> str:
+    """Return the name of an estimator's module, or "" for what others call as a tool.
+
+    A plug-in, which lives elsewhere, is what the profiler itself called.
+    """
+    file = Path(function[0])
+    if _inside(function, ESTIMATORS):
+        return ".".join(file.relative_to(ESTIMATORS).with_suffix("").parts[-2:])
+    return file.stem if file.suffix == ".py" and not profile[function][4] else ""
 
 
 def _inside(function: Function, folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from gradpareto.bench.run.spent_in import CALLS, CONTRACTION, shares, shares_sentence
-from gradpareto.estimators import ESTIMATORS, bptt
-from gradpareto.systems import LQR, TASKS
+from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator, bptt
+from gradpareto.systems import LQR, TASKS, Array, Problem
 from gradpareto.systems.policy import Policy
 
 STEPS = 5
@@ -65,6 +66,32 @@ def test_what_sleeps_has_the_time(
     assert sum(found.values()) == pytest.approx(1)
     assert next(iter(found)) == part
     assert 0.9 * calls * SLEPT / seconds <= found[part] <= 1
+
+
+@dataclass(frozen=True)
+class PlugIn(Estimator):
+    """Sleeps itself, and in a function of its own, and calls an estimator of the project."""
+
+    @property
+    def declares(self) -> Declaration:
+        return ESTIMATORS["bptt-rk4"].declares
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        directly(lambda: time.sleep(SLEPT))
+        time.sleep(SLEPT)
+        return ESTIMATORS["bptt-rk4"](problem, x0, setting)
+
+
+def test_a_plug_in_has_its_own_time() -> None:
+    """Truth: what it sleeps; the estimator that it calls has the rest."""
+    problem = TASKS["lqr"].problem("optimal")
+    gradient = partial(PlugIn(), problem, np.ones((1, 2)), problem.horizon / STEPS)
+    gradient()
+    started = time.perf_counter()
+    found = shares(gradient)
+    seconds = time.perf_counter() - started
+    assert 0.9 * 2 * SLEPT / seconds <= found["test_spent_in"] < 1
+    assert {CALLS, CONTRACTION, "bptt"} <= set(found)
 
 
 def test_a_sentence_names_the_largest_parts() -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -49,16 +48,6 @@ class Racer:
     """Whether it was given up, or has no finer setting."""
 
     @property
-    def going(self) -> bool:
-        """Whether it has neither reached the error nor been given up."""
-        return not self.reached and not self.out
-
-    @property
-    def per_lane(self) -> bool:
-        """Whether it solves one lane at a time."""
-        return ESTIMATORS[self.name].declares.per_lane
-
-    @property
     def spent(self) -> float:
         """The evaluations at the latest setting."""
         return self.tried[-1].evals if self.tried else 0.0
@@ -74,11 +63,6 @@ class Racer:
     @property
     def closest(self) -> float:
         return min((one.rel_error for one in self.tried), default=np.inf)
-
-    def given(self, samples: Samples) -> tuple["Racer", Estimator, Samples]:
-        """Return the first arguments of `advanced`."""
-        estimator = ESTIMATORS[self.name]
-        return self, estimator, seen_by(estimator, samples)
 
 
 def race(
@@ -96,28 +80,25 @@ def race(
 
     `racers` of a race to a larger error go on from the settings that they tried in it. A call of
     one row takes `call_seconds`, by which it is judged who hangs. Each goes from loose to tight.
-    The rounds are bounded by evaluations; those who solve lane by lane, which takes the longest,
-    come last in each. Nobody is given up while others run, so that the result is the same for any
-    number of jobs. The racers with the fewest evaluations that arrive are found, for this many
-    `places`. A sample may take `most_evals` evaluations. Some see fewer samples (`seen_by`).
+    The rounds are bounded by evaluations, and a round ends before anybody is given up, so that the
+    result is the same for any number of jobs. The racers with the fewest evaluations that arrive
+    are found, for this many `places`. A sample may take `most_evals` evaluations. Some estimators
+    see fewer samples (`seen_by`).
     """
     there = {one.name: Racer(one.name, one.tried) for one in racers or map(Racer, ESTIMATORS)}
     level, patience = FIRST_LEVEL, PATIENCE * call_seconds * len(samples.x0)
     with Processes(jobs) as pool:
-        send = partial(schedule, pool, [system], advanced)
-        while any(one.going for one in there.values()):
-            seconds = SECONDS + patience * level
-            for per_lane in (False, True):
-                limits = error, min(level, most_evals), most_for_a_place(there, places), most_evals
-                sent = {
-                    name: send((*one.given(samples), *limits), seconds)
-                    for name, one in there.items()
-                    if one.going and one.per_lane == per_lane
-                }
-                for done, (name, future) in enumerate(sent.items(), 1):
-                    there[name] = _outcome(future, there[name])
-                    report(f"{system} {error:g}, {level:,.0f} evaluations: {name}", done, len(sent))
-                there = without_the_last(there, places)
+        while going := [one for one in there.values() if not one.reached and not one.out]:
+            bounds, seconds = (min(level, most_evals), most_evals), SECONDS + patience * level
+            sent = {}
+            for one in going:
+                estimator = ESTIMATORS[one.name]
+                given = one, estimator, seen_by(estimator, samples), error, *bounds
+                sent[one.name] = schedule(pool, [system], advanced, given, seconds)
+            for done, (name, future) in enumerate(sent.items(), 1):
+                there[name] = _outcome(future, there[name])
+                report(f"{system} {error:g}, {level:,.0f} evaluations: {name}", done, len(sent))
+            there = without_the_last(there, places)
             level *= NEXT_LEVEL
     return list(there.values())
 
@@ -129,20 +110,12 @@ def _outcome(future: "Future[Racer]", before: Racer) -> Racer:
         return replace(before, out=True)
 
 
-def most_for_a_place(racers: Mapping[str, Racer], places: int) -> float:
-    """Return the evaluations beyond which nobody can have a place: inf before anybody arrived.
-
-    They are BEHIND times what the first needed, or what the last of the places did.
-    """
-    needed = sorted(one.reached.evals for one in racers.values() if one.reached)
-    return min([BEHIND * one for one in needed[:1]] + needed[places - 1 : places], default=np.inf)
-
-
 def without_the_last(racers: Mapping[str, Racer], places: int) -> dict[str, Racer]:
     """Give those up who have taken BEHIND times what another needed, or can have no place."""
-    most = most_for_a_place(racers, places)
+    needed = sorted(one.reached.evals for one in racers.values() if one.reached)
+    bound = min([BEHIND * one for one in needed[:1]] + needed[places - 1 : places], default=np.inf)
     return {
-        name: replace(one, out=one.out or (not one.reached and one.spent > most))
+        name: replace(one, out=one.out or (not one.reached and one.spent > bound))
         for name, one in racers.items()
     }
 
@@ -153,14 +126,12 @@ def advanced(
     samples: Samples,
     error: float,
     level: float,
-    bound: float,
     most_evals: float,
 ) -> Racer:
     """Try finer settings until one reaches the error, or would take more evaluations than `level`.
 
-    An estimator is out of the race when its error has stopped falling, when a setting has taken
-    `most_evals`, up to which every setting is tried in the last round, or when the next takes more
-    than the `bound`. That one is ended there and not kept: a race to a smaller error tries it anew.
+    An estimator is out of the race when its error has stopped falling, and when a setting has taken
+    `most_evals`, up to which every setting is tried in the last round.
     """
     ladder = from_loose_to_tight(estimator, samples.problem, 1)
     settings = islice(ladder, len(racer.tried), None)
@@ -172,11 +143,7 @@ def advanced(
         setting = next(settings, None)
         if setting is None:
             return replace(racer, out=True)
-        found = try_setting(estimator, samples, setting, min(bound, most_evals))
-        if found.evals > bound:
-            return replace(racer, out=True)
-        if found.failures and bound < most_evals:  # perhaps since their evaluations were bounded
-            found = try_setting(estimator, samples, setting, most_evals)
+        found = try_setting(estimator, samples, setting, most_evals)
         racer = replace(racer, tried=(*racer.tried, found))
     return replace(racer, reached=_refined(estimator, samples, error, racer.tried, most_evals))
 

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,10 @@ from gradpareto.bench.run.field_race import (
     race,
     without_the_last,
 )
-from gradpareto.bench.run.loosest_setting import from_loose_to_tight, loosest_setting
+from gradpareto.bench.run.loosest_setting import loosest_setting
 from gradpareto.bench.run.overhead import AGAIN
 from gradpareto.bench.run.samples import Samples, certified
-from gradpareto.bench.run.tried_setting import Tried, try_setting
+from gradpareto.bench.run.tried_setting import Tried
 from gradpareto.bench.run.wall_model import WallModel
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.estimators.declaration import Knob
@@ -65,7 +64,7 @@ class Broken(Estimator):
 
 @pytest.mark.parametrize("knob", ["step", "tolerance", "rollouts"])
 def test_an_estimator_that_always_fails_is_given_up(samples: Samples, knob: Knob) -> None:
-    found = advanced(Racer("broken"), Broken(knob), samples, 1e-6, 2.0**13, np.inf, 2.0**13)
+    found = advanced(Racer("broken"), Broken(knob), samples, 1e-6, 2.0**13, 2.0**13)
     assert found.out
     assert found.reached is None
     assert found.closest == np.inf
@@ -81,12 +80,9 @@ def test_each_that_arrives_does_so_with_the_error_that_it_says(samples: Samples)
         np.testing.assert_allclose(rel_error(samples, name, reached.setting), reached.rel_error)
     best = min(one.evals for one in there.values())
     for one in racers:
-        if not one.reached:  # it cannot have won: it had nothing finer, or the next takes more
+        if not one.reached:  # it cannot have won: it had spent more, or had nothing finer
             assert one.out
-            ladder = from_loose_to_tight(ESTIMATORS[one.name], samples.problem, 1)
-            setting = next(islice(ladder, len(one.tried), None))
-            after = try_setting(ESTIMATORS[one.name], samples, setting, 2**13).evals
-            assert max(one.spent, after) > BEHIND * best or one.name == "spsa"
+            assert one.spent > BEHIND * best or one.name == "spsa"
 
 
 def test_no_setting_of_the_winner_between_its_last_two_is_looser(samples: Samples) -> None:
@@ -139,52 +135,11 @@ def test_who_can_have_no_place_is_given_up() -> None:
     assert not any(one.out for one in fewer.values())
 
 
-def test_a_setting_beyond_the_bound_is_ended_there_and_not_kept(samples: Samples) -> None:
-    """Truth: RK4's evaluations with each number of steps, of which the bound forbids the last.
-
-    It is 8 a step, and the numbers of steps double: with 64, 512 evaluations are too many.
-    """
-    rk4, racer = ESTIMATORS["bptt-rk4"], Racer("bptt-rk4")
-    found = advanced(racer, rk4, samples, 1e-12, 2.0**13, 500.0, 2.0**13)
-    assert found.out
-    assert found.spent <= 500 < 2 * found.spent
-    on = advanced(replace(found, out=False), rk4, samples, 1e-12, 2.0**13, np.inf, 2.0**13)
-    assert on.tried[: len(found.tried)] == found.tried
-    assert [one.evals for one in on.tried[:4]] == [8.0, 16.0, 32.0, 64.0]
-
-
-@dataclass(frozen=True)
-class Uneven(Estimator):
-    """RK4, that wastes 200 evaluations of the first lane before it begins."""
-
-    @property
-    def declares(self) -> Declaration:
-        return ESTIMATORS["bptt-rk4"].declares
-
-    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
-        for _ in range(200):
-            problem.flow(np.zeros(1, dtype=int), np.zeros(1), x0[:1])
-        return ESTIMATORS["bptt-rk4"](problem, x0, setting)
-
-
-def test_a_lane_beyond_the_bound_is_no_failure(samples: Samples) -> None:
-    """Truth: the race without a bound, in which no lane fails."""
-    found, alone = (
-        advanced(Racer("bptt-rk4"), Uneven(), samples, 1e-2, 2.0**13, bound, 2.0**13)
-        for bound in (150.0, np.inf)
-    )
-    assert found == alone
-    assert found.reached is not None
-    assert found.reached.failures == 0
-    assert 32 <= found.reached.evals <= 150
-
-
 def test_a_racer_waits_for_the_round_in_which_its_next_setting_fits(samples: Samples) -> None:
     """RK4 doubles its steps, whose evaluations are known: none goes beyond the round's."""
     racer = Racer("bptt-rk4")
     for level in (32.0, 64.0, 1000.0):
-        limits = level, np.inf, 2.0**13
-        racer = advanced(racer, ESTIMATORS["bptt-rk4"], samples, 1e-12, *limits)
+        racer = advanced(racer, ESTIMATORS["bptt-rk4"], samples, 1e-12, level, 2.0**13)
         assert level / 2 < racer.spent <= level
         assert not racer.out
 

@@ -111,4 +111,6 @@ class _Back:
         x = np.stack([window.states for window in windows])
         # Gauss nodes are symmetric: those of reversed time are the same, last first.
         weights = finest.values_at(c)[::-1].astype(x.dtype)
-        return fixed_states(self.problem, lane, inside(start + h * c, left, right), weights @ x)
+        t, x = inside(start + h * c, left, right), weights @ x
+        rows = np.repeat(lane, nodes), t.ravel(), x.reshape(t.size, -1)
+        return fixed_states(self.problem, nodes, rows)

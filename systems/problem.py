@@ -150,9 +150,9 @@ class Problem:
         cotangents back in the same rows may give the `policy_values` of these, and makes them once.
         """
         system, layers = self._of(lane)
-        if values is None:
-            values = self._policy_values(lane, t, x)
         t = beside(self._clusters, t)
+        if values is None:
+            values = self.policy.forward(layers, system.observe(t, x))
         pulled = system.pullback(t, x, values[-1], a, c)
         gx, gu = _copied(system, "pullback", pulled)
         go, factors = self.policy.pullback(layers, values, gu)
@@ -164,11 +164,8 @@ class Problem:
 
         They are a part of what each `pullback` evaluates, and count as none.
         """
-        return tuple(self._policy_values(lane, t, x))
-
-    def _policy_values(self, lane: Array, t: Array, x: Array) -> list[Array]:
         system, layers = self._of(lane)
-        return self.policy.forward(layers, system.observe(beside(self._clusters, t), x))
+        return tuple(self.policy.forward(layers, system.observe(beside(self._clusters, t), x)))
 
     def jacobian(self, lane: Array, t: Array, x: Array) -> tuple[Array, ThetaJacobian]:
         """Return the Jacobian of x' (R, state_dim, state_dim): [r, i, j] is dx'_i / dx_j.

@@ -25,15 +25,7 @@ from gradpareto.systems import Problem
 
 jax.config.update("jax_enable_x64", True)
 
-JAX = Library(
-    sin=jnp.sin,
-    cos=jnp.cos,
-    tanh=jnp.tanh,
-    dot=jnp.dot,
-    join=jnp.hstack,
-    matrix=lambda vector, rows, columns: vector.reshape(rows, columns),
-    constant=jnp.asarray,
-)
+JAX = Library.like_numpy(jnp, jnp.asarray)
 
 Flow = Callable[[Any, Any], tuple[Any, Any]]
 """A function of parameters and a state x (d,), which returns x' (d,) and the running cost ()."""

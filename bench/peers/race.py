@@ -9,6 +9,7 @@ import numpy as np
 
 from gradpareto.bench.peers.peer import Ready
 from gradpareto.bench.run.overhead import Spread, seconds_of
+from gradpareto.bench.run.plan import timed_lanes
 from gradpareto.bench.run.samples import Samples
 from gradpareto.estimators import Estimator
 from gradpareto.systems import Array
@@ -16,8 +17,6 @@ from gradpareto.systems import Array
 SLOWER = 2.0
 """A contender that takes longer than the fastest of its side by this factor is timed no further."""
 LEAST_ROUNDS, MOST_ROUNDS = 7, 64
-FEW = 4
-"""A contender that takes samples one by one is timed first on at most this number of them."""
 LONG = 0.5
 """Seconds beside which those that a first call takes to warm up are few."""
 
@@ -95,7 +94,7 @@ def race(contenders: Sequence[Contender], samples: Samples, lanes: int, seconds:
 
 def first_seconds(one: Contender, samples: Samples, lanes: int) -> float:
     """Return the seconds of a gradient, the smallest of three unless they are LONG."""
-    few = min(lanes, FEW) if one.estimator.declares.per_lane else lanes
+    few = timed_lanes(one.estimator, lanes)
     spent = _seconds(one, samples, few, 0)
     if spent < LONG:
         spent = min(_seconds(one, samples, few, 0) for _ in range(2))

@@ -19,15 +19,7 @@ from gradpareto.systems import Array, Problem
 
 torch.set_num_threads(1)
 
-TORCH = Library(
-    sin=torch.sin,
-    cos=torch.cos,
-    tanh=torch.tanh,
-    dot=torch.dot,
-    join=torch.hstack,
-    matrix=lambda vector, rows, columns: vector.reshape(rows, columns),
-    constant=torch.as_tensor,
-)
+TORCH = Library.like_numpy(torch, torch.as_tensor)
 
 
 class _OwnDynamics(torch.nn.Module):  # type: ignore[misc, unused-ignore]

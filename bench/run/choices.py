@@ -10,7 +10,7 @@ import numpy as np
 from gradpareto.bench.run.attempt import attempt, stored_bytes
 from gradpareto.bench.run.field_race import BEHIND, PLACES, Racer
 from gradpareto.bench.run.overhead import seconds_of
-from gradpareto.bench.run.plan import LEAST_LANES
+from gradpareto.bench.run.plan import timed_lanes
 from gradpareto.bench.run.samples import Samples, seen_by
 from gradpareto.bench.run.wall_model import WallModel
 from gradpareto.estimators import ESTIMATORS
@@ -74,8 +74,7 @@ def _evals(racer: Racer) -> float:
 def _measured(racer: Racer, samples: Samples, batch: int, model: WallModel) -> Choice:
     assert racer.reached is not None
     estimator, setting = ESTIMATORS[racer.name], racer.reached.setting
-    # Who solves lane by lane takes a batch's time in proportion to its lanes.
-    lanes = min(batch, LEAST_LANES) if estimator.declares.per_lane else batch
+    lanes = timed_lanes(estimator, batch)
     problem, x0 = samples.batch(lanes)
     with np.errstate(all="ignore"):
         calls = attempt(estimator, problem, x0, setting).meter.batches

@@ -49,6 +49,14 @@ def samples_of(estimator: Estimator, problem: Problem, samples: int) -> int:
     return max(1, samples)
 
 
+def timed_lanes(estimator: Estimator, batch: int) -> int:
+    """Return on how many lanes of a batch its time is measured, which is in proportion to them.
+
+    That is all of them, but a few for who solves lane by lane.
+    """
+    return min(batch, LEAST_LANES) if estimator.declares.per_lane else batch
+
+
 @dataclass(frozen=True)
 class Course:
     """An estimator on a problem, and its settings: given ones, or none if a frontier is traced."""

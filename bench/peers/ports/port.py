@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 Vector = Any
 """A vector of the library: it can be sliced, and added to and multiplied by others of its kind."""
@@ -26,6 +26,19 @@ class Library:
     join: Callable[[Sequence[Any]], Vector]
     matrix: Callable[[Vector, int, int], Matrix]
     constant: Callable[[Any], Any]
+
+    @classmethod
+    def like_numpy(cls, module: Any, constant: Callable[[Any], Any]) -> Self:
+        """Return the functions of a module that names them as NumPy does, but for `constant`."""
+        return cls(
+            sin=module.sin,
+            cos=module.cos,
+            tanh=module.tanh,
+            dot=module.dot,
+            join=module.hstack,
+            matrix=lambda vector, rows, columns: vector.reshape(rows, columns),
+            constant=constant,
+        )
 
 
 def _itself(library: Library, system: Any, x: Vector) -> Vector:

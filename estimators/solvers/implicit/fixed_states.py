@@ -42,9 +42,6 @@ class FixedStates:
         return gx.reshape(shape), tuple(part.reshape(*shape[:2], -1) for part in factors)
 
 
-def fixed_states(problem: Problem, lane: Array, t: Array, x: Array) -> FixedStates:
-    """Return the states x (R, s, d) of some lanes (R,), at s times t (R, s) or (s,)."""
-    times = x.shape[1]
-    each, own = lane.repeat(times), t if t.ndim == 2 else t[None].repeat(len(lane), axis=0)
-    rows = each, own.reshape(-1), x.reshape(len(each), -1)
+def fixed_states(problem: Problem, times: int, rows: tuple[Array, Array, Array]) -> FixedStates:
+    """Return the states of an oracle's rows, lane (R s,), t (R s,) and x (R s, d), at s times."""
     return FixedStates(problem, times, *rows, problem.policy_values(*rows))

@@ -104,7 +104,7 @@ class AdjointStageEquations:
     @cached_property
     def _states(self) -> FixedStates:
         step, lanes = self.step, np.arange(len(self.direct))
-        return fixed_states(step.problem, lanes, step.t, step.x[:, None] + self.increments)
+        return fixed_states(step.problem, len(step.t), step.rows(lanes, self.increments))
 
     @cached_property
     def _size(self) -> Array:

@@ -140,8 +140,8 @@ class AdjointWindowEquations:
     @cached_property
     def _states(self) -> FixedStates:
         windows, lanes = self.windows, np.arange(len(self.adjoint))
-        x = self.forward.states(lanes, self.increments).reshape(self.increments.shape)
-        return fixed_states(windows.problem, windows.lane, windows.t.ravel(), x)
+        rows = windows.rows(lanes, self.forward.states(lanes, self.increments))
+        return fixed_states(windows.problem, windows.t.size, rows)
 
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
         windows, mu = self.windows, self.forward.split(z)

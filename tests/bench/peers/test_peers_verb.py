@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradpareto.bench.peers.registry import COMMANDS, PEERS, libraries_of, load_peer, missing_of
+from gradpareto.bench.peers.registry import PEERS, libraries_of, load_peer, missing_of
 from gradpareto.bench.verbs import peers
 from gradpareto.systems.names import fault_of
 from tests.bench.conftest import assert_refused
 
 Call = Callable[..., "subprocess.CompletedProcess[str]"]
-LIBRARIES = {name for libraries in COMMANDS for name in libraries}
+LIBRARIES = {name for peer in PEERS for name in libraries_of(peer)}
 needs_peers = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, LIBRARIES - {"torchdiffeq"})),
     reason="needs the extra 'peers'",

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from gradpareto.estimators.solvers.implicit.fixed_states import fixed_states
+from gradpareto.estimators.solvers.implicit.stages import StageEquations
+from gradpareto.estimators.solvers.implicit.tableaus import gauss
 from gradpareto.systems import TASKS, Policy
 
 LANES, TIMES = 4, 3
@@ -24,7 +26,8 @@ def test_a_pullback_is_the_problems_own(name: str, taken: list[int]) -> None:
     x = x0[:, None] + 0.01 * rng.standard_normal(shape)
     a, c = rng.standard_normal(shape), rng.standard_normal(shape[:2])
     lanes = np.array(taken, dtype=int)
-    held = fixed_states(problem, np.arange(LANES), t, x).take(lanes)
+    rows = np.repeat(np.arange(LANES), TIMES), t.ravel(), x.reshape(t.size, -1)
+    held = fixed_states(problem, TIMES, rows).take(lanes)
     gx, factors = held.pullback(a[lanes], c[lanes].ravel())
     assert gx.shape == (len(taken), *shape[1:])
     for place, lane in enumerate(taken):
@@ -36,10 +39,11 @@ def test_a_pullback_is_the_problems_own(name: str, taken: list[int]) -> None:
 
 
 def test_all_lanes_may_share_their_times() -> None:
-    problem, x = TASKS["lqr"].problem("optimal"), np.ones((2, 3, 2))
-    t = np.array([0.0, 1.0, 2.0])
-    assert fixed_states(problem, np.array([4, 1]), t, x).t.tolist() == [0, 1, 2, 0, 1, 2]
-    assert fixed_states(problem, np.array([4, 1]), t, x).lane.tolist() == [4, 4, 4, 1, 1, 1]
+    problem, t = TASKS["lqr"].problem("optimal"), np.array([0.0, 1.0, 2.0])
+    step = StageEquations(problem, gauss(3), t, 1.0, np.ones((5, 2)))
+    held = fixed_states(problem, 3, step.rows(np.array([4, 1]), np.ones((2, 3, 2))))
+    assert held.t.tolist() == [0, 1, 2, 0, 1, 2]
+    assert held.lane.tolist() == [4, 4, 4, 1, 1, 1]
 
 
 def test_the_policy_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +55,8 @@ def test_the_policy_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return forward(self, layers, o)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Policy, "forward", counted)
-    held = fixed_states(problem, np.arange(2), np.zeros(3), np.zeros((2, 3, 12)))
+    rows = np.array([0, 0, 0, 1, 1, 1]), np.zeros(6), np.zeros((6, 12))
+    held = fixed_states(problem, 3, rows)
     for _ in range(3):
         held.pullback(np.ones((2, 3, 12)), np.ones(6))
     assert calls == [6]

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 
 from gradpareto.bench.run.attempt import attempt, stored_bytes
-from gradpareto.bench.run.field_race import BEHIND, PLACES, Racer
+from gradpareto.bench.run.field_race import BEHIND, PLACES
 from gradpareto.bench.run.overhead import seconds_of
 from gradpareto.bench.run.plan import timed_lanes
+from gradpareto.bench.run.racer import Racer
 from gradpareto.bench.run.samples import Samples, seen_by
 from gradpareto.bench.run.wall_model import WallModel
 from gradpareto.estimators import ESTIMATORS

@@ -1,9 +1,10 @@
 """A race of estimators to a relative error on one problem: who needs the fewest evaluations?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,173 +13,201 @@ from gradpareto.bench.judge.stalled import stands
 from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.engines.task import Died, TimedOut
 from gradpareto.bench.run.engines.worker import TaskFault
-from gradpareto.bench.run.loosest_setting import from_loose_to_tight
+from gradpareto.bench.run.loosest_setting import on_ladder, rung
+from gradpareto.bench.run.racer import MOST_RUNGS, QUARTER, Racer
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples, seen_by
 from gradpareto.bench.run.sending import schedule
 from gradpareto.bench.run.tried_setting import Tried, try_setting
 from gradpareto.estimators import ESTIMATORS, Estimator
-from gradpareto.systems import Problem
 
 FIRST_LEVEL, NEXT_LEVEL = 32.0, 2**0.5
 """The evaluations of a sample up to which the first round goes, and how much further the next."""
-MOST_GROWTH = 4.0
-"""The most by which the next setting is expected to take more evaluations than the last one."""
 BEHIND = 3.0
 """An estimator is given up when it takes this many times the evaluations of one that is there."""
 PLACES = 12
 """It is also given up when this many others have arrived with fewer evaluations than it has taken:
 it can have none of the first places. A race for fewer places ends earlier."""
-REFINEMENTS = 2
-"""The settings that are tried between the last one that misses the error and the first that does
-not."""
+STUCK_RUNGS, STUCK_GROWTH = 3, 1.2
+"""An iteration that fails on this number of rungs in a row, and takes less than this many times the
+evaluations of the rung before, ends at its limit of sweeps, and would on the next one, too."""
 SECONDS, PATIENCE = 5.0, 30.0
 """A worker that takes SECONDS and PATIENCE times what all calls of a round can take, one by one,
 ends the race of its estimator: it hangs, or spends its time elsewhere."""
 
 
 @dataclass(frozen=True)
-class Racer:
-    """An estimator in the race: what it has tried, in order, and where it reached the error."""
+class Goal:
+    """The error to which a problem's estimators race, for how many places, within what limit.
 
-    name: str
-    tried: tuple[Tried, ...] = ()
-    reached: Tried | None = None
-    out: bool = False
-    """Whether it was given up, or has no finer setting."""
+    A sample may take `most_evals` evaluations, and a call of one row takes `call_seconds`, by
+    which it is judged who hangs. The racers with the fewest evaluations that arrive are found, for
+    this many `places`.
+    """
 
-    @property
-    def spent(self) -> float:
-        """The evaluations at the latest setting."""
-        return self.tried[-1].evals if self.tried else 0.0
+    system: str
+    samples: Samples
+    error: float
+    most_evals: float
+    call_seconds: float
+    places: int = PLACES
 
-    @property
-    def expected(self) -> float:
-        """The evaluations that its next setting is likely to take."""
-        if len(self.tried) < 2:
-            return 2 * self.spent
-        before = max(self.tried[-2].evals, 1.0)
-        return self.spent * float(np.clip(self.spent / before, 1.0, MOST_GROWTH))
-
-    @property
-    def closest(self) -> float:
-        return min((one.rel_error for one in self.tried), default=np.inf)
+    def seconds(self, level: float) -> float:
+        """Return how long a worker may take for settings of `level` evaluations."""
+        return SECONDS + PATIENCE * self.call_seconds * len(self.samples.x0) * level
 
 
-def race(
-    system: str,
-    samples: Samples,
-    error: float,
-    most_evals: float,
-    jobs: int,
-    report: Report,
-    call_seconds: float,
-    racers: Sequence[Racer] = (),
-    places: int = PLACES,
-) -> list[Racer]:
+def race(goal: Goal, jobs: int, report: Report, racers: Sequence[Racer] = ()) -> list[Racer]:
     """Race estimators, all that are registered by default, to a median relative error.
 
-    `racers` of a race to a larger error go on from the settings that they tried in it. A call of
-    one row takes `call_seconds`, by which it is judged who hangs. Each goes from loose to tight.
-    The rounds are bounded by evaluations, and a round ends before anybody is given up, so that the
-    result is the same for any number of jobs. The racers with the fewest evaluations that arrive
-    are found, for this many `places`. A sample may take `most_evals` evaluations. Some estimators
-    see fewer samples (`seen_by`).
+    `racers` of a race to a larger error go on from the settings that they tried in it. Each goes
+    from loose to tight. The rounds are bounded by evaluations, and a round ends before anybody is
+    given up, so that the result is the same for any number of jobs. Some estimators see fewer
+    samples (`seen_by`).
     """
-    there = {one.name: Racer(one.name, one.tried) for one in racers or map(Racer, ESTIMATORS)}
-    level, patience = FIRST_LEVEL, PATIENCE * call_seconds * len(samples.x0)
+    entered = racers or map(Racer, ESTIMATORS)
+    there = {one.name: Racer(one.name, one.tried, one.places) for one in entered}
+    level = FIRST_LEVEL
     with Processes(jobs) as pool:
-        while going := [one for one in there.values() if not one.reached and not one.out]:
-            bounds, seconds = (min(level, most_evals), most_evals), SECONDS + patience * level
-            sent = {}
-            for one in going:
-                estimator = ESTIMATORS[one.name]
-                given = one, estimator, seen_by(estimator, samples), error, *bounds
-                sent[one.name] = schedule(pool, [system], advanced, given, seconds)
-            for done, (name, future) in enumerate(sent.items(), 1):
-                there[name] = _outcome(future, there[name])
-                report(f"{system} {error:g}, {level:,.0f} evaluations: {name}", done, len(sent))
-            there = without_the_last(there, places)
+        while any(one.going for one in there.values()):
+            up_to = min(level, goal.most_evals)
+            together = partial(_together, pool, report, goal, up_to)
+            for going in _those_likely_first(there, goal):
+                bound = min(goal.most_evals, bound_of(there.values(), goal.places))
+                there |= together(advanced, going, up_to, bound)
+                there |= together(refined, coarse(there, goal.places))
+            there = without_the_last(there, goal.places)
             level *= NEXT_LEVEL
     return list(there.values())
+
+
+def _those_likely_first(racers: Mapping[str, Racer], goal: Goal) -> Iterator[Sequence[Racer]]:
+    """Yield who is going: as many as there are places, then twice as many, and so on.
+
+    The bound that the first set spares the others settings that cannot have a place.
+    """
+    going = [one for one in racers.values() if one.going]
+    going.sort(key=lambda one: one.needs(goal.error))
+    start, size = 0, goal.places
+    while start < len(going):
+        yield going[start : start + size]
+        start, size = start + size, 2 * size
+
+
+def coarse(racers: Mapping[str, Racer], places: int) -> list[Racer]:
+    """Return who has arrived, and can have a place with a looser setting than was tried."""
+    bound = bound_of(racers.values(), places)
+    arrived = [one for one in racers.values() if one.reached and not one.refined]
+    return [one for one in arrived if one.at_least < bound]
+
+
+def _together(
+    pool: Processes,
+    report: Report,
+    goal: Goal,
+    level: float,
+    step: Callable[..., Racer],
+    racers: Sequence[Racer],
+    *bounds: float,
+) -> dict[str, Racer]:
+    """Let racers take a step side by side, those first that take longest; return them by name."""
+    sent = {}
+    for one in sorted(racers, key=_longest_first):
+        estimator = ESTIMATORS[one.name]
+        seen = replace(goal, samples=seen_by(estimator, goal.samples))
+        arguments = one, estimator, seen, *bounds
+        sent[one.name] = one, schedule(pool, [goal.system], step, arguments, goal.seconds(level))
+    there = {}
+    for done, (name, (before, future)) in enumerate(sent.items(), 1):
+        there[name] = _outcome(future, before)
+        said = f"{goal.system} {goal.error:g}, {level:,.0f} evaluations: {name}"
+        report(said, done, len(sent))
+    return there
+
+
+def _longest_first(racer: Racer) -> tuple[bool, float]:
+    return not ESTIMATORS[racer.name].declares.per_lane, -racer.spent
 
 
 def _outcome(future: "Future[Racer]", before: Racer) -> Racer:
     try:
         return future.result()
     except (Died, TimedOut, TaskFault):
-        return replace(before, out=True)
+        return replace(before, refined=True, out=True)
+
+
+def bound_of(racers: Iterable[Racer], places: int) -> float:
+    """Return the evaluations beyond which nobody has a place, or is BEHIND times another's."""
+    needed = sorted(one.reached.evals for one in racers if one.reached)
+    behind = [BEHIND * one for one in needed[:1]]
+    return float(min(behind + needed[places - 1 : places], default=np.inf))
 
 
 def without_the_last(racers: Mapping[str, Racer], places: int) -> dict[str, Racer]:
     """Give those up who have taken BEHIND times what another needed, or can have no place."""
-    needed = sorted(one.reached.evals for one in racers.values() if one.reached)
-    bound = min([BEHIND * one for one in needed[:1]] + needed[places - 1 : places], default=np.inf)
+    bound = bound_of(racers.values(), places)
     return {
         name: replace(one, out=one.out or (not one.reached and one.spent > bound))
         for name, one in racers.items()
     }
 
 
-def advanced(
-    racer: Racer,
-    estimator: Estimator,
-    samples: Samples,
-    error: float,
-    level: float,
-    most_evals: float,
-) -> Racer:
+def advanced(racer: Racer, estimator: Estimator, goal: Goal, level: float, bound: float) -> Racer:
     """Try finer settings until one reaches the error, or would take more evaluations than `level`.
 
-    An estimator is out of the race when its error has stopped falling, and when a setting has taken
-    `most_evals`, up to which every setting is tried in the last round.
+    An estimator is out of the race when its error has stopped falling, when no finer setting is
+    likely to stay within the `bound`, and when one has taken as many evaluations as it may.
     """
-    ladder = from_loose_to_tight(estimator, samples.problem, 1)
-    settings = islice(ladder, len(racer.tried), None)
-    while racer.closest > error:
-        if racer.spent >= most_evals or _no_better(racer):
+    # What an iteration takes beside its evaluations may grow with a power of the nodes.
+    most_rungs = 1.0 if estimator.declares.iterative else MOST_RUNGS
+    while racer.closest > goal.error:
+        place = racer.next_place(bound, most_rungs)
+        if place is None or not on_ladder(estimator, place):
             return replace(racer, out=True)
-        if racer.expected > level and level < most_evals:
+        if racer.spent >= goal.most_evals or _no_better(racer, estimator):
+            return replace(racer, out=True)
+        if racer.expected(place) > level:
             return racer
-        setting = next(settings, None)
-        if setting is None:
-            return replace(racer, out=True)
-        found = try_setting(estimator, samples, setting, most_evals)
-        racer = replace(racer, tried=(*racer.tried, found))
-    return replace(racer, reached=_refined(estimator, samples, error, racer.tried, most_evals))
+        racer = racer.tries(place, _tried(racer, estimator, goal, place))
+    return replace(racer, reached=racer.tried[-1])
 
 
-def _no_better(racer: Racer) -> bool:
-    return stands([one.rel_error for one in racer.tried if one.rel_error <= NO_ESTIMATE])
+def _tried(racer: Racer, estimator: Estimator, goal: Goal, place: float) -> Tried:
+    """Try the setting at a place, unless the racer knows it: few steps have no quarters between."""
+    setting = rung(estimator, goal.samples.problem, place)
+    known = (one for one in racer.tried if one.setting == setting)
+    return next(known, None) or try_setting(estimator, goal.samples, setting, goal.most_evals)
 
 
-def _refined(
-    estimator: Estimator, samples: Samples, error: float, tried: Sequence[Tried], most_evals: float
-) -> Tried:
-    """Return the cheapest of some settings that reach the error, from the last tried one on."""
-    best = tried[-1]
-    if len(tried) < 2:
-        return best
-    loose, tight = tried[-2].setting, best.setting
-    for _ in range(REFINEMENTS):
-        middle = _between(estimator, samples.problem, loose, tight)
-        if middle in (loose, tight):
-            break
-        found = try_setting(estimator, samples, middle, most_evals)
-        if found.rel_error > error:
+def _no_better(racer: Racer, estimator: Estimator) -> bool:
+    """Tell whether errors have stopped falling from rung to rung, or an iteration is stuck."""
+    rungs, upto = [], -1.0
+    for one, place in zip(racer.tried, racer.places, strict=True):
+        if place >= upto + 1:
+            rungs.append(one)
+            upto = place
+    if stands([one.rel_error for one in rungs if one.rel_error <= NO_ESTIMATE]):
+        return True
+    last = rungs[-STUCK_RUNGS:]
+    return (
+        estimator.declares.iterative
+        and len(last) == STUCK_RUNGS
+        and all(np.isinf(one.rel_error) and one.evals > 0 for one in last)
+        and all(after.evals < STUCK_GROWTH * before.evals for before, after in pairwise(last))
+    )
+
+
+def refined(racer: Racer, estimator: Estimator, goal: Goal) -> Racer:
+    """Find the cheapest setting that reaches the error, among the quarters looser than the last."""
+    best = racer.tried[-1]
+    loose, tight = [*racer.places[-2:-1], 0.0][0], racer.places[-1]
+    while tight - loose > QUARTER:
+        middle = loose + QUARTER * ((tight - loose) // (2 * QUARTER))
+        found = _tried(racer, estimator, goal, middle)
+        if found.rel_error > goal.error:
             loose = middle
             continue
         tight = middle
         if found.evals < best.evals:
             best = found
-    return best
-
-
-def _between(estimator: Estimator, problem: Problem, loose: float, tight: float) -> float:
-    """Return the setting in the middle of two, by their logarithms, that has whole numbers."""
-    middle = float(np.sqrt(loose * tight))
-    if estimator.declares.knob == "tolerance":
-        return middle
-    if estimator.declares.knob == "rollouts":
-        return 2.0 * round(middle / 2)
-    return problem.horizon / round(problem.horizon / middle)
+    return replace(racer, reached=best, refined=True)

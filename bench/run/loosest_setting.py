@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
+from itertools import count, takewhile
 
 import numpy as np
 
@@ -60,16 +61,19 @@ def from_loose_to_tight(
     estimator: Estimator, problem: Problem, settings_a_factor: int = SETTINGS_A_FACTOR
 ) -> Iterator[float]:
     """Yield tolerances from 0.1 on, whole numbers of steps from 1 on, or of rollouts from 2 on."""
-    before, knob = None, estimator.declares.knob
-    for place in count():
-        setting = rung(estimator, problem, place / settings_a_factor)
-        if knob == "tolerance" and setting < TIGHTEST:
-            return
-        if knob != "tolerance" and 2 ** (place / settings_a_factor) > MOST_NUMBER:
-            return
+    before, places = None, (number / settings_a_factor for number in count())
+    for place in takewhile(partial(on_ladder, estimator), places):
+        setting = rung(estimator, problem, place)
         if setting != before:
             yield setting
         before = setting
+
+
+def on_ladder(estimator: Estimator, place: float) -> bool:
+    """Tell whether a place is no tighter than anything that is tried."""
+    if estimator.declares.knob == "tolerance":
+        return 10 ** (-1 - place) >= TIGHTEST
+    return 2**place <= MOST_NUMBER
 
 
 def rung(estimator: Estimator, problem: Problem, place: float) -> float:

@@ -14,8 +14,9 @@ from gradpareto.bench.draw.families import family_of
 from gradpareto.bench.judge.frontier import comparable, median_points
 from gradpareto.bench.plugins import quiet
 from gradpareto.bench.run.choices import By, Choice, choices
-from gradpareto.bench.run.field_race import PLACES, Racer, race
-from gradpareto.bench.run.plan import chosen_or_last_problems
+from gradpareto.bench.run.field_race import PLACES, Goal, race
+from gradpareto.bench.run.plan import CALLS, chosen_or_last_problems
+from gradpareto.bench.run.racer import Racer
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples, certified
 from gradpareto.bench.run.wall_model import fit_wall_model
@@ -102,7 +103,7 @@ class Asked:
     click.option(
         "--calls",
         type=Count(),
-        default=2**15,
+        default=CALLS,
         show_default=True,
         help="Evaluations that a sample of one setting may take.",
     ),
@@ -164,11 +165,11 @@ def _chosen(asked: Asked, system: str, theta: str, report: Report) -> list[pd.Da
     start = perf_counter()
     model = fit_wall_model(*samples.batch(1))
     measured = None if asked.against is None else _points(asked.against, system, theta)
-    tables, racers, call_seconds = [], list[Racer](), model.call_seconds
+    tables, racers = [], list[Racer]()
     places = SHOWN if asked.by == "evals" and asked.most_bytes is None else PLACES
     for error in sorted(asked.errors, reverse=True):
-        given = error, asked.calls, asked.jobs, report, call_seconds, racers, places
-        racers = race(system, samples, *given)
+        goal = Goal(system, samples, error, asked.calls, model.call_seconds, places)
+        racers = race(goal, asked.jobs, report, racers)
         there = choices(racers, samples, asked.batch, asked.by, model, places)
         fitting = [one for one in there if one.stored_bytes <= (asked.most_bytes or np.inf)]
         if not fitting:
@@ -206,7 +207,7 @@ def _missing(asked: Asked, error: float, racers: list[Racer], there: list[Choice
     told = f"no estimator reaches {error:g} within {asked.calls:,} evaluations a sample"
     best = min(racers, key=lambda one: one.closest)
     if not np.isfinite(best.closest):
-        return f"{told}, and none has an estimate at all: allow more --calls"
+        return f"{told}, and none has an estimate at all: allow more with --calls"
     at = min(best.tried, key=lambda one: one.rel_error)
     return (
         f"{told}; {best.name} comes closest, with {at.rel_error:.1e} at {at.setting:g} "

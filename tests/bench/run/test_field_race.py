@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,15 @@ from gradpareto.bench.run.choices import choices
 from gradpareto.bench.run.field_race import (
     BEHIND,
     PLACES,
-    Racer,
+    Goal,
     advanced,
+    coarse,
     race,
     without_the_last,
 )
 from gradpareto.bench.run.loosest_setting import loosest_setting
 from gradpareto.bench.run.overhead import AGAIN
+from gradpareto.bench.run.racer import QUARTER, Racer
 from gradpareto.bench.run.samples import Samples, certified
 from gradpareto.bench.run.tried_setting import Tried
 from gradpareto.bench.run.wall_model import WallModel
@@ -41,6 +43,10 @@ def samples(cache: Path) -> Samples:
 
 def entered(*names: str) -> list[Racer]:
     return [Racer(name) for name in names]
+
+
+def goal(samples: Samples, error: float, most_evals: float = 2.0**13) -> Goal:
+    return Goal("lqr", samples, error, most_evals, 1e-3)
 
 
 def rel_error(samples: Samples, name: str, setting: float) -> float:
@@ -64,7 +70,7 @@ class Broken(Estimator):
 
 @pytest.mark.parametrize("knob", ["step", "tolerance", "rollouts"])
 def test_an_estimator_that_always_fails_is_given_up(samples: Samples, knob: Knob) -> None:
-    found = advanced(Racer("broken"), Broken(knob), samples, 1e-6, 2.0**13, 2.0**13)
+    found = advanced(Racer("broken"), Broken(knob), goal(samples, 1e-6), 2.0**13, np.inf)
     assert found.out
     assert found.reached is None
     assert found.closest == np.inf
@@ -72,7 +78,7 @@ def test_an_estimator_that_always_fails_is_given_up(samples: Samples, knob: Knob
 
 
 def test_each_that_arrives_does_so_with_the_error_that_it_says(samples: Samples) -> None:
-    racers = race("lqr", samples, 1e-6, 2**13, 2, silent, 1e-3, entered(*FEW))
+    racers = race(goal(samples, 1e-6), 2, silent, entered(*FEW))
     there = {one.name: one.reached for one in racers if one.reached}
     assert "gauss_legendre-4" in there
     for name, reached in there.items():
@@ -82,12 +88,13 @@ def test_each_that_arrives_does_so_with_the_error_that_it_says(samples: Samples)
     for one in racers:
         if not one.reached:  # it cannot have won: it had spent more, or had nothing finer
             assert one.out
-            assert one.spent > BEHIND * best or one.name == "spsa"
+            next_one = one.expected(one.places[-1] + QUARTER)
+            assert next_one > BEHIND * best or one.name == "spsa"
 
 
 def test_no_setting_of_the_winner_between_its_last_two_is_looser(samples: Samples) -> None:
     """Truth: every number of steps between, by brute force, to within the refinement."""
-    (racer,) = race("lqr", samples, 1e-6, 2**13, 1, silent, 1e-3, entered("bptt-rk4"))
+    (racer,) = race(goal(samples, 1e-6), 1, silent, entered("bptt-rk4"))
     assert racer.reached is not None
     horizon, count = samples.problem.horizon, 1
     while rel_error(samples, "bptt-rk4", horizon / count) > 1e-6:
@@ -98,24 +105,23 @@ def test_no_setting_of_the_winner_between_its_last_two_is_looser(samples: Sample
 
 def test_the_race_is_the_same_with_any_number_of_workers(samples: Samples) -> None:
     one, two = (
-        race("lqr", samples, 1e-4, 2**12, workers, silent, 1e-3, entered(*FEW))
-        for workers in (1, 2)
+        race(goal(samples, 1e-4, 2**12), workers, silent, entered(*FEW)) for workers in (1, 2)
     )
     assert one == two
 
 
 def test_a_race_that_goes_on_to_a_smaller_error_ends_as_one_of_its_own(samples: Samples) -> None:
     names = ("bptt-rk4", "bptt-dop853", "ctpg", "ctpg-dop853", "gauss_adjoint")
-    before = race("lqr", samples, 1e-3, 2**13, 1, silent, 1e-3, entered(*names))
-    going_on = race("lqr", samples, 1e-7, 2**13, 1, silent, 1e-3, before)
-    anew = race("lqr", samples, 1e-7, 2**13, 1, silent, 1e-3, entered(*names))
+    before = race(goal(samples, 1e-3), 1, silent, entered(*names))
+    going_on = race(goal(samples, 1e-7), 1, silent, before)
+    anew = race(goal(samples, 1e-7), 1, silent, entered(*names))
     assert {one.name: one.reached for one in going_on} == {one.name: one.reached for one in anew}
     assert sum(one.reached is not None for one in anew) >= 2, [one.tried for one in anew]
 
 
 def test_who_no_longer_comes_closer_is_out_of_the_race(samples: Samples) -> None:
     """Collocation of order 8 comes to rounding errors long before its calls are spent."""
-    (racer,) = race("lqr", samples, 1e-30, 2**16, 1, silent, 1e-3, entered("gauss_legendre-4"))
+    (racer,) = race(goal(samples, 1e-30, 2**16), 1, silent, entered("gauss_legendre-4"))
     assert racer.out
     assert racer.spent < 2**14
     assert min(one.rel_error for one in racer.tried) < 1e-13
@@ -125,10 +131,69 @@ def arrived(name: str, evals: float) -> Racer:
     return Racer(name, reached=Tried(1.0, 1e-6, evals, 0))
 
 
+def test_the_next_place_is_as_far_on_as_a_stride_and_the_bound_allow() -> None:
+    """Evaluations grow by 1.41 on each rung: two rungs are a stride of a factor below 2."""
+    racer = Racer("ctpg", tuple(Tried(0.1, 0.5, evals, 0) for evals in (100.0, 141.0)))
+    racer = replace(racer, places=(0.0, 1.0))
+    assert racer.next_place(np.inf, 2.0) == 3.0
+    assert racer.next_place(np.inf, 1.0) == 2.0
+    assert racer.next_place(141 * 1.42, 2.0) == 2.0
+    assert racer.next_place(141 * 1.10, 2.0) == 1.0 + QUARTER
+    assert racer.next_place(141 * 1.08, 2.0) is None
+    steep = replace(racer, tried=tuple(Tried(0.1, 0.5, evals, 0) for evals in (100.0, 300.0)))
+    assert steep.next_place(np.inf, 2.0) == 2.0  # a rung, whatever it takes
+
+
+def test_it_is_foreseen_what_an_error_needs() -> None:
+    """Order 4 has fallen from 1e-2 to 1e-2 / 16 with twice the evaluations."""
+    tried = (Tried(1.0, 1e-2, 50.0, 0), Tried(0.5, 1e-2 / 16, 100.0, 0))
+    racer = Racer("bptt-rk4", tried, (3.0, 4.0))
+    assert racer.needs(1e-2 / 16**3) == pytest.approx(400.0)
+    assert Racer("bptt").needs(1e-6) == np.inf
+    assert replace(racer, tried=tried[::-1]).needs(1e-6) == np.inf
+    slow = Racer("bptt", (Tried(1.0, 0.5, 2.0, 0), Tried(0.5, 0.4999, 4.0, 0)), (1.0, 2.0))
+    assert slow.needs(1e-300) == np.inf
+    alike = replace(racer, tried=(tried[0], replace(tried[0], setting=0.5)))
+    assert alike.needs(1e-6) == np.inf
+
+
+def test_an_iteration_that_ends_at_its_limit_is_out_of_the_race(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails on three rungs, with the same evaluations; fixed steps that fail go on."""
+
+    def at_its_limit(estimator: Estimator, _: Samples, setting: float, most: float) -> Tried:
+        return Tried(setting, np.inf, 700.0, 4, "no convergence")
+
+    monkeypatch.setattr("gradpareto.bench.run.field_race.try_setting", at_its_limit)
+    tried = {
+        name: advanced(Racer(name), ESTIMATORS[name], goal(samples, 1e-6), 1e9, np.inf).tried
+        for name in ("spectral", "bptt-rk4")
+    }
+    assert len(tried["spectral"]) == 3
+    assert len(tried["bptt-rk4"]) > 10
+
+
+def test_only_who_can_have_a_place_is_refined() -> None:
+    """The first has arrived with 100: of the others one missed the error with less, one not."""
+    first = replace(arrived("first", 100.0), refined=True)
+    near, far = (
+        replace(
+            arrived(name, 150.0), tried=(Tried(1.0, 0.1, missed, 0), Tried(0.5, 1e-6, 150.0, 0))
+        )
+        for name, missed in (("near", 99.0), ("far", 101.0))
+    )
+    there = {one.name: one for one in (first, near, far)}
+    assert coarse(there, 1) == [near]
+    assert coarse(there, 2) == [near, far]
+
+
 def test_who_can_have_no_place_is_given_up() -> None:
     """The places are taken by those with 100 to 111 evaluations, the next with 112 or more."""
     there = [arrived(str(place), 100.0 + place) for place in range(PLACES)]
-    going = [Racer(f"{spent}", (Tried(1.0, 0.1, spent, 0),)) for spent in (50.0, 111.0, 112.0)]
+    going = [
+        Racer(f"{spent}", (Tried(1.0, 0.1, spent, 0),), (0.0,)) for spent in (50.0, 111.0, 112.0)
+    ]
     found = without_the_last({one.name: one for one in [*there, *going]}, PLACES)
     assert [name for name, one in found.items() if one.out] == ["112.0"]
     fewer = without_the_last({one.name: one for one in [*there[1:], *going]}, PLACES)
@@ -139,7 +204,7 @@ def test_a_racer_waits_for_the_round_in_which_its_next_setting_fits(samples: Sam
     """RK4 doubles its steps, whose evaluations are known: none goes beyond the round's."""
     racer = Racer("bptt-rk4")
     for level in (32.0, 64.0, 1000.0):
-        racer = advanced(racer, ESTIMATORS["bptt-rk4"], samples, 1e-12, level, 2.0**13)
+        racer = advanced(racer, ESTIMATORS["bptt-rk4"], goal(samples, 1e-12), level, np.inf)
         assert level / 2 < racer.spent <= level
         assert not racer.out
 
@@ -149,16 +214,18 @@ def test_who_takes_longer_than_a_round_has_ends_its_own_race(
 ) -> None:
     """Calls that take no time leave a round what is added for all else."""
     monkeypatch.setattr("gradpareto.bench.run.field_race.SECONDS", 1e-4)
-    (racer,) = race("lqr", samples, 1e-3, 2**12, 1, silent, 0.0, entered("finite_difference"))
+    patient = goal(samples, 1e-1)
+    hurried = replace(patient, call_seconds=0.0)
+    (racer,) = race(hurried, 1, silent, entered("finite_difference"))
     assert racer.out
     assert not racer.tried
-    (patient,) = race("lqr", samples, 1e-1, 2**12, 1, silent, 1.0, entered("finite_difference"))
-    assert patient.tried
+    (racer,) = race(patient, 1, silent, entered("finite_difference"))
+    assert racer.tried
 
 
 def test_who_solves_lane_by_lane_races_on_the_first_samples_and_says_so(cache: Path) -> None:
     samples = certified("lqr", "optimal", 16, 0, cache)
-    racers = race("lqr", samples, 1e-3, 2**12, 1, silent, 1e-3, entered("ctpg-scipy", "ctpg"))
+    racers = race(goal(samples, 1e-3), 1, silent, entered("ctpg-scipy", "ctpg"))
     found = {one.estimator: one for one in choices(racers, samples, 1, "time", PRICES)}
     assert (found["ctpg-scipy"].samples, found["ctpg"].samples) == (4, 16)
     alone = ESTIMATORS["ctpg-scipy"](
@@ -170,7 +237,7 @@ def test_who_solves_lane_by_lane_races_on_the_first_samples_and_says_so(cache: P
 
 @pytest.mark.parametrize(("by", "cost"), [("evals", "evals"), ("memory", "stored_bytes")])
 def test_choices_are_ordered_by_their_cost(samples: Samples, by: str, cost: str) -> None:
-    racers = race("lqr", samples, 1e-4, 2**12, 1, silent, 1e-3, entered(*FEW))
+    racers = race(goal(samples, 1e-4), 1, silent, entered(*FEW))
     found = choices(racers, samples, 2, by, PRICES)  # type: ignore[arg-type]
     costs = [getattr(one, cost) for one in found]
     assert costs == sorted(costs)
@@ -185,7 +252,7 @@ def test_who_solves_lane_by_lane_is_timed_on_a_few_lanes(
     monkeypatch.setattr(
         "gradpareto.bench.run.choices.seconds_of", lambda call: float(len(call.args[1]))
     )
-    racers = race("lqr", samples, 1e-3, 2**12, 1, silent, 1e-3, entered("ctpg-scipy", "ctpg"))
+    racers = race(goal(samples, 1e-3), 1, silent, entered("ctpg-scipy", "ctpg"))
     batches: dict[str, int] = {}
 
     def seen(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> Outcome:
@@ -202,8 +269,9 @@ def test_who_solves_lane_by_lane_is_timed_on_a_few_lanes(
 
 
 def test_a_racer_that_has_not_arrived_is_no_choice(samples: Samples) -> None:
-    lost = Racer("bptt", (Tried(1.0, 0.5, 10.0, 0),), out=True)
-    there = Racer("ctpg", (Tried(1e-3, 1e-4, 90.0, 0),), Tried(1e-3, 1e-4, 90.0, 0))
+    lost = Racer("bptt", (Tried(1.0, 0.5, 10.0, 0),), (0.0,), out=True)
+    found = Tried(1e-3, 1e-4, 90.0, 0)
+    there = Racer("ctpg", (found,), (2.0,), reached=found)
     assert [one.estimator for one in choices([lost, there], samples, 1, "evals", PRICES)] == [
         "ctpg"
     ]

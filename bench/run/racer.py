@@ -1,0 +1,91 @@
+"""An estimator in a race: the settings that it has tried, and the next one."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradpareto.bench.judge.frontier import NO_ESTIMATE
+from gradpareto.bench.run.tried_setting import Tried
+
+USUAL_GROWTH, MOST_GROWTH = 2.0, 4.0
+"""How many times the evaluations the next rung is expected to take, before two were tried, and the
+most that is ever expected."""
+STRIDE, MOST_RUNGS, QUARTER = 2.0, 2.0, 0.25
+"""The next setting may be expected to take STRIDE times the evaluations, and is at most MOST_RUNGS
+of the ladder away. Rungs have quarters between them: the last that is likely to have a place may be
+on one, and the loosest that reaches the error."""
+
+
+@dataclass(frozen=True)
+class Racer:
+    """An estimator in the race: what it has tried, in order, and where it reached the error.
+
+    `places` are those of the settings on the ladder, the loosest of which is at 0.
+    """
+
+    name: str
+    tried: tuple[Tried, ...] = ()
+    places: tuple[float, ...] = ()
+    reached: Tried | None = None
+    refined: bool = False
+    """Whether it was asked if a looser setting reaches the error, too."""
+    out: bool = False
+    """Whether it was given up, or has no finer setting."""
+
+    @property
+    def going(self) -> bool:
+        return not self.reached and not self.out
+
+    @property
+    def spent(self) -> float:
+        """The evaluations at the latest setting."""
+        return self.tried[-1].evals if self.tried else 0.0
+
+    @property
+    def at_least(self) -> float:
+        """The evaluations at the last setting that missed the error: to reach it takes more."""
+        missed = self.tried[-2:-1] if self.reached else self.tried[-1:]
+        return missed[0].evals if missed else 0.0
+
+    def needs(self, error: float) -> float:
+        """Return the evaluations with which it reaches an error, if that falls as it last did."""
+        if len(self.tried) < 2:
+            return np.inf
+        before, after = self.tried[-2:]
+        falls = after.rel_error < min(before.rel_error, NO_ESTIMATE)
+        if not (falls and np.isfinite(before.rel_error) and after.evals > before.evals):
+            return np.inf
+        power = np.log(before.rel_error / after.rel_error) / np.log(after.evals / before.evals)
+        with np.errstate(over="ignore"):
+            return float(after.evals * np.power(after.rel_error / error, 1 / power))
+
+    def expected(self, place: float) -> float:
+        """Return the evaluations that a finer setting is likely to take."""
+        if not self.tried:
+            return 0.0
+        growth = USUAL_GROWTH
+        if len(self.tried) > 1:
+            apart = self.places[-1] - self.places[-2]
+            ratio = self.spent / max(self.tried[-2].evals, 1.0)
+            growth = float(np.clip(ratio ** (1 / apart), 1.0, MOST_GROWTH))
+        return float(self.spent * growth ** (place - self.places[-1]))
+
+    def next_place(self, bound: float, most_rungs: float) -> float | None:
+        """Return the next place, as far on as a stride may go, or None if all are beyond a bound.
+
+        A stride may take STRIDE times the evaluations, or a rung if that takes more.
+        """
+        if not self.places:
+            return 0.0
+        last, most = self.places[-1], STRIDE * self.spent
+        ahead = np.arange(last + most_rungs, last, -QUARTER).tolist()
+        within = (place for place in ahead if self.expected(place) <= bound)
+        return next((at for at in within if at <= last + 1 or self.expected(at) <= most), None)
+
+    def tries(self, place: float, found: Tried) -> "Racer":
+        """Return the racer after another setting."""
+        return replace(self, tried=(*self.tried, found), places=(*self.places, place))
+
+    @property
+    def closest(self) -> float:
+        return min((one.rel_error for one in self.tried), default=np.inf)

@@ -129,6 +129,7 @@ def test_the_set_ups_of_figure_7_differ_in_one_thing_after_the_other() -> None:
     np.testing.assert_array_equal(
         paper.heldout(paper.initial_theta(1))[1], whole.heldout(whole.initial_theta(1))[1]
     )
+    assert paper.sample_evals == whole.sample_evals < np.inf
     assert paper.precision == "float32"
     assert paper.system.wrapped  # type: ignore[attr-defined]
 

@@ -122,7 +122,10 @@ class _Sweep:
                 if stages is not None:
                     stages[n, i] = stage
                 slopes[i], costs[i] = self.problem.flow(self.lanes, times[i], stage)
-            x = x + add_columns(increment(h, b, slopes), self.length(n), *self.coupled)
+            change = increment(h, b, slopes)
+            if self.coupled[0]:
+                change = add_columns(change, self.length(n), *self.coupled)
+            x = x + change
             loss += h * (b @ costs)
         return loss + self.problem.terminal(x), x
 

@@ -45,6 +45,12 @@ def _copied(system: System, method: str, returned: object) -> tuple[Array, Array
     return np.array(returned[0]), np.array(returned[1])
 
 
+def _each(rows: Array, values: Array) -> Array:
+    """Put values (K, ...) behind one another as often as there are rows (R, ...): (R K, ...)."""
+    repeated = values[None].repeat(len(rows), axis=0)
+    return repeated.reshape(len(rows) * len(values), *values.shape[1:])
+
+
 @dataclass(frozen=True)
 class Problem:
     """A system, its policy, parameters theta, and the horizon T.
@@ -234,15 +240,15 @@ class Problem:
         system, layers = self._of(lane)
         t = beside(self._clusters, t)
         values = self.policy.forward(layers, system.observe(t, x))
-        system, _ = self._of(np.repeat(lane, len(a)))
-        times, at, u = (np.repeat(part, len(a), axis=0) for part in (t, x, values[-1]))
-        pulled = system.pullback(times, at, u, np.tile(a, (len(x), 1)), np.tile(c, len(x)))
+        system, _ = self._of(lane.repeat(len(a)))
+        times, at, u = (part.repeat(len(a), axis=0) for part in (t, x, values[-1]))
+        pulled = system.pullback(times, at, u, _each(x, a), _each(x, c))
         by_x, by_u = (
             part.reshape(len(x), len(a), -1) for part in _copied(system, "pullback", pulled)
         )
-        system, layers = self._of(np.repeat(lane, controls))
-        t, x, *each = (np.repeat(part, controls, axis=0) for part in (t, x, *values))
-        gu = np.tile(np.eye(controls, dtype=by_u.dtype), (len(by_u), 1))
+        gu = _each(x, np.eye(controls, dtype=by_u.dtype))
+        system, layers = self._of(lane.repeat(controls))
+        t, x, *each = (part.repeat(controls, axis=0) for part in (t, x, *values))
         go, factors = self.policy.pullback(layers, each, gu)
         through = system.observe_pullback(t, x, go).reshape(len(by_u), controls, -1)
         return by_x + by_u @ through, ThetaJacobian(by_u, factors), values

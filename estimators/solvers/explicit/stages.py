@@ -41,5 +41,11 @@ def stage_states(
 
     Whoever iterates writes the slope at X_i into slopes[i] (s, R, ...) before asking for the next.
     """
+    for_all = isinstance(h, float)
+    a = h * tableau.a if for_all else tableau.a
     for i in range(first, tableau.stages):
-        yield i, x + increment(h, tableau.a[i, :i], slopes[:i]) if i else x
+        if not i:
+            yield i, x
+            continue
+        change = combine(a[i, :i], slopes[:i])
+        yield i, x + (change if for_all else h * change)

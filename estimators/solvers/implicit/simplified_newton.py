@@ -67,16 +67,16 @@ def simplified_newton(
     tolerance = ROUNDINGS * float(np.finfo(z.dtype).eps) if tolerance is None else tolerance
     failed = ~(_finite(frozen.inverse) & _finite(z))
     before, active = np.full(len(z), np.nan), np.flatnonzero(~failed)
+    if not len(active):
+        return z, frozen, failed
     for iteration in range(iterations):
-        if not len(active):
-            return z, frozen, failed
-        # A slice makes views, where the active lanes would be copied.
-        rows = slice(None) if len(active) == len(z) else active
+        # Slices make views, where the active lanes would be copied.
+        whole = len(active) == len(z)
+        rows, own = (slice(None), frozen) if whole else (active, frozen.of(active))
         residual, scale = stages.residual(active, z[rows])
-        step = stages.correction(frozen.of(rows), residual)
+        step = stages.correction(own, residual)
         size, limit, last = largest(step), tolerance * scale, before[rows]
-        slow = _slow(size, last, limit, patience) if iteration else np.zeros(len(size), bool)
-        if slow.any():
+        if iteration and (slow := _slow(size, last, limit, patience)).any():
             renewed = active[slow]
             frozen = _own(frozen) if frozen is given else frozen
             frozen.blocks[renewed] = stages.jacobian(renewed, z[renewed])
@@ -85,8 +85,11 @@ def simplified_newton(
             size[slow] = largest(step[slow])
         z[rows] += step
         failed[rows] = ~np.isfinite(size)
-        active = active[~(_solved(size, last, limit) | failed[rows])]
-        before[rows] = np.where(slow, np.nan, size)
+        ended = _solved(size, last, limit) | failed[rows]
+        if ended.all():
+            return z, frozen, failed
+        before[rows] = np.where(slow, np.nan, size) if iteration else size
+        active = active[~ended]
     failed[active] = True
     return z, frozen, failed
 

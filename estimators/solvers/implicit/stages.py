@@ -27,8 +27,8 @@ class StageEquations:
         self.problem, self.tableau, self.t, self.h, self.x = problem, tableau, t, h, x
         precision = np.finfo(x.dtype).dtype
         self.weights = (h * tableau.b).astype(precision)
-        self.slopes = np.full((len(x), len(t), x.shape[1]), np.nan, x.dtype)
-        self.costs = np.full((len(x), len(t)), np.nan, x.dtype)
+        self.slopes: Array = np.full((len(x), len(t), x.shape[1]), np.nan, x.dtype)
+        self.costs: Array = np.full((len(x), len(t)), np.nan, x.dtype)
         self._kept_a = self._scaled_a() if len(t) <= FEW else None
 
     @property
@@ -40,10 +40,13 @@ class StageEquations:
         return (self.h * self.tableau.a).astype(self.weights.dtype)
 
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
-        own = slice(None) if len(lanes) == len(self.x) else lanes
         slopes, costs = self.problem.flow(*self.rows(lanes, z))
-        self.slopes[own], self.costs[own] = slopes.reshape(z.shape), costs.reshape(z.shape[:2])
-        return self.a @ self.slopes[own] - z, np.maximum(self._size[own], largest(z))
+        slopes, costs = slopes.reshape(z.shape), costs.reshape(z.shape[:2])
+        if len(lanes) == len(self.x):
+            self.slopes, self.costs, size = slopes, costs, self._size
+        else:
+            self.slopes[lanes], self.costs[lanes], size = slopes, costs, self._size[lanes]
+        return self.a @ slopes - z, np.maximum(size, largest(z))
 
     @cached_property
     def _size(self) -> Array:

@@ -61,13 +61,13 @@ class ThetaSum:
         own = np.ones(nodes[0].shape[:2]) if weights is None else weights
         at_once = 1 + self._most // sum(part[0].nbytes for part in nodes)
         while len(own):
-            room = at_once - self._count if np.array_equal(lane, self._lane) else at_once
+            room = at_once - self._count if _equal(lane, self._lane) else at_once
             self.hold(lane, tuple(part[:room] for part in nodes), own[:room])
             nodes, own = tuple(part[room:] for part in nodes), own[room:]
 
     def hold(self, lane: Array, factors: Factors, weights: Array) -> None:
         """Hold s rows of each lane in `lane` (R,), in factors (s, R, m), with weights (s, R)."""
-        if lane is not self._lane and not np.array_equal(lane, self._lane):
+        if not _equal(lane, self._lane):
             self.flush()
         self._lane = lane
         self._held.append(factors)
@@ -118,12 +118,16 @@ def _chunks(problem: Problem, tableau: Tableau, steps: Iterable[Step]) -> Iterat
     chunk: list[Step] = []
     for step in steps:
         most = problem.stages_at_once(len(step.lane)) // tableau.stages
-        if chunk and (len(chunk) >= most or not np.array_equal(step.lane, chunk[0].lane)):
+        if chunk and (len(chunk) >= most or not _equal(step.lane, chunk[0].lane)):
             yield chunk
             chunk = []
         chunk.append(step)
     if chunk:
         yield chunk
+
+
+def _equal(lanes: Array, others: Array) -> bool:
+    return lanes is others or np.array_equal(lanes, others)
 
 
 class Chunk:

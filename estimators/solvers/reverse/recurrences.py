@@ -48,7 +48,7 @@ class Transposed(Recurrence):
         return np.ones((tableau.stages, len(h)), h.dtype)
 
     def pull(self, tableau: Tableau, h: Array, pulled: Array, products: Linearisation) -> Array:
-        weights = np.vstack([tableau.a, tableau.b])
+        weights = tableau.stages_and_end
         cotangents = np.empty((len(weights), *pulled.shape), pulled.dtype)  # of stages, and of x+
         cotangents[-1] = pulled
         for i in reversed(range(tableau.stages)):

@@ -1,6 +1,7 @@
 """The tableau of an explicit Runge-Kutta method: coefficients, error estimates and dense output."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -44,6 +45,11 @@ class Tableau:
     def stages(self) -> int:
         """The number s of stages."""
         return len(self.b)
+
+    @cached_property
+    def stages_and_end(self) -> Array:
+        """The weights (s + 1, s) of the slopes in each stage, a, and in the step's end, b."""
+        return np.vstack([self.a, self.b])
 
     @property
     def error_needs_last(self) -> bool:

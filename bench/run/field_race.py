@@ -66,13 +66,13 @@ def race(goal: Goal, jobs: int, report: Report, racers: Sequence[Racer] = ()) ->
     samples (`seen_by`).
     """
     entered = racers or map(Racer, ESTIMATORS)
-    there = {one.name: Racer(one.name, one.tried, one.places) for one in entered}
+    there = {one.name: Racer(one.name, one.tried, one.rungs) for one in entered}
     level = FIRST_LEVEL
     with Processes(jobs) as pool:
         while any(one.going for one in there.values()):
             up_to = min(level, goal.most_evals)
             together = partial(_together, pool, report, goal, up_to)
-            for going in _those_likely_first(there, goal):
+            for going in likely_first(there, goal):
                 bound = min(goal.most_evals, bound_of(there.values(), goal.places))
                 there |= together(advanced, going, up_to, bound)
                 there |= together(refined, coarse(there, goal.places))
@@ -81,10 +81,11 @@ def race(goal: Goal, jobs: int, report: Report, racers: Sequence[Racer] = ()) ->
     return list(there.values())
 
 
-def _those_likely_first(racers: Mapping[str, Racer], goal: Goal) -> Iterator[Sequence[Racer]]:
-    """Yield who is going: as many as there are places, then twice as many, and so on.
+def likely_first(racers: Mapping[str, Racer], goal: Goal) -> Iterator[Sequence[Racer]]:
+    """Yield who is going, those first that are likely to arrive first, in sets that double.
 
-    The bound that the first set spares the others settings that cannot have a place.
+    The first set is as large as there are places: the bound that it leaves spares the others
+    settings that cannot have one.
     """
     going = [one for one in racers.values() if one.going]
     going.sort(key=lambda one: one.needs(goal.error))
@@ -161,34 +162,34 @@ def advanced(racer: Racer, estimator: Estimator, goal: Goal, level: float, bound
     # What an iteration takes beside its evaluations may grow with a power of the nodes.
     most_rungs = 1.0 if estimator.declares.iterative else MOST_RUNGS
     while racer.closest > goal.error:
-        place = racer.next_place(bound, most_rungs)
-        if place is None or not on_ladder(estimator, place):
+        at = racer.next_rung(bound, most_rungs)
+        if at is None or not on_ladder(estimator, at):
             return replace(racer, out=True)
         if racer.spent >= goal.most_evals or _no_better(racer, estimator):
             return replace(racer, out=True)
-        if racer.expected(place) > level:
+        if racer.expected(at) > level:
             return racer
-        racer = racer.tries(place, _tried(racer, estimator, goal, place))
+        racer = racer.tries(at, _tried(racer, estimator, goal, at))
     return replace(racer, reached=racer.tried[-1])
 
 
-def _tried(racer: Racer, estimator: Estimator, goal: Goal, place: float) -> Tried:
-    """Try the setting at a place, unless the racer knows it: few steps have no quarters between."""
-    setting = rung(estimator, goal.samples.problem, place)
+def _tried(racer: Racer, estimator: Estimator, goal: Goal, at: float) -> Tried:
+    """Try the setting on a rung, unless the racer knows it: few steps have no quarters between."""
+    setting = rung(estimator, goal.samples.problem, at)
     known = (one for one in racer.tried if one.setting == setting)
     return next(known, None) or try_setting(estimator, goal.samples, setting, goal.most_evals)
 
 
 def _no_better(racer: Racer, estimator: Estimator) -> bool:
     """Tell whether errors have stopped falling from rung to rung, or an iteration is stuck."""
-    rungs, upto = [], -1.0
-    for one, place in zip(racer.tried, racer.places, strict=True):
-        if place >= upto + 1:
-            rungs.append(one)
-            upto = place
-    if stands([one.rel_error for one in rungs if one.rel_error <= NO_ESTIMATE]):
+    apart, before = list[Tried](), -1.0
+    for one, at in zip(racer.tried, racer.rungs, strict=True):
+        if at >= before + 1:
+            apart.append(one)
+            before = at
+    if stands([one.rel_error for one in apart if one.rel_error <= NO_ESTIMATE]):
         return True
-    last = rungs[-STUCK_RUNGS:]
+    last = apart[-STUCK_RUNGS:]
     return (
         estimator.declares.iterative
         and len(last) == STUCK_RUNGS
@@ -200,7 +201,7 @@ def _no_better(racer: Racer, estimator: Estimator) -> bool:
 def refined(racer: Racer, estimator: Estimator, goal: Goal) -> Racer:
     """Find the cheapest setting that reaches the error, among the quarters looser than the last."""
     best = racer.tried[-1]
-    loose, tight = [*racer.places[-2:-1], 0.0][0], racer.places[-1]
+    loose, tight = [*racer.rungs[-2:-1], 0.0][0], racer.rungs[-1]
     while tight - loose > QUARTER:
         middle = loose + QUARTER * ((tight - loose) // (2 * QUARTER))
         found = _tried(racer, estimator, goal, middle)

@@ -70,7 +70,7 @@ def from_loose_to_tight(
 
 
 def on_ladder(estimator: Estimator, place: float) -> bool:
-    """Tell whether a place is no tighter than anything that is tried."""
+    """Tell whether the setting at a place is one that is tried, or too tight for that."""
     if estimator.declares.knob == "tolerance":
         return 10 ** (-1 - place) >= TIGHTEST
     return 2**place <= MOST_NUMBER

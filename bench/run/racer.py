@@ -20,12 +20,13 @@ on one, and the loosest that reaches the error."""
 class Racer:
     """An estimator in the race: what it has tried, in order, and where it reached the error.
 
-    `places` are those of the settings on the ladder, the loosest of which is at 0.
+    `rungs` are those of the ladder on which the settings stand: the loosest is 0, and a quarter
+    between two of them counts as a quarter.
     """
 
     name: str
     tried: tuple[Tried, ...] = ()
-    places: tuple[float, ...] = ()
+    rungs: tuple[float, ...] = ()
     reached: Tried | None = None
     refined: bool = False
     """Whether it was asked if a looser setting reaches the error, too."""
@@ -59,32 +60,32 @@ class Racer:
         with np.errstate(over="ignore"):
             return float(after.evals * np.power(after.rel_error / error, 1 / power))
 
-    def expected(self, place: float) -> float:
+    def expected(self, rung: float) -> float:
         """Return the evaluations that a finer setting is likely to take."""
         if not self.tried:
             return 0.0
         growth = USUAL_GROWTH
         if len(self.tried) > 1:
-            apart = self.places[-1] - self.places[-2]
+            apart = self.rungs[-1] - self.rungs[-2]
             ratio = self.spent / max(self.tried[-2].evals, 1.0)
             growth = float(np.clip(ratio ** (1 / apart), 1.0, MOST_GROWTH))
-        return float(self.spent * growth ** (place - self.places[-1]))
+        return float(self.spent * growth ** (rung - self.rungs[-1]))
 
-    def next_place(self, bound: float, most_rungs: float) -> float | None:
-        """Return the next place, as far on as a stride may go, or None if all are beyond a bound.
+    def next_rung(self, bound: float, most_rungs: float) -> float | None:
+        """Return the next rung, as far on as a stride may go, or None if all are beyond a bound.
 
         A stride may take STRIDE times the evaluations, or a rung if that takes more.
         """
-        if not self.places:
+        if not self.rungs:
             return 0.0
-        last, most = self.places[-1], STRIDE * self.spent
+        last, most = self.rungs[-1], STRIDE * self.spent
         ahead = np.arange(last + most_rungs, last, -QUARTER).tolist()
-        within = (place for place in ahead if self.expected(place) <= bound)
+        within = (rung for rung in ahead if self.expected(rung) <= bound)
         return next((at for at in within if at <= last + 1 or self.expected(at) <= most), None)
 
-    def tries(self, place: float, found: Tried) -> "Racer":
+    def tries(self, rung: float, found: Tried) -> "Racer":
         """Return the racer after another setting."""
-        return replace(self, tried=(*self.tried, found), places=(*self.places, place))
+        return replace(self, tried=(*self.tried, found), rungs=(*self.rungs, rung))
 
     @property
     def closest(self) -> float:

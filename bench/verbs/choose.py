@@ -204,10 +204,11 @@ def _missing(asked: Asked, error: float, racers: list[Racer], there: list[Choice
             f"those that reach {error:g} store more than {asked.most_bytes:,.0f} bytes: "
             f"{least.estimator} stores {least.stored_bytes:,.0f}"
         )
-    told = f"no estimator reaches {error:g} within {asked.calls:,} evaluations a sample"
+    limit = f"{asked.calls:,} evaluations a sample (allow more with --calls)"
+    told = f"no estimator reaches {error:g} within {limit}"
     best = min(racers, key=lambda one: one.closest)
     if not np.isfinite(best.closest):
-        return f"{told}, and none has an estimate at all: allow more with --calls"
+        return f"{told}, and none has an estimate at all"
     at = min(best.tried, key=lambda one: one.rel_error)
     return (
         f"{told}; {best.name} comes closest, with {at.rel_error:.1e} at {at.setting:g} "

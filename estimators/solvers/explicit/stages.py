@@ -41,6 +41,7 @@ def stage_states(
 
     Whoever iterates writes the slope at X_i into slopes[i] (s, R, ...) before asking for the next.
     """
+    # One length for all rows multiplies the weights of all stages at once.
     for_all = isinstance(h, float)
     a = h * tableau.a if for_all else tableau.a
     for i in range(first, tableau.stages):

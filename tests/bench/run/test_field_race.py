@@ -17,6 +17,7 @@ from gradpareto.bench.run.field_race import (
     Goal,
     advanced,
     coarse,
+    likely_first,
     race,
     without_the_last,
 )
@@ -88,7 +89,7 @@ def test_each_that_arrives_does_so_with_the_error_that_it_says(samples: Samples)
     for one in racers:
         if not one.reached:  # it cannot have won: it had spent more, or had nothing finer
             assert one.out
-            next_one = one.expected(one.places[-1] + QUARTER)
+            next_one = one.expected(one.rungs[-1] + QUARTER)
             assert next_one > BEHIND * best or one.name == "spsa"
 
 
@@ -131,17 +132,36 @@ def arrived(name: str, evals: float) -> Racer:
     return Racer(name, reached=Tried(1.0, 1e-6, evals, 0))
 
 
-def test_the_next_place_is_as_far_on_as_a_stride_and_the_bound_allow() -> None:
+def test_the_next_rung_is_as_far_on_as_a_stride_and_the_bound_allow() -> None:
     """Evaluations grow by 1.41 on each rung: two rungs are a stride of a factor below 2."""
     racer = Racer("ctpg", tuple(Tried(0.1, 0.5, evals, 0) for evals in (100.0, 141.0)))
-    racer = replace(racer, places=(0.0, 1.0))
-    assert racer.next_place(np.inf, 2.0) == 3.0
-    assert racer.next_place(np.inf, 1.0) == 2.0
-    assert racer.next_place(141 * 1.42, 2.0) == 2.0
-    assert racer.next_place(141 * 1.10, 2.0) == 1.0 + QUARTER
-    assert racer.next_place(141 * 1.08, 2.0) is None
+    racer = replace(racer, rungs=(0.0, 1.0))
+    assert racer.next_rung(np.inf, 2.0) == 3.0
+    assert racer.next_rung(np.inf, 1.0) == 2.0
+    assert racer.next_rung(141 * 1.42, 2.0) == 2.0
+    assert racer.next_rung(141 * 1.10, 2.0) == 1.0 + QUARTER
+    assert racer.next_rung(141 * 1.08, 2.0) is None
     steep = replace(racer, tried=tuple(Tried(0.1, 0.5, evals, 0) for evals in (100.0, 300.0)))
-    assert steep.next_place(np.inf, 2.0) == 2.0  # a rung, whatever it takes
+    assert steep.next_rung(np.inf, 2.0) == 2.0  # a rung, whatever it takes
+
+
+def test_those_that_are_likely_to_arrive_first_go_first(samples: Samples) -> None:
+    """Order 4 needs more than order 8 from the same error; who has tried once is not foreseen."""
+    first = Tried(1.0, 1e-2, 50.0, 0)
+    racers = [
+        Racer("once", (first,), (0.0,)),
+        Racer("fourth", (first, Tried(0.5, 1e-2 / 2**4, 100.0, 0)), (0.0, 1.0)),
+        Racer("eighth", (first, Tried(0.5, 1e-2 / 2**8, 100.0, 0)), (0.0, 1.0)),
+        Racer("twice", (first, first), (0.0, 1.0)),
+        arrived("there", 10.0),
+    ]
+    one_place = replace(goal(samples, 1e-9), places=1)
+    sets = likely_first({one.name: one for one in racers}, one_place)
+    assert [[one.name for one in some] for some in sets] == [
+        ["eighth"],
+        ["fourth", "once"],
+        ["twice"],
+    ]
 
 
 def test_it_is_foreseen_what_an_error_needs() -> None:

@@ -67,12 +67,9 @@ def simplified_newton(
     tolerance = ROUNDINGS * float(np.finfo(z.dtype).eps) if tolerance is None else tolerance
     failed = ~(_finite(frozen.inverse) & _finite(z))
     before, active = np.full(len(z), np.nan), np.flatnonzero(~failed)
-    if not len(active):
-        return z, frozen, failed
-    for iteration in range(iterations):
-        # Slices make views, where the active lanes would be copied.
-        whole = len(active) == len(z)
-        rows, own = (slice(None), frozen) if whole else (active, frozen.of(active))
+    for iteration in range(iterations if len(active) else 0):
+        # A slice makes views, where the active lanes would be copied.
+        rows, own = (slice(None), frozen) if len(active) == len(z) else (active, frozen.of(active))
         residual, scale = stages.residual(active, z[rows])
         step = stages.correction(own, residual)
         size, limit, last = largest(step), tolerance * scale, before[rows]

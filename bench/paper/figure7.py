@@ -78,7 +78,7 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
     with sheet(17, 11.5) as figure:
         grid = figure.subplots(3, 4, squeeze=False)
         for panels, row in zip(grid, rows(), strict=True):
-            experiment = _experiment(row, scale)
+            experiment = experiment_of(row, scale)
             histories = experiment.learn(folder / row.name, report)
             flown = {name: _distances(experiment.setup, histories[name]) for name in ESTIMATORS}
             for axes, cost in zip(panels, ("evals", "seconds"), strict=False):
@@ -98,7 +98,7 @@ def reproduce(scale: Scale, folder: Path, report: Report) -> Found:
     return Found(figure, sentences)
 
 
-def _experiment(row: Row, scale: Scale) -> Experiment:
+def experiment_of(row: Row, scale: Scale) -> Experiment:
     """Make the comparison of a row; the quick form flies for a second, and checks no gradient."""
     iterations, trials = scale.of(row.iterations, TRIALS, quick=(2, 1))
     setup, references = row.setup, row.references
@@ -113,6 +113,7 @@ def _experiment(row: Row, scale: Scale) -> Experiment:
         budget="iterations",
         heldouts=row.heldouts,
         references=references,
+        thinned=row.losses == "heldout_loss",
     )
 
 

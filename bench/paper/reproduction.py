@@ -46,7 +46,8 @@ class Experiment:
     """One comparison of a figure.
 
     During a run the held-out loss is taken `heldouts` times, and the first trial's gradient is
-    compared with a reference `references` times.
+    compared with a reference `references` times. A `thinned` one publishes the iterations alone at
+    which a held-out loss was taken.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Experiment:
     snapshots: int = 20
     heldouts: int = 200
     references: int = 5
+    thinned: bool = True
 
     @classmethod
     def registered(
@@ -90,7 +92,7 @@ class Experiment:
             heldout_every=max(1, self.iterations // self.heldouts) if self.heldouts else 0,
             reference_every=-(-self.iterations // self.references) if self.references else 0,
             snapshot_every=max(1, self.iterations // self.snapshots),
-            thinned=bool(self.heldouts),
+            thinned=self.thinned and bool(self.heldouts),
         )
 
     def learn(self, folder: Path, report: Report) -> dict[str, History]:

@@ -134,6 +134,14 @@ def test_the_set_ups_of_figure_7_differ_in_one_thing_after_the_other() -> None:
     assert paper.system.wrapped  # type: ignore[attr-defined]
 
 
+def test_figure_7_publishes_every_iteration_that_it_draws() -> None:
+    """The losses of the batches are drawn at every iteration, and the others where they are."""
+    thinned = {
+        row.losses: figure7.experiment_of(row, Scale()).comparison.thinned for row in figure7.rows()
+    }
+    assert thinned == {"loss": False, "heldout_loss": True}
+
+
 def test_labels_of_a_short_logarithmic_axis_are_plain_numbers() -> None:
     """Truth: from 28 to 75 there is no power of ten, and matplotlib's own says 3 x 10^1."""
     figure = Figure()

@@ -28,8 +28,8 @@ LOSSES = {"heldout_loss": "held-out loss", "loss": "loss of the batch"}
 ARRIVED = 0.2
 """The distance from the origin, in metres, within which a flight has arrived."""
 SAMPLE_EVALS = 2_000
-"""The evaluations that a sample may take, in every row: of a policy that spins it would take more
-in each iteration, and with an accurate gradient minutes."""
+"""The evaluations that a sample may take, in every row. Some policies spin ever faster while they
+are trained, and an iteration would come to take minutes."""
 LEFT_OUT = f"a sample that took more than {SAMPLE_EVALS:,} evaluations was left out"
 UNCHECKED = "no gradient was checked, since a reference of a quadrotor that spins is not certified"
 NINE_TENTHS = "median of all flights, and nine tenths of them"

@@ -45,12 +45,6 @@ def _copied(system: System, method: str, returned: object) -> tuple[Array, Array
     return np.array(returned[0]), np.array(returned[1])
 
 
-def _each(rows: Array, values: Array) -> Array:
-    """Put values (K, ...) behind one another as often as there are rows (R, ...): (R K, ...)."""
-    repeated = values[None].repeat(len(rows), axis=0)
-    return repeated.reshape(len(rows) * len(values), *values.shape[1:])
-
-
 @dataclass(frozen=True)
 class Problem:
     """A system, its policy, parameters theta, and the horizon T.
@@ -242,11 +236,11 @@ class Problem:
         values = self.policy.forward(layers, system.observe(t, x))
         system, _ = self._of(lane.repeat(len(a)))
         times, at, u = (part.repeat(len(a), axis=0) for part in (t, x, values[-1]))
-        pulled = system.pullback(times, at, u, _each(x, a), _each(x, c))
+        pulled = system.pullback(times, at, u, np.tile(a, (len(x), 1)), np.tile(c, len(x)))
         by_x, by_u = (
             part.reshape(len(x), len(a), -1) for part in _copied(system, "pullback", pulled)
         )
-        gu = _each(x, np.eye(controls, dtype=by_u.dtype))
+        gu = np.tile(np.eye(controls, dtype=by_u.dtype), (len(x), 1))
         system, layers = self._of(lane.repeat(controls))
         t, x, *each = (part.repeat(controls, axis=0) for part in (t, x, *values))
         go, factors = self.policy.pullback(layers, each, gu)

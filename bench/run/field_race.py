@@ -182,11 +182,11 @@ def _tried(racer: Racer, estimator: Estimator, goal: Goal, at: float) -> Tried:
 
 def _no_better(racer: Racer, estimator: Estimator) -> bool:
     """Tell whether errors have stopped falling from rung to rung, or an iteration is stuck."""
-    apart, before = list[Tried](), -1.0
+    apart, latest = list[Tried](), -1.0
     for one, at in zip(racer.tried, racer.rungs, strict=True):
-        if at >= before + 1:
+        if at >= latest + 1:
             apart.append(one)
-            before = at
+            latest = at
     if stands([one.rel_error for one in apart if one.rel_error <= NO_ESTIMATE]):
         return True
     last = apart[-STUCK_RUNGS:]

@@ -8,8 +8,8 @@ from gradpareto.bench.judge.frontier import NO_ESTIMATE
 from gradpareto.bench.run.tried_setting import Tried
 
 USUAL_GROWTH, MOST_GROWTH = 2.0, 4.0
-"""How many times the evaluations the next rung is expected to take, before two were tried, and the
-most that is ever expected."""
+"""A rung is expected to multiply the evaluations by as much as the last one did: by USUAL_GROWTH
+before two were tried, and by MOST_GROWTH at most."""
 STRIDE, MOST_RUNGS, QUARTER = 2.0, 2.0, 0.25
 """The next setting may be expected to take STRIDE times the evaluations, and is at most MOST_RUNGS
 of the ladder away. Rungs have quarters between them: the last that is likely to have a place may be
@@ -44,8 +44,8 @@ class Racer:
 
     @property
     def at_least(self) -> float:
-        """The evaluations at the last setting that missed the error: to reach it takes more."""
-        missed = self.tried[-2:-1] if self.reached else self.tried[-1:]
+        """The evaluations at the last setting that missed the error: to reach it took more."""
+        missed = self.tried[-2:-1]
         return missed[0].evals if missed else 0.0
 
     def needs(self, error: float) -> float:

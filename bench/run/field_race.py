@@ -14,7 +14,7 @@ from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.engines.task import Died, TimedOut
 from gradpareto.bench.run.engines.worker import TaskFault
 from gradpareto.bench.run.loosest_setting import on_ladder, rung
-from gradpareto.bench.run.racer import MOST_RUNGS, QUARTER, Racer
+from gradpareto.bench.run.racer import QUARTER, Racer
 from gradpareto.bench.run.report import Report
 from gradpareto.bench.run.samples import Samples, seen_by
 from gradpareto.bench.run.sending import schedule
@@ -31,8 +31,8 @@ it can have none of the first places. A race for fewer places ends earlier."""
 STUCK_RUNGS, STUCK_GROWTH = 3, 1.2
 """An iteration that fails on this number of rungs in a row, and takes less than this many times the
 evaluations of the rung before, ends at its limit of sweeps, and would on the next one, too."""
-SECONDS, PATIENCE = 5.0, 30.0
-"""A worker that takes SECONDS and PATIENCE times what all calls of a round can take, one by one,
+SECONDS, PATIENCE = 5.0, 10.0
+"""A worker that takes SECONDS and PATIENCE times what all calls of a setting can take, one by one,
 ends the race of its estimator: it hangs, or spends its time elsewhere."""
 
 
@@ -52,9 +52,13 @@ class Goal:
     call_seconds: float
     places: int = PLACES
 
-    def seconds(self, level: float) -> float:
-        """Return how long a worker may take for settings of `level` evaluations."""
-        return SECONDS + PATIENCE * self.call_seconds * len(self.samples.x0) * level
+    @property
+    def seconds(self) -> float:
+        """How long a worker may take for the settings of a round, each within the limit.
+
+        A setting may take all evaluations at once, whatever those before it took.
+        """
+        return SECONDS + PATIENCE * self.call_seconds * len(self.samples.x0) * self.most_evals
 
 
 def race(goal: Goal, jobs: int, report: Report, racers: Sequence[Racer] = ()) -> list[Racer]:
@@ -73,8 +77,8 @@ def race(goal: Goal, jobs: int, report: Report, racers: Sequence[Racer] = ()) ->
             up_to = min(level, goal.most_evals)
             together = partial(_together, pool, report, goal, up_to)
             for going in likely_first(there, goal):
-                bound = min(goal.most_evals, bound_of(there.values(), goal.places))
-                there |= together(advanced, going, up_to, bound)
+                first, last = bounds_of(there.values(), goal.places)
+                there |= together(advanced, going, up_to, first, last)
                 there |= together(refined, coarse(there, goal.places))
             there = without_the_last(there, goal.places)
             level *= NEXT_LEVEL
@@ -85,10 +89,14 @@ def likely_first(racers: Mapping[str, Racer], goal: Goal) -> Iterator[Sequence[R
     """Yield who is going, those first that are likely to arrive first, in sets that double.
 
     The first set is as large as there are places: the bound that it leaves spares the others
-    settings that cannot have one.
+    settings that cannot have one. Of those that are not foreseen, who solves lane by lane and who
+    has taken more go later.
     """
-    going = [one for one in racers.values() if one.going]
-    going.sort(key=lambda one: one.needs(goal.error))
+
+    def expected(one: Racer) -> tuple[float, bool, float]:
+        return one.needs(goal.error), ESTIMATORS[one.name].declares.per_lane, one.spent
+
+    going = sorted((one for one in racers.values() if one.going), key=expected)
     start, size = 0, goal.places
     while start < len(going):
         yield going[start : start + size]
@@ -97,9 +105,9 @@ def likely_first(racers: Mapping[str, Racer], goal: Goal) -> Iterator[Sequence[R
 
 def coarse(racers: Mapping[str, Racer], places: int) -> list[Racer]:
     """Return who has arrived, and can have a place with a looser setting than was tried."""
-    bound = bound_of(racers.values(), places)
+    _, last = bounds_of(racers.values(), places)
     arrived = [one for one in racers.values() if one.reached and not one.refined]
-    return [one for one in arrived if one.at_least < bound]
+    return [one for one in arrived if one.at_least < last]
 
 
 def _together(
@@ -117,7 +125,7 @@ def _together(
         estimator = ESTIMATORS[one.name]
         seen = replace(goal, samples=seen_by(estimator, goal.samples))
         arguments = one, estimator, seen, *bounds
-        sent[one.name] = one, schedule(pool, [goal.system], step, arguments, goal.seconds(level))
+        sent[one.name] = one, schedule(pool, [goal.system], step, arguments, seen.seconds)
     there = {}
     for done, (name, (before, future)) in enumerate(sent.items(), 1):
         there[name] = _outcome(future, before)
@@ -137,32 +145,38 @@ def _outcome(future: "Future[Racer]", before: Racer) -> Racer:
         return replace(before, refined=True, out=True)
 
 
-def bound_of(racers: Iterable[Racer], places: int) -> float:
-    """Return the evaluations beyond which nobody has a place, or is BEHIND times another's."""
+def bounds_of(racers: Iterable[Racer], places: int) -> tuple[float, float]:
+    """Return the evaluations of who is first, and those beyond which nobody has a place.
+
+    That is as many as the last place has taken, or BEHIND times the first. Both are inf while
+    nobody has arrived.
+    """
     needed = sorted(one.reached.evals for one in racers if one.reached)
-    behind = [BEHIND * one for one in needed[:1]]
-    return float(min(behind + needed[places - 1 : places], default=np.inf))
+    first = min(needed, default=np.inf)
+    return first, min([BEHIND * first, *needed[places - 1 : places]])
 
 
 def without_the_last(racers: Mapping[str, Racer], places: int) -> dict[str, Racer]:
     """Give those up who have taken BEHIND times what another needed, or can have no place."""
-    bound = bound_of(racers.values(), places)
+    _, last = bounds_of(racers.values(), places)
     return {
-        name: replace(one, out=one.out or (not one.reached and one.spent > bound))
+        name: replace(one, out=one.out or (not one.reached and one.spent > last))
         for name, one in racers.items()
     }
 
 
-def advanced(racer: Racer, estimator: Estimator, goal: Goal, level: float, bound: float) -> Racer:
+def advanced(
+    racer: Racer, estimator: Estimator, goal: Goal, level: float, first: float, last: float
+) -> Racer:
     """Try finer settings until one reaches the error, or would take more evaluations than `level`.
 
-    An estimator is out of the race when its error has stopped falling, when no finer setting is
-    likely to stay within the `bound`, and when one has taken as many evaluations as it may.
+    An estimator is out of the race when its error has stopped falling, when one setting has taken
+    as many evaluations as it may, and when no finer one is likely to stay within those of the last
+    place: or of the first, as long as its error tells nothing.
     """
-    # What an iteration takes beside its evaluations may grow with a power of the nodes.
-    most_rungs = 1.0 if estimator.declares.iterative else MOST_RUNGS
     while racer.closest > goal.error:
-        at = racer.next_rung(bound, most_rungs)
+        bound = min(goal.most_evals, first if racer.tells_nothing else last)
+        at = racer.next_rung(bound, estimator.declares.iterative)
         if at is None or not on_ladder(estimator, at):
             return replace(racer, out=True)
         if racer.spent >= goal.most_evals or _no_better(racer, estimator):
@@ -199,16 +213,34 @@ def _no_better(racer: Racer, estimator: Estimator) -> bool:
 
 
 def refined(racer: Racer, estimator: Estimator, goal: Goal) -> Racer:
-    """Find the cheapest setting that reaches the error, among the quarters looser than the last."""
-    best = racer.tried[-1]
-    loose, tight = [*racer.rungs[-2:-1], 0.0][0], racer.rungs[-1]
-    while tight - loose > QUARTER:
-        middle = loose + QUARTER * ((tight - loose) // (2 * QUARTER))
+    """Find the cheapest setting that reaches the error, among the quarters looser than the last.
+
+    The next quarter is where the logarithm of the error crosses the goal's on a line between the
+    settings around it, or in their middle after two that did not halve their distance.
+    """
+    best = met = racer.tried[-1]
+    missed = [met, *racer.tried][-2]
+    loose, tight = [0.0, *racer.rungs][-2], racer.rungs[-1]
+    idle = 0
+    while (apart := tight - loose) > QUARTER:
+        share = 0.5 if idle == 2 else crossing(missed.rel_error, met.rel_error, goal.error)
+        most = apart / QUARTER - 1
+        middle = loose + QUARTER * min(max(round(share * apart / QUARTER), 1), most)
         found = _tried(racer, estimator, goal, middle)
         if found.rel_error > goal.error:
-            loose = middle
-            continue
-        tight = middle
-        if found.evals < best.evals:
-            best = found
+            loose, missed = middle, found
+        else:
+            tight, met = middle, found
+            best = min(best, found, key=lambda one: one.evals)
+        idle = 0 if idle == 2 or tight - loose <= apart / 2 else idle + 1
     return replace(racer, reached=best, refined=True)
+
+
+def crossing(missed: float, met: float, error: float) -> float:
+    """Return the share of the way from an error to a smaller one at which a third lies between.
+
+    It is that on a line through their logarithms, and a half where one of them has none.
+    """
+    if not (np.isfinite(missed) and met > 0 and missed > met):
+        return 0.5
+    return float(np.log(missed / error) / np.log(missed / met))

@@ -14,6 +14,10 @@ STRIDE, MOST_RUNGS, QUARTER = 2.0, 2.0, 0.25
 """The next setting may be expected to take STRIDE times the evaluations, and is at most MOST_RUNGS
 of the ladder away. Rungs have quarters between them: the last that is likely to have a place may be
 on one, and the loosest that reaches the error."""
+ROUGH, WRONG, ROUGH_STRIDES = 0.5, 10.0, 2.0
+"""An error between ROUGH and WRONG is that of a gradient of about the right size, and tells
+nothing: on a chaotic system it stays there until a setting is fine enough. While no error is below
+ROUGH, a stride is as long as ROUGH_STRIDES of them."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ class Racer:
         return self.tried[-1].evals if self.tried else 0.0
 
     @property
+    def tells_nothing(self) -> bool:
+        """Whether the latest error lies where those of unrelated gradients do."""
+        return bool(self.tried) and ROUGH < self.tried[-1].rel_error < WRONG
+
+    @property
     def at_least(self) -> float:
         """The evaluations at the last setting that missed the error: to reach it took more."""
         missed = self.tried[-2:-1]
@@ -50,7 +59,7 @@ class Racer:
 
     def needs(self, error: float) -> float:
         """Return the evaluations with which it reaches an error, if that falls as it last did."""
-        if len(self.tried) < 2:
+        if len(self.tried) < 2 or self.tells_nothing:
             return np.inf
         before, after = self.tried[-2:]
         falls = after.rel_error < min(before.rel_error, NO_ESTIMATE)
@@ -71,14 +80,18 @@ class Racer:
             growth = float(np.clip(ratio ** (1 / apart), 1.0, MOST_GROWTH))
         return float(self.spent * growth ** (rung - self.rungs[-1]))
 
-    def next_rung(self, bound: float, most_rungs: float) -> float | None:
+    def next_rung(self, bound: float, iterative: bool) -> float | None:
         """Return the next rung, as far on as a stride may go, or None if all are beyond a bound.
 
-        A stride may take STRIDE times the evaluations, or a rung if that takes more.
+        A stride may take STRIDE times the evaluations, or a rung if that takes more. An iterative
+        estimator goes on rung by rung.
         """
         if not self.rungs:
             return 0.0
-        last, most = self.rungs[-1], STRIDE * self.spent
+        strides = ROUGH_STRIDES if self.closest > ROUGH else 1.0
+        last, most = self.rungs[-1], STRIDE**strides * self.spent
+        # The work of an iteration beside its evaluations may grow with a power of the nodes.
+        most_rungs = 1.0 if iterative else strides * MOST_RUNGS
         ahead = np.arange(last + most_rungs, last, -QUARTER).tolist()
         within = (rung for rung in ahead if self.expected(rung) <= bound)
         return next((at for at in within if at <= last + 1 or self.expected(at) <= most), None)

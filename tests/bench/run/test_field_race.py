@@ -17,11 +17,13 @@ from gradpareto.bench.run.field_race import (
     Goal,
     advanced,
     coarse,
+    crossing,
     likely_first,
     race,
+    refined,
     without_the_last,
 )
-from gradpareto.bench.run.loosest_setting import loosest_setting
+from gradpareto.bench.run.loosest_setting import loosest_setting, rung
 from gradpareto.bench.run.overhead import AGAIN
 from gradpareto.bench.run.racer import QUARTER, Racer
 from gradpareto.bench.run.samples import Samples, certified
@@ -32,6 +34,7 @@ from gradpareto.estimators.declaration import Knob
 from gradpareto.systems import Array, Problem
 from tests.bench.conftest import assert_refused
 from tests.bench.learning.test_learning import silent
+from tests.bench.run.test_racer import with_evals
 
 FEW = ("bptt", "bptt-rk4", "ctpg", "gauss_legendre-4", "spsa", "finite_difference")
 PRICES = WallModel({name: (1e-6, 1e-8) for name in AGAIN})
@@ -71,7 +74,7 @@ class Broken(Estimator):
 
 @pytest.mark.parametrize("knob", ["step", "tolerance", "rollouts"])
 def test_an_estimator_that_always_fails_is_given_up(samples: Samples, knob: Knob) -> None:
-    found = advanced(Racer("broken"), Broken(knob), goal(samples, 1e-6), 2.0**13, np.inf)
+    found = advanced(Racer("broken"), Broken(knob), goal(samples, 1e-6), 2.0**13, np.inf, np.inf)
     assert found.out
     assert found.reached is None
     assert found.closest == np.inf
@@ -132,49 +135,75 @@ def arrived(name: str, evals: float) -> Racer:
     return Racer(name, reached=Tried(1.0, 1e-6, evals, 0))
 
 
-def test_the_next_rung_is_as_far_on_as_a_stride_and_the_bound_allow() -> None:
-    """Evaluations grow by 1.41 on each rung: two rungs are a stride of a factor below 2."""
-    racer = Racer("ctpg", tuple(Tried(0.1, 0.5, evals, 0) for evals in (100.0, 141.0)))
-    racer = replace(racer, rungs=(0.0, 1.0))
-    assert racer.next_rung(np.inf, 2.0) == 3.0
-    assert racer.next_rung(np.inf, 1.0) == 2.0
-    assert racer.next_rung(141 * 1.42, 2.0) == 2.0
-    assert racer.next_rung(141 * 1.10, 2.0) == 1.0 + QUARTER
-    assert racer.next_rung(141 * 1.08, 2.0) is None
-    steep = replace(racer, tried=tuple(Tried(0.1, 0.5, evals, 0) for evals in (100.0, 300.0)))
-    assert steep.next_rung(np.inf, 2.0) == 2.0  # a rung, whatever it takes
-
-
 def test_those_that_are_likely_to_arrive_first_go_first(samples: Samples) -> None:
     """Order 4 needs more than order 8 from the same error; who has tried once is not foreseen."""
     first = Tried(1.0, 1e-2, 50.0, 0)
     racers = [
-        Racer("once", (first,), (0.0,)),
-        Racer("fourth", (first, Tried(0.5, 1e-2 / 2**4, 100.0, 0)), (0.0, 1.0)),
-        Racer("eighth", (first, Tried(0.5, 1e-2 / 2**8, 100.0, 0)), (0.0, 1.0)),
-        Racer("twice", (first, first), (0.0, 1.0)),
+        Racer("bptt", (first,), (0.0,)),
+        Racer("bptt-rk4", (first, Tried(0.5, 1e-2 / 2**4, 100.0, 0)), (0.0, 1.0)),
+        Racer("bptt-dop853", (first, Tried(0.5, 1e-2 / 2**8, 100.0, 0)), (0.0, 1.0)),
+        Racer("ctpg", (first, first), (0.0, 1.0)),
         arrived("there", 10.0),
     ]
     one_place = replace(goal(samples, 1e-9), places=1)
     sets = likely_first({one.name: one for one in racers}, one_place)
     assert [[one.name for one in some] for some in sets] == [
-        ["eighth"],
-        ["fourth", "once"],
-        ["twice"],
+        ["bptt-dop853"],
+        ["bptt-rk4", "bptt"],
+        ["ctpg"],
     ]
 
 
-def test_it_is_foreseen_what_an_error_needs() -> None:
-    """Order 4 has fallen from 1e-2 to 1e-2 / 16 with twice the evaluations."""
-    tried = (Tried(1.0, 1e-2, 50.0, 0), Tried(0.5, 1e-2 / 16, 100.0, 0))
-    racer = Racer("bptt-rk4", tried, (3.0, 4.0))
-    assert racer.needs(1e-2 / 16**3) == pytest.approx(400.0)
-    assert Racer("bptt").needs(1e-6) == np.inf
-    assert replace(racer, tried=tried[::-1]).needs(1e-6) == np.inf
-    slow = Racer("bptt", (Tried(1.0, 0.5, 2.0, 0), Tried(0.5, 0.4999, 4.0, 0)), (1.0, 2.0))
-    assert slow.needs(1e-300) == np.inf
-    alike = replace(racer, tried=(tried[0], replace(tried[0], setting=0.5)))
-    assert alike.needs(1e-6) == np.inf
+def test_of_those_not_foreseen_who_solves_lane_by_lane_goes_last(samples: Samples) -> None:
+    names = ("ctpg-scipy", "bptt", "ctpg")
+    spent = {"ctpg-scipy": 1.0, "bptt": 9.0, "ctpg": 5.0}
+    racers = {name: replace(with_evals(spent[name]), name=name) for name in names}
+    (order,) = likely_first(racers, replace(goal(samples, 1e-9), places=3))
+    assert [one.name for one in order] == ["ctpg", "bptt", "ctpg-scipy"]
+
+
+@pytest.mark.parametrize(("rel_error", "out"), [(0.4, False), (0.6, True), (9.0, True)])
+def test_who_has_nothing_to_show_goes_on_only_if_it_can_be_first(
+    samples: Samples, rel_error: float, out: bool
+) -> None:
+    """The next quarter takes 195 evaluations: fewer than the last place, more than the first."""
+    racer, rk4 = with_evals(90.0, 180.0, rel_error=rel_error), ESTIMATORS["bptt-rk4"]
+    asked = goal(samples, 1e-6)
+    assert advanced(racer, rk4, asked, 1.0, 190.0, 1000.0) == replace(racer, out=out)
+    assert advanced(racer, rk4, asked, 1.0, 220.0, 1000.0) == racer
+
+
+POWER_LAW, CLIFF = (lambda at: 10.0**-at), (lambda at: 0.9 if at < 7.3 else 1e-12)
+
+
+@pytest.mark.parametrize(("errors", "most"), [(POWER_LAW, 2), (CLIFF, 8)])
+def test_refining_finds_the_loosest_quarter_in_few_settings(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch, errors: Callable, most: int
+) -> None:
+    """Truth: every quarter between, tried one by one."""
+    ctpg, asked, settings = ESTIMATORS["ctpg"], goal(samples, 10**-6.6), []
+
+    def tried(at: float) -> Tried:
+        return Tried(rung(ctpg, samples.problem, at), errors(at), 100 * 1.4**at, 0)
+
+    def try_setting(estimator: Estimator, _: Samples, setting: float, most: float) -> Tried:
+        settings.append(setting)
+        return tried(-1 - np.log10(setting))
+
+    monkeypatch.setattr("gradpareto.bench.run.field_race.try_setting", try_setting)
+    racer = Racer("ctpg", (tried(5.0), tried(9.0)), (5.0, 9.0))
+    quarters = np.arange(5.0, 9.0, QUARTER)
+    loosest = next(at for at in quarters if errors(at) <= asked.error)
+    found = refined(racer, ctpg, asked).reached
+    assert found is not None
+    assert found.setting == rung(ctpg, samples.problem, loosest)
+    assert len(settings) <= most
+
+
+def test_an_error_is_crossed_on_a_line_of_logarithms() -> None:
+    assert crossing(1e-2, 1e-6, 1e-3) == pytest.approx(0.25)
+    for missed, met in ((np.inf, 1e-6), (1e-2, 0.0), (1e-3, 1e-3)):
+        assert crossing(missed, met, 1e-3) == 0.5
 
 
 def test_an_iteration_that_ends_at_its_limit_is_out_of_the_race(
@@ -187,11 +216,13 @@ def test_an_iteration_that_ends_at_its_limit_is_out_of_the_race(
 
     monkeypatch.setattr("gradpareto.bench.run.field_race.try_setting", at_its_limit)
     tried = {
-        name: advanced(Racer(name), ESTIMATORS[name], goal(samples, 1e-6), 1e9, np.inf).tried
+        name: advanced(
+            Racer(name), ESTIMATORS[name], goal(samples, 1e-6), 1e9, np.inf, np.inf
+        ).tried
         for name in ("spectral", "bptt-rk4")
     }
     assert len(tried["spectral"]) == 3
-    assert len(tried["bptt-rk4"]) > 10
+    assert len(tried["bptt-rk4"]) > 5
 
 
 def test_only_who_can_have_a_place_is_refined() -> None:
@@ -221,11 +252,11 @@ def test_who_can_have_no_place_is_given_up() -> None:
 
 
 def test_a_racer_waits_for_the_round_in_which_its_next_setting_fits(samples: Samples) -> None:
-    """RK4 doubles its steps, whose evaluations are known: none goes beyond the round's."""
+    """RK4's evaluations are known: a stride multiplies them by 4, and then by 2."""
     racer = Racer("bptt-rk4")
-    for level in (32.0, 64.0, 1000.0):
-        racer = advanced(racer, ESTIMATORS["bptt-rk4"], goal(samples, 1e-12), level, np.inf)
-        assert level / 2 < racer.spent <= level
+    for level, stride in ((32.0, 4), (64.0, 4), (1000.0, 2)):
+        racer = advanced(racer, ESTIMATORS["bptt-rk4"], goal(samples, 1e-12), level, np.inf, np.inf)
+        assert level / stride < racer.spent <= level
         assert not racer.out
 
 

@@ -59,7 +59,7 @@ TIME = Cost("wall_ratio", "wall time over that of bptt at T/100", lambda value: 
 ERROR = "relative error of (dL/dx0, dL/dtheta), 2-norm"
 
 
-def reference_floor(records: pd.DataFrame) -> float:
+def drawn_floor(records: pd.DataFrame) -> float:
     """Return the relative error below which nothing of a problem is drawn; 0 if it is unknown."""
     ok = records[(records.status == "ok") & (records.rel_error > 0)]
     floors = FLOOR_FACTOR * ok.reference_uncertainty * ok.rel_error / ok.abs_error
@@ -89,7 +89,7 @@ def panel(
     goes through an estimator's medians over the samples, and a band holds the middle half of them.
     Estimators that failed, and errors above WORST, are ticks in strips above the panel.
     """
-    floor, known = reference_floor(records), records[records[cost.column] > 0]
+    floor, known = drawn_floor(records), records[records[cost.column] > 0]
     shown, all_of = named(records, cost.column), dict(list(records.groupby("estimator")))
     lines: Lines = {
         str(name): line(median_curve(all_of[name], cost.column), floor)

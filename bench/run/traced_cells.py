@@ -11,8 +11,8 @@ from gradpareto.bench.run.attempt import attempt, memory_traced
 from gradpareto.bench.run.engines.task import Died, TimedOut
 from gradpareto.bench.run.engines.worker import TaskFault
 from gradpareto.bench.run.report import Report
+from gradpareto.bench.run.rerun import Rerun
 from gradpareto.bench.run.sending import schedule
-from gradpareto.bench.run.timed_run import TimedRun
 from gradpareto.bench.run.unrepeatable import agreed
 from gradpareto.bench.store.cells import CellStore, Key
 from gradpareto.bench.store.record import COUNTS, Record
@@ -45,7 +45,7 @@ def traced(estimator: Estimator, problem: Problem, x0: Array, setting: float) ->
 
 
 def trace_cells(
-    run: TimedRun, store: CellStore, executor: Executor, seconds: float, report: Report
+    run: Rerun, store: CellStore, executor: Executor, seconds: float, report: Report
 ) -> dict[Key, str]:
     """Trace the cells of a run's settings, and keep what they store; {cell: why it has nothing}.
 
@@ -61,7 +61,7 @@ def trace_cells(
 
 
 def _sent(
-    run: TimedRun, store: CellStore, executor: Executor, seconds: float
+    run: Rerun, store: CellStore, executor: Executor, seconds: float
 ) -> Iterator[tuple[Key, list[Record], "Future[Traced]"]]:
     """Send the cells, those of one problem at once, and give each with its records and outcome."""
     for (system, theta), settings in run.settings.groupby(["system", "theta"], sort=True):

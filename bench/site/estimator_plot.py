@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from gradpareto.bench.draw.lines import line
-from gradpareto.bench.draw.panel import EVALS, reference_floor
+from gradpareto.bench.draw.panel import EVALS, drawn_floor
 from gradpareto.bench.draw.ticks import power
 from gradpareto.bench.judge.frontier import median_curve
 from gradpareto.bench.site.pair_plot import LOOK
@@ -41,7 +41,7 @@ def estimator_plot(name: str, problems: Sequence[ProblemRun]) -> Markup | None:
             color, marker = STYLES.get(problem.kind, OTHER)  # type: ignore[call-overload]
             if name not in problem.of:
                 continue
-            costs, errors = line(median_curve(problem.of[name]), reference_floor(problem.records))
+            costs, errors = line(median_curve(problem.of[name]), drawn_floor(problem.records))
             if not len(costs):
                 continue
             gid = f"points-{number}"

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from gradpareto.bench.draw.highlights import named
 from gradpareto.bench.draw.lines import line, median_limit
-from gradpareto.bench.draw.panel import ERROR, LIMIT, reference_floor
+from gradpareto.bench.draw.panel import ERROR, LIMIT, drawn_floor
 from gradpareto.bench.draw.sheet import sheet
 from gradpareto.bench.draw.styles import by_family, style_of
 from gradpareto.bench.draw.ticks import decade_ticks, power
@@ -50,7 +50,7 @@ class Plot:
 
 def frontiers(problem: ProblemRun, cost: Recorded) -> list[Frontier]:
     """Return the median curve of each estimator that has a point above the reference's floor."""
-    floor = reference_floor(problem.records)
+    floor = drawn_floor(problem.records)
     found = []
     for name, rows in problem.of.items():
         points = median_points(rows[~at_floor(rows)])
@@ -69,7 +69,7 @@ def frontier_plot(problem: ProblemRun, cost: Recorded) -> Plot | None:
     found = frontiers(problem, cost)
     if not found:
         return None
-    floor = reference_floor(problem.records)
+    floor = drawn_floor(problem.records)
     shown_in_full = named(pd.concat(list(problem.of.values())), cost.column)
     order = [one for one in found if one.estimator not in shown_in_full]
     order += [one for one in found if one.estimator in shown_in_full]  # the last lie above

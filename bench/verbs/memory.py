@@ -13,7 +13,7 @@ from gradpareto.bench.judge.table import TARGETS
 from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.initial_states import load_x0
 from gradpareto.bench.run.loosest_setting import MOST_EVALS
-from gradpareto.bench.run.timed_run import Asked, read_chosen
+from gradpareto.bench.run.rerun import Asked, read_chosen
 from gradpareto.bench.run.traced_cells import trace_cells
 from gradpareto.bench.store.provenance import session
 from gradpareto.bench.store.records import RunFolder

@@ -13,7 +13,7 @@ from gradpareto.bench.judge.table import TARGETS
 from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.gradient_time import Stopwatch
 from gradpareto.bench.run.initial_states import load_x0
-from gradpareto.bench.run.timed_run import Asked, TimedRun, read_timed_run
+from gradpareto.bench.run.rerun import Asked, Rerun, read_timed
 from gradpareto.bench.run.times_table import time_run
 from gradpareto.bench.store.gradient_times import (
     NAME,
@@ -76,7 +76,7 @@ class Timing:
         names = tuple(chain(*self.estimators))
         return Asked(self.systems, self.thetas, names, self.errors, self.batches, x0)
 
-    def time_into(self, run: TimedRun, out: Path) -> pd.DataFrame:
+    def time_into(self, run: Rerun, out: Path) -> pd.DataFrame:
         """Time what `out` lacks, keep all rows there, and return those that are asked for."""
         with locked(out), progress() as report, Processes(1) as pool:
             before = rows_of(read_times(out))
@@ -150,7 +150,7 @@ def verb(asked: Timing, location: Path, out: Path | None, as_json: bool) -> None
     """
     folder, place = RunFolder(location), out or location
     folder.require()
-    run = read_timed_run(folder, asked.asked)
+    run = read_timed(folder, asked.asked)
     for line in run.left_out:
         click.echo(line, err=True)
     place.mkdir(parents=True, exist_ok=True)

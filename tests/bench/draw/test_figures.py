@@ -25,7 +25,7 @@ from gradpareto.bench.draw.figures import (
 )
 from gradpareto.bench.draw.highlights import highlighted
 from gradpareto.bench.draw.lines import band, median_limit
-from gradpareto.bench.draw.panel import WORST, reference_floor
+from gradpareto.bench.draw.panel import WORST, drawn_floor
 from gradpareto.bench.run.plan import DEFAULT_ESTIMATORS
 from gradpareto.bench.store.record import COLUMNS, Record
 from gradpareto.estimators import ESTIMATORS
@@ -250,7 +250,7 @@ def test_nothing_is_drawn_below_the_floor() -> None:
     records.loc[records["sample"] == 2, "reference_uncertainty"] = UNCERTAINTY / 1e6
     records = records[(records.estimator != "ctpg") | (records["sample"] == 2)]
     assert (records.rel_error < FLOOR).any()
-    assert reference_floor(records) == pytest.approx(FLOOR)
+    assert drawn_floor(records) == pytest.approx(FLOOR)
     for figure in figures(records):
         (axes,) = figure.axes
         points = data_points(axes)

@@ -38,7 +38,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class TimedRun:
+class Rerun:
     """The settings of a run that are run again, its plan, and the samples that its records judge.
 
     `left_out` has a sentence for each reason why estimators or problems are left out.
@@ -92,7 +92,7 @@ def _measured_before(
     return replace(row, **{name: getattr(before, name) for name in MEASURED}) if before else row
 
 
-def read_timed_run(folder: RunFolder, asked: Asked) -> TimedRun:
+def read_timed(folder: RunFolder, asked: Asked) -> Rerun:
     """Read what is to be timed of a run.
 
     Raises UnusableFolder, and ValueError if nothing remains or the samples are not the run's.
@@ -106,7 +106,7 @@ def read_timed_run(folder: RunFolder, asked: Asked) -> TimedRun:
 
 def read_chosen(
     folder: RunFolder, asked: Asked, choose: Callable[[pd.DataFrame], pd.DataFrame]
-) -> TimedRun:
+) -> Rerun:
     """Read the settings of a run that are chosen from the records of what can be run again.
 
     Raises UnusableFolder, and ValueError if the samples are not the run's.
@@ -125,7 +125,7 @@ def read_chosen(
         (str(s), str(t)): sorted(own["sample"].unique().tolist())
         for (s, t), own in known.groupby(["system", "theta"])
     }
-    return TimedRun(choose(known), _plan(folder, asked.x0, list(judged)), judged, left_out)
+    return Rerun(choose(known), _plan(folder, asked.x0, list(judged)), judged, left_out)
 
 
 def _keys(records: pd.DataFrame) -> "zip[tuple[str, str, str]]":

@@ -1,13 +1,13 @@
 """Measures the racers that reached an error, and orders them by evaluations, time or memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from gradpareto.bench.run.attempt import attempt, stored_bytes
+from gradpareto.bench.run.attempt import attempt, memory_traced
 from gradpareto.bench.run.field_race import BEHIND, PLACES
 from gradpareto.bench.run.overhead import seconds_of
 from gradpareto.bench.run.plan import timed_lanes
@@ -78,20 +78,25 @@ def _measured(racer: Racer, samples: Samples, batch: int, model: WallModel) -> C
     lanes = timed_lanes(estimator, batch)
     problem, x0 = samples.batch(lanes)
     with np.errstate(all="ignore"):
-        calls = attempt(estimator, problem, x0, setting).meter.batches
-        gradient = partial(estimator, problem, x0, setting)
-        seconds = [seconds_of(gradient)]
-        while len(seconds) < MOST_ROUNDS and sum(seconds) < SECONDS:
-            seconds.append(seconds_of(gradient))
-        stored = stored_bytes(estimator, *samples.batch(1), setting)
+        milliseconds = 1e3 * _seconds(partial(estimator, problem, x0, setting))
+        with memory_traced():
+            meter = attempt(estimator, problem, x0, setting).meter
     return Choice(
         racer.name,
         setting,
         racer.reached.rel_error,
         racer.reached.evals,
-        1e3 * float(np.median(seconds)) * batch / lanes,
-        1e3 * model.seconds(calls) * batch / lanes,
-        batch * np.nan_to_num(stored),
+        milliseconds * batch / lanes,
+        1e3 * model.seconds(meter.batches) * batch / lanes,
+        batch * (meter.stored_bytes or 0.0),
         len(seen_by(estimator, samples).x0),
         racer.reached.failures,
     )
+
+
+def _seconds(gradient: Callable[[], object]) -> float:
+    """Return the time of a gradient, without the first of several, which may build tables."""
+    seconds = [seconds_of(gradient)]
+    while len(seconds) < MOST_ROUNDS and sum(seconds) < SECONDS:
+        seconds.append(seconds_of(gradient))
+    return float(np.median(seconds[1:] or seconds))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradpareto.bench.run.meter import Meter, MeteredProblem, parts_of
-from gradpareto.systems import Array, Factors, Problem, ThetaJacobian
+from gradpareto.systems import Array, Factors, Linearisation, Problem, ThetaJacobian
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class LimitedProblem(MeteredProblem):
         matrix[self._over(lane)] = np.nan
         return matrix, by_theta
 
-    def stages_at_once(self, rows: int) -> int:
-        """Return 0: a sweep pulls back stage by stage, where a sample can be given up."""
-        return 0
+    def assembled(self, lane: Array, t: Array, x: Array, c: Array) -> Linearisation:
+        """Linearise S stages, in which a sample that they take beyond its allowance is lost."""
+        over = self.meter.evals[lane] + len(t) > self.allowance
+        return super().assembled(lane, t, x, np.where(over, np.nan, c))
 
     def _over(self, lane: Array) -> Array:
         """Tell which rows (R,) are of samples that are beyond their allowance."""

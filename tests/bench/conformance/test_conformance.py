@@ -85,7 +85,7 @@ class Faulty(Estimator):
             case "noise":
                 good = own(problem, x0, setting)
                 return replace(
-                    good, loss=good.loss * (1 + 1e-14 * np.random.default_rng().random())
+                    good, loss=good.loss * (1 + 1e-10 * np.random.default_rng().random())
                 )
             case "static buffer":
                 good = own(problem, x0, setting)

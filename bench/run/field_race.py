@@ -54,9 +54,10 @@ class Goal:
 
     @property
     def seconds(self) -> float:
-        """How long a worker may take for the settings of a round, each within the limit.
+        """The seconds after which a worker's settings of a round are ended, and their racer is out.
 
-        A setting may take all evaluations at once, whatever those before it took.
+        They suffice for `most_evals` evaluations of each sample, since a single setting may take
+        as many, whatever those before it took.
         """
         return SECONDS + PATIENCE * self.call_seconds * len(self.samples.x0) * self.most_evals
 

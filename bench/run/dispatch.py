@@ -160,7 +160,8 @@ class Dispatch:
     def _setup(self, problem: Of) -> Shared:
         """Return a problem with its truth, in the form in which workers get it, each once."""
         if problem not in self.setups:
-            setup = Setup(*self.sampled[problem], self.references[problem])
+            sampled, x0 = self.sampled[problem]
+            setup = Setup(sampled, self.plan.starts(x0), self.references[problem])
             self.setups[problem] = shared(setup)
         return self.setups[problem]
 

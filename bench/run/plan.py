@@ -41,11 +41,12 @@ MOST_ROWS = 2**16
 
 def samples_of(estimator: Estimator, problem: Problem, samples: int) -> int:
     """Return how many of the samples an estimator sees: fewer if it is expensive by its nature."""
-    if estimator.declares.per_lane:
+    declares = estimator.declares
+    if declares.per_lane:
         samples = min(samples, max(LEAST_LANES, samples // LANES_A_SOLVE))
-    rows = estimator.calls(problem, problem.horizon)
-    if estimator.declares.cost_grows_with_parameters and rows > 0:
-        samples = min(samples, int(MOST_ROWS / rows))
+    if declares.cost_grows_with_parameters:
+        rows = estimator.calls(problem, problem.horizon)
+        samples = min(samples, int(MOST_ROWS / rows)) if rows > 0 else samples
     return max(1, samples)
 
 
@@ -114,6 +115,10 @@ class Plan:
             return problem.sample(rng, self.samples or SAMPLES)
         x0 = problem.check_x0(self.x0)
         return problem.with_context_of(rng, x0), x0
+
+    def starts(self, x0: Array) -> Array:
+        """Return the states (B, state_dim) at which estimates start: those of the samples."""
+        return x0
 
     def courses(self, estimators: Mapping[str, Estimator] = ESTIMATORS) -> list[Course]:
         """Return each estimator on each problem, with what it is to be measured at."""

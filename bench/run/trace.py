@@ -182,20 +182,24 @@ class Tracer:
 
     def _between(self, points: Sequence[Point]) -> float | None:
         """Return the setting in the middle of the coarsest pair of neighbours, if one is coarse."""
+        coarse = [
+            (wide, loose, tight)
+            for loose, tight in pairwise(points)
+            if not tight.given_up and (wide := self._coarseness(loose, tight)) > 1
+        ]
+        if not coarse:
+            return None
         counted = [point for point in points if point.is_estimate and not point.floored]
         best = front(
             np.array([point.evals for point in counted]), np.array([p.error for p in counted])
         )
         on_front = set(zip(best.evals.tolist(), best.error.tolist(), strict=True))
-        gaps = [
-            (self._coarseness(loose, tight), middle)
-            for loose, tight in pairwise(points)
-            if not tight.given_up
-            and {(loose.evals, loose.error), (tight.evals, tight.error)} & on_front
-            and (middle := self._middle(loose.setting, tight.setting)) is not None
-        ]
-        widest = max(gaps, default=(0.0, 0.0), key=lambda gap: gap[0])
-        return widest[1] if widest[0] > 1 else None
+        for _, loose, tight in sorted(coarse, key=lambda pair: pair[0], reverse=True):
+            middle = self._middle(loose.setting, tight.setting)
+            ends = {(loose.evals, loose.error), (tight.evals, tight.error)}
+            if middle is not None and ends & on_front:
+                return middle
+        return None
 
     def _coarseness(self, loose: Point, tight: Point) -> float:
         """Return how many times as far apart as they may be two neighbours are, in logarithms.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gradpareto.bench.judge.repeats import differences
+from gradpareto.bench.judge.repeats import beyond_roundings, differences
 from gradpareto.bench.run.budget import Budget
 from gradpareto.bench.run.plan import Course, Plan, demand_x0_of
 from gradpareto.bench.run.report import Report, silent
@@ -22,6 +22,11 @@ from gradpareto.systems import TASKS, Array
 
 ENVIRONMENT = ("processor", "blas", "system", "python", "libraries")
 """The parts of a session in the provenance that describe the machine and the versions."""
+CellKey = tuple[str, str, str, float]
+"""A cell by the values of its CELL_KEYS."""
+MOVES, MOVED_BY = 8, 2**12
+"""The times that a cell is measured again from moved initial states, and the units in the last
+place by which each of their numbers moves at most."""
 BY_BUDGET = ("timeout", "memory", "died")
 """The statuses that depend on the machine and on the budget of a cell."""
 
@@ -31,12 +36,14 @@ class PlanOfCells(Plan):
     """A plan of the cells in `drawn`, whatever the suite's rules would choose.
 
     They are drawn from `held` cells of a run; `left_out` counts the run's others by the reason why
-    they cannot be measured again.
+    they cannot be measured again. With a seed `moved`, each estimate starts from initial states
+    that differ from the samples by a rounding or a few, and is judged by the samples' reference.
     """
 
     drawn: tuple[Cell, ...] = ()
     held: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
+    moved: int = 0
 
     def courses(self, estimators: Mapping[str, Estimator] = ESTIMATORS) -> list[Course]:
         """Return the cells to measure, each as a course of one setting."""
@@ -45,6 +52,14 @@ class PlanOfCells(Plan):
             for cell in self.drawn
         ]
 
+    def starts(self, x0: Array) -> Array:
+        """Return the states (B, state_dim) at which estimates start, moved by roundings or not."""
+        if not self.moved:
+            return x0
+        rng = np.random.default_rng(self.moved)
+        roundings = rng.integers(-MOVED_BY, MOVED_BY, x0.shape, endpoint=True)
+        return np.asarray(x0 + roundings * np.spacing(x0))
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -52,11 +67,14 @@ class Verification:
 
     `unlike` says in what this environment differs from that of the run. Where it is empty and the
     run notes the code of a cell, and it is today's, the cell is among the `to_the_bit` that were
-    compared to the last bit. `differences` is the table of `bench.judge.repeats`.
+    compared to the last bit. Of the others, those whose numbers depend on roundings are
+    `by_roundings`: they reproduce if the recorded numbers are such as roundings make.
+    `differences` is the table of `bench.judge.repeats`.
     """
 
     cells: int
     to_the_bit: int
+    by_roundings: int
     unlike: tuple[str, ...]
     differences: pd.DataFrame
 
@@ -138,14 +156,33 @@ def verify(
 ) -> Verification:
     """Measure the plan's cells in the folder `again`, and compare them with the run in `folder`.
 
-    Raises what `sweep` raises.
+    Cells that differ where roundings may are measured again from moved initial states, in folders
+    within `again`. Raises what `sweep` raises.
     """
     found = sweep(plan, again, cache, budget, report)
     before, after = folder.provenance(), again.provenance()
     unlike = _unlike(before["sessions"], after["sessions"][-1])
     alike = {cell.key for cell in plan.drawn if not unlike and _same_code(before, after, cell)}
     table = differences(folder.read_cells(), found, alike)
-    return Verification(len(plan.drawn), len(alike), unlike, table)
+    doubtful = _cells_of(table) - alike
+    moved = [
+        sweep(one, RunFolder(again.path / f"moved-{one.moved}"), cache, budget, report)
+        for one in _moved(plan, doubtful)
+    ]
+    table = beyond_roundings(table, found, moved)
+    by_roundings = len(doubtful - _cells_of(table))
+    return Verification(len(plan.drawn), len(alike), by_roundings, unlike, table)
+
+
+def _moved(plan: PlanOfCells, cells: Collection[CellKey]) -> list[PlanOfCells]:
+    """Plan to measure some of a plan's cells several times, from initial states that are moved."""
+    drawn = tuple(cell for cell in plan.drawn if cell.key in cells)
+    return [replace(plan, drawn=drawn, moved=1 + k) for k in range(MOVES)] if drawn else []
+
+
+def _cells_of(table: pd.DataFrame) -> set[CellKey]:
+    """Return the cells that a table of differences names."""
+    return set(table[CELL_KEYS].itertuples(index=False, name=None))
 
 
 def _unlike(sessions: list[dict[str, Any]], here: dict[str, Any]) -> tuple[str, ...]:

@@ -50,6 +50,8 @@ CELL_SECONDS = 0.1
 """The time of a cell of which writing may take 2 %."""
 WORKERS = 64
 MOST_SECONDS, MOST_BYTES, MOST_OF_THE_TIME = 20.0, 500e6, 0.02
+YARDSTICK_SECONDS = 0.03
+"""The time that the yardstick takes on the machine for which the bounds are."""
 
 
 def answer(cell: Cell, problem: Problem) -> list[Record]:
@@ -91,6 +93,17 @@ def reference_of(problem: Problem, x0: Array) -> Reference:
         ones < 0,
         1e-6,
     )
+
+
+def slowness() -> float:
+    """Return how many times as long as there a piece of work takes here, at this moment."""
+
+    def yardstick(_: int) -> float:
+        start = time.process_time()
+        sum(hash((k, str(k))) for k in range(200_000))
+        return time.process_time() - start
+
+    return float(np.median([yardstick(k) for k in range(5)])) / YARDSTICK_SECONDS
 
 
 class Enough(Exception):  # noqa: N818
@@ -219,6 +232,7 @@ def go_on(path: Path, simulated: Simulated, cells: int) -> dict[str, float]:
     watched, left = Watched(), count(1)
     CellStore.write = watched.watching(CellStore.write)  # type: ignore[method-assign]
     plan, estimators = simulated.plan, simulated.estimators
+    slow = slowness()
     baseline, start = psutil.Process().memory_info().rss, time.perf_counter()
     processor = time.process_time()
 
@@ -231,6 +245,7 @@ def go_on(path: Path, simulated: Simulated, cells: int) -> dict[str, float]:
         fill(plan, folder, cache, report=report, estimators=estimators, executor=oracle)
     ended = time.perf_counter()
     return {
+        "slowness": (slow + slowness()) / 2,
         "resume_s": oracle.first - start,
         "resume_processor_s": oracle.processor - processor,
         "cell_s": (ended - oracle.first) / max(watched.cells, 1),
@@ -279,6 +294,7 @@ def table(cells: int, found: dict[str, float]) -> str:
         ("courses, each a traced frontier", f"{found['courses']:,.0f}", ""),
         ("from the start to the first cell", f"{found['resume_s']:.1f} s", "20 s"),
         ("of it, the processor's time", f"{found['resume_processor_s']:.1f} s", ""),
+        ("this machine's slowness", f"{found['slowness']:.2f}", ""),
         ("most memory of the coordinator", f"{found['peak_bytes'] / 1e6:.0f} MB", "500 MB"),
         ("of it, what imports take", f"{found['import_bytes'] / 1e6:.0f} MB", ""),
         ("to write a cell", f"{1e3 * found['write_s']:.2f} ms", ""),

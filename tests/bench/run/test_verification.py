@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradpareto.bench.judge.repeats import SLACK, TOLERANCES, differences
+from gradpareto.bench.judge.repeats import SLACK, TOLERANCES, beyond_roundings, differences
 from gradpareto.bench.run.budget import Budget
-from gradpareto.bench.run.verification import draw_cells, verify
+from gradpareto.bench.run.sweep import sweep
+from gradpareto.bench.run.verification import PlanOfCells, draw_cells, verify
 from gradpareto.bench.store.provenance import session
-from gradpareto.bench.store.record import CELL_KEYS, Record
+from gradpareto.bench.store.record import CELL_KEYS, Cell, Record
 from gradpareto.bench.store.records import RunFolder
 from tests.bench.conftest import ROOT, assert_refused
 
@@ -106,6 +107,128 @@ def test_bytes_are_not_compared_with_other_code_nor_on_a_simulator(small_run: Ru
     assert differences(forged, records, set()).empty
     there = records.assign(**simulator)
     assert differences(forged.assign(**simulator), there, keys_of(there)).empty
+
+
+def moved_by(
+    records: pd.DataFrame, width: float, samples: Collection[int], column: str = "rel_error"
+) -> list[pd.DataFrame]:
+    """Records whose column is larger by up to a factor in some samples, e-fold by e-fold."""
+    rows = records["sample"].isin(samples)
+    steps = [np.where(rows, np.exp(width * k / 4), 1.0) for k in range(1, 5)]
+    return [records.assign(**{column: records[column] * step}) for step in steps]
+
+
+@pytest.mark.parametrize(
+    ("factor", "left"), [(-1.1, 1), (-0.9, 0), (0.5, 0), (1.9, 0), (2.1, 1), (np.nan, 1)]
+)
+def test_roundings_reach_as_far_again_as_they_were_seen_to(
+    power_law: Callable[..., pd.DataFrame], factor: float, left: int
+) -> None:
+    """The values found span a factor of e; the record is that many such factors from the least.
+
+    An eighth of seven samples is none.
+    """
+    found = power_law("bptt", 1.0, 1.0, samples=7, rungs=1)
+    recorded = found.copy()
+    recorded.loc[3, "rel_error"] *= np.exp(factor)
+    table = differences(recorded, found, set())
+    assert len(table) == 1
+    assert len(beyond_roundings(table, found, moved_by(found, 1.0, [3]))) == left
+    assert len(beyond_roundings(table, found, moved_by(found, 1.0, [2]))) == 1
+    assert len(beyond_roundings(table, found, [])) == 1
+
+
+@pytest.mark.parametrize(
+    ("outlying", "factor", "moving", "left"),
+    [
+        (2, 9.0, 5, 0),
+        (3, 9.0, 5, 3),
+        (2, 9.0, 1, 2),
+        (2, 1.5, 0, 0),
+        (2, 1.8, 0, 2),
+        (3, 1.5, 0, 3),
+    ],
+)
+def test_an_eighth_of_the_samples_may_lie_elsewhere(
+    power_law: Callable[..., pd.DataFrame], outlying: int, factor: float, moving: int, left: int
+) -> None:
+    """They are within twice the tolerance of a fifth, or roundings move as many."""
+    found = power_law("bptt", 1.0, 1.0, samples=16, rungs=1)
+    recorded = found.copy()
+    recorded.loc[: outlying - 1, "rel_error"] *= factor
+    table = differences(recorded, found, set())
+    moved = moved_by(found, 0.5, range(outlying, outlying + moving))
+    assert len(beyond_roundings(table, found, moved)) == left
+
+
+def test_a_status_and_a_negative_loss_are_such_as_roundings_make_if_they_were_found(
+    small_run: RunFolder,
+) -> None:
+    found = small_run.read_cells().assign(loss=-1.0)
+    failed = found.assign(status="diverged", rel_error=np.nan, abs_error=np.nan)
+    table = differences(failed, found, set())
+    assert set(table["column"]) == {"status", "rel_error", "abs_error"}
+    assert beyond_roundings(table, found, [found, failed]).empty
+    assert len(beyond_roundings(table, found, [found, found])) == len(table)
+    larger = found.assign(loss=1.0)
+    table = differences(larger, found, set())
+    assert beyond_roundings(table, found, moved_by(found, -20.0, {0, 1}, "loss")).empty is False
+    assert beyond_roundings(table, found, [found.assign(loss=0.5)]).empty
+
+
+def test_a_block_that_is_a_rounding_of_the_gradient_is_not_compared_elsewhere(
+    small_run: RunFolder,
+) -> None:
+    records = small_run.read_cells()
+    size = records["abs_error"] / records["rel_error"]
+    tiny = records.assign(abs_error_theta=4e-11 * size)
+    other = records.assign(abs_error_theta=9e-11 * size)
+    assert differences(tiny, other, set()).empty
+    assert not differences(tiny, records.assign(abs_error_theta=2e-10 * size), set()).empty
+    assert set(differences(tiny, other, keys_of(records))["column"]) == {"abs_error_theta"}
+
+
+@pytest.fixture(scope="module")
+def restless_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunFolder:
+    """A run as another machine makes it: roundings decide which steps of its cells are accepted."""
+    cells = (
+        Cell("differential_drive", "initial", "multistep_adjoint", 1e-11, 16),
+        Cell("differential_drive", "initial", "bptt-rk4", 0.25, 16),
+    )
+    names = tuple(cell.estimator for cell in cells)
+    problems = (cells[0].problem,)
+    plan = PlanOfCells(problems, names, 16, timed=False, drawn=cells, held=2, moved=99)
+    folder = RunFolder(tmp_path_factory.mktemp("run") / "restless")
+    sweep(plan, folder, cache, Budget(jobs=1))
+    provenance = folder.provenance()
+    provenance["sessions"][0]["processor"] = "Abacus"
+    folder.write_provenance(provenance)
+    return folder
+
+
+def test_cells_that_depend_on_roundings_reproduce_elsewhere(
+    call: Callable[..., Any], restless_run: RunFolder
+) -> None:
+    seen = call("verify", restless_run.path, "--fraction", 1, "--jobs", 1)
+    assert seen.returncode == 0, seen.stdout
+    assert seen.stdout.startswith("2 of 2 cells reproduce; 2 cells were compared within tolerances")
+    assert "1 of them reproduce as far as roundings let them" in seen.stdout
+
+
+@pytest.mark.parametrize("estimator", ["multistep_adjoint", "bptt-rk4"])
+def test_a_forged_cell_is_found_elsewhere_whether_roundings_move_it_or_not(
+    restless_run: RunFolder, cache: Path, tmp_path: Path, estimator: str
+) -> None:
+    plan = draw_cells(restless_run, 1.0, 1, (), [estimator])
+    records = restless_run.read_cells()
+    mine = records["estimator"] == estimator
+    records.loc[mine, "evals"] = (1.2 * records.loc[mine, "evals"]).astype(int)
+    plan_of = [replace(plan, moved=seed) for seed in (0, 1, 2, 3)]
+    found, *moved = (
+        sweep(one, RunFolder(tmp_path / str(one.moved)), cache, Budget(jobs=1)) for one in plan_of
+    )
+    left = beyond_roundings(differences(records[mine], found, set()), found, moved)
+    assert (left["column"] == "evals").sum() > 8
 
 
 def test_a_failure_reproduces_as_a_failure(small_run: RunFolder) -> None:

@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -14,7 +15,7 @@ import psutil
 
 from gradpareto.bench.reasons import message_of, reason_of
 from gradpareto.bench.run.allowance import limited
-from gradpareto.bench.run.meter import Meter, with_meter
+from gradpareto.bench.run.meter import Meter, StoreMeter, with_meter
 from gradpareto.bench.run.validation import taken
 from gradpareto.bench.store.record import Status
 from gradpareto.estimators import Estimate, Estimator
@@ -96,11 +97,13 @@ def memory_traced() -> Iterator[None]:
 def stored_bytes(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> float:
     """Return the bytes a lane that a gradient has stored when its backward pass begins.
 
-    They are NaN if there is no backward pass. Memory is traced, which slows the gradient.
+    They are NaN if there is no backward pass. Memory is traced, which slows what is called, and the
+    gradient ends there.
     """
     with memory_traced():
-        stored = attempt(estimator, problem, x0, setting).meter.stored_bytes
-    return np.nan if stored is None else stored
+        meter = StoreMeter(len(x0))
+        called(estimator, problem, x0, setting, 0, partial(with_meter, meter=meter))
+    return np.nan if meter.stored_bytes is None else meter.stored_bytes
 
 
 def called(

@@ -28,6 +28,10 @@ BEHIND = 3.0
 PLACES = 12
 """It is also given up when this many others have arrived with fewer evaluations than it has taken:
 it can have none of the first places. A race for fewer places ends earlier."""
+HASTE = 1.2
+"""Once somebody has arrived, a racer whose stride is too long for a round takes a shorter one, if
+that is expected to take HASTE times the evaluations at least: places are filled in the order of the
+evaluations, so that nobody tries settings far beyond the last."""
 STUCK_RUNGS, STUCK_GROWTH = 3, 1.2
 """An iteration that fails on this number of rungs in a row, and takes less than this many times the
 evaluations of the rung before, ends at its limit of sweeps, and would on the next one, too."""
@@ -62,6 +66,10 @@ class Goal:
         return SECONDS + PATIENCE * self.call_seconds * len(self.samples.x0) * self.most_evals
 
 
+Step = Callable[[Racer, Estimator, Goal], Racer]
+"""What a racer does in a round: it advances, or is refined."""
+
+
 def race(goal: Goal, jobs: int, report: Report, racers: Sequence[Racer] = ()) -> list[Racer]:
     """Race estimators, all that are registered by default, to a median relative error.
 
@@ -76,11 +84,13 @@ def race(goal: Goal, jobs: int, report: Report, racers: Sequence[Racer] = ()) ->
     with Processes(jobs) as pool:
         while any(one.going for one in there.values()):
             up_to = min(level, goal.most_evals)
-            together = partial(_together, pool, report, goal, up_to)
-            for going in likely_first(there, goal):
-                first, last = bounds_of(there.values(), goal.places)
-                there |= together(advanced, going, up_to, first, last)
-                there |= together(refined, coarse(there, goal.places))
+            for going in [*likely_first(there, goal), ()]:
+                # Who has arrived is refined beside the next set, so that no worker waits for it.
+                bounds = bounds_of(there.values(), goal.places)
+                advance = partial(advanced, level=up_to, bounds=bounds)
+                steps: list[tuple[Racer, Step]] = [(one, advance) for one in going]
+                steps += [(one, refined) for one in coarse(there, goal.places)]
+                there |= _together(pool, report, goal, up_to, steps)
             there = without_the_last(there, goal.places)
             level *= NEXT_LEVEL
     return list(there.values())
@@ -112,31 +122,23 @@ def coarse(racers: Mapping[str, Racer], places: int) -> list[Racer]:
 
 
 def _together(
-    pool: Processes,
-    report: Report,
-    goal: Goal,
-    level: float,
-    step: Callable[..., Racer],
-    racers: Sequence[Racer],
-    *bounds: float,
+    pool: Processes, report: Report, goal: Goal, level: float, steps: Sequence[tuple[Racer, Step]]
 ) -> dict[str, Racer]:
-    """Let racers take a step side by side, those first that take longest; return them by name."""
+    """Let racers take steps side by side, those first that take longest; return them by name."""
     sent = {}
-    for one in sorted(racers, key=_longest_first):
+    for one, step in sorted(steps, key=lambda pair: -pair[0].seconds):
         estimator = ESTIMATORS[one.name]
         seen = replace(goal, samples=seen_by(estimator, goal.samples))
-        arguments = one, estimator, seen, *bounds
-        sent[one.name] = one, schedule(pool, [goal.system], step, arguments, seen.seconds)
+        sent[one.name] = (
+            one,
+            schedule(pool, [goal.system], step, (one, estimator, seen), seen.seconds),
+        )
     there = {}
     for done, (name, (before, future)) in enumerate(sent.items(), 1):
         there[name] = _outcome(future, before)
         said = f"{goal.system} {goal.error:g}, {level:,.0f} evaluations: {name}"
         report(said, done, len(sent))
     return there
-
-
-def _longest_first(racer: Racer) -> tuple[bool, float]:
-    return not ESTIMATORS[racer.name].declares.per_lane, -racer.spent
 
 
 def _outcome(future: "Future[Racer]", before: Racer) -> Racer:
@@ -167,14 +169,15 @@ def without_the_last(racers: Mapping[str, Racer], places: int) -> dict[str, Race
 
 
 def advanced(
-    racer: Racer, estimator: Estimator, goal: Goal, level: float, first: float, last: float
+    racer: Racer, estimator: Estimator, goal: Goal, level: float, bounds: tuple[float, float]
 ) -> Racer:
     """Try finer settings until one reaches the error, or would take more evaluations than `level`.
 
     An estimator is out of the race when its error has stopped falling, when one setting has taken
     as many evaluations as it may, and when no finer one is likely to stay within those of the last
-    place: or of the first, as long as its error tells nothing.
+    place: or of the first, as long as its error tells nothing. `bounds` has the two.
     """
+    first, last = bounds
     while racer.closest > goal.error:
         bound = min(goal.most_evals, first if racer.tells_nothing else last)
         at = racer.next_rung(bound, estimator.declares.iterative)
@@ -183,7 +186,14 @@ def advanced(
         if racer.spent >= goal.most_evals or _no_better(racer, estimator):
             return replace(racer, out=True)
         if racer.expected(at) > level:
-            return racer
+            nearer = racer.next_rung(level, estimator.declares.iterative)
+            if (
+                not np.isfinite(first)
+                or nearer is None
+                or racer.expected(nearer) < HASTE * racer.spent
+            ):
+                return racer
+            at = nearer
         racer = racer.tries(at, _tried(racer, estimator, goal, at))
     return replace(racer, reached=racer.tried[-1])
 

@@ -70,6 +70,18 @@ class Meter:
             self._turned, self.stored_bytes = True, held / lanes
 
 
+class Turned(BaseException):
+    """A gradient is ended where its backward pass begins: more was not to be known."""
+
+
+class StoreMeter(Meter):
+    """A meter that ends a gradient, by Turned, when it knows the bytes that it stores."""
+
+    def turn(self, lanes: int) -> None:
+        super().turn(lanes)
+        raise Turned
+
+
 @dataclass(frozen=True)
 class MeteredProblem(Problem):
     """A problem whose meter sees every call of an oracle before it is made.

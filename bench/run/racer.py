@@ -47,6 +47,11 @@ class Racer:
         return self.tried[-1].evals if self.tried else 0.0
 
     @property
+    def seconds(self) -> float:
+        """The time that its settings have taken: a guess of what the next takes."""
+        return sum(one.seconds for one in self.tried)
+
+    @property
     def tells_nothing(self) -> bool:
         """Whether the latest error lies where those of unrelated gradients do."""
         return bool(self.tried) and ROUGH < self.tried[-1].rel_error < WRONG

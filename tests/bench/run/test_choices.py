@@ -1,28 +1,48 @@
 """What a race chooses, and the verb `choose`."""
 
 import json
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from gradpareto.bench.run.attempt import Outcome, attempt
-from gradpareto.bench.run.choices import choices
+from gradpareto.bench.run.attempt import attempt, memory_traced
+from gradpareto.bench.run.choices import Finalist, choices
 from gradpareto.bench.run.field_race import race
+from gradpareto.bench.run.meter import MeteredProblem
 from gradpareto.bench.run.overhead import AGAIN
 from gradpareto.bench.run.racer import Racer
 from gradpareto.bench.run.samples import Samples, certified
 from gradpareto.bench.run.tried_setting import Tried
 from gradpareto.bench.run.wall_model import WallModel
-from gradpareto.estimators import ESTIMATORS, Estimator
+from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
 from gradpareto.systems import Array, Problem
 from tests.bench.conftest import assert_refused
 from tests.bench.learning.test_learning import silent
 from tests.bench.run.test_field_race import FEW, entered, goal
 
 PRICES = WallModel({name: (1e-6, 1e-8) for name in AGAIN})
+
+
+@dataclass(frozen=True)
+class EndsWithAMeter(Estimator):
+    """It ends its process as soon as its calls are counted."""
+
+    @property
+    def declares(self) -> Declaration:
+        return RK4.declares
+
+    def __call__(self, problem: Problem, x0: Array, setting: float) -> Estimate:
+        if isinstance(problem, MeteredProblem):
+            os._exit(3)
+        return RK4(problem, x0, setting)
+
+
+RK4 = ESTIMATORS["bptt-rk4"]
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +52,21 @@ def samples(cache: Path) -> Samples:
 
 def test_who_solves_lane_by_lane_races_on_the_first_samples_and_says_so(cache: Path) -> None:
     samples = certified("lqr", "optimal", 16, 0, cache)
-    racers = race(goal(samples, 1e-3), 1, silent, entered("ctpg-scipy", "ctpg"))
-    found = {one.estimator: one for one in choices(racers, samples, 1, "time", PRICES)}
-    assert (found["ctpg-scipy"].samples, found["ctpg"].samples) == (4, 16)
+    asked = goal(samples, 1e-3)
+    racers = race(asked, 1, silent, entered("ctpg-scipy", "ctpg"))
+    found = {one.estimator: one for one in choices(racers, asked, 1, "time", PRICES)}
+    assert (found["ctpg-scipy"].samples, found["ctpg"].samples) == (2, 16)
     alone = ESTIMATORS["ctpg-scipy"](
-        samples.first(4).problem, samples.x0[:4], found["ctpg-scipy"].setting
+        samples.first(2).problem, samples.x0[:2], found["ctpg-scipy"].setting
     )
-    error = samples.first(4).rel_error(alone.gradient)
+    error = samples.first(2).rel_error(alone.gradient)
     np.testing.assert_allclose(found["ctpg-scipy"].rel_error, error)
 
 
 @pytest.mark.parametrize(("by", "cost"), [("evals", "evals"), ("memory", "stored_bytes")])
 def test_choices_are_ordered_by_their_cost(samples: Samples, by: str, cost: str) -> None:
     racers = race(goal(samples, 1e-4), 1, silent, entered(*FEW))
-    found = choices(racers, samples, 2, by, PRICES)  # type: ignore[arg-type]
+    found = choices(racers, goal(samples, 1e-4), 2, by, PRICES, 2)  # type: ignore[arg-type]
     costs = [getattr(one, cost) for one in found]
     assert costs == sorted(costs)
     assert len(found) > (by == "memory")
@@ -60,28 +81,37 @@ def test_who_solves_lane_by_lane_is_timed_on_a_few_lanes(
         "gradpareto.bench.run.choices.seconds_of", lambda call: float(len(call.args[1]))
     )
     racers = race(goal(samples, 1e-3), 1, silent, entered("ctpg-scipy", "ctpg"))
-    batches: dict[str, int] = {}
+    for racer, lanes in zip(racers, (4, 32), strict=True):
+        assert racer.reached is not None
+        estimator = ESTIMATORS[racer.name]
+        found = Finalist(racer.name, estimator, racer.reached, samples, 32, PRICES).measured()
+        assert found.gradient_ms == 32_000.0
+        with memory_traced():
+            meter = attempt(estimator, *samples.batch(lanes), found.setting).meter
+        share = 32 / lanes
+        assert found.calls_ms == pytest.approx(1e3 * share * PRICES.seconds(meter.batches))
+        stored = 32 * (meter.stored_bytes or 0)
+        assert found.stored_bytes == pytest.approx(stored, rel=0.05, abs=8192 * share)
 
-    def seen(estimator: Estimator, problem: Problem, x0: Array, setting: float) -> Outcome:
-        batches[type(estimator).__name__] = len(x0)
-        return attempt(estimator, problem, x0, setting)
 
-    monkeypatch.setattr("gradpareto.bench.run.choices.attempt", seen)
-    found = choices(racers, samples, 32, "time", PRICES)
-    assert [one.gradient_ms for one in found] == [32_000.0, 32_000.0]
-    assert sorted(batches.values()) == [4, 32]
-    slow = next(one for one in found if one.estimator == "ctpg-scipy")
-    few = attempt(ESTIMATORS["ctpg-scipy"], *samples.batch(4), slow.setting)
-    assert slow.calls_ms == pytest.approx(8e3 * PRICES.seconds(few.meter.batches))
+def test_a_choice_that_ends_its_process_has_no_measurements(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ESTIMATORS, "bptt", EndsWithAMeter())
+    there = Tried(1.0, 1e-4, 90.0, 0)
+    racers = [Racer(name, (there,), (2.0,), reached=there) for name in ("bptt", "ctpg")]
+    lost, kept = choices(racers, goal(samples, 1e-3), 2, "evals", PRICES)
+    assert np.isnan([lost.gradient_ms, lost.calls_ms, lost.stored_bytes]).all()
+    assert lost.evals == 90.0
+    assert kept.stored_bytes > 0
 
 
 def test_a_racer_that_has_not_arrived_is_no_choice(samples: Samples) -> None:
     lost = Racer("bptt", (Tried(1.0, 0.5, 10.0, 0),), (0.0,), out=True)
     found = Tried(1e-3, 1e-4, 90.0, 0)
     there = Racer("ctpg", (found,), (2.0,), reached=found)
-    assert [one.estimator for one in choices([lost, there], samples, 1, "evals", PRICES)] == [
-        "ctpg"
-    ]
+    chosen = choices([lost, there], goal(samples, 1e-3), 1, "evals", PRICES)
+    assert [one.estimator for one in chosen] == ["ctpg"]
 
 
 CHOOSE = ("choose", "lqr", "--theta", "optimal", "--samples", "2", "--jobs", "2")

@@ -37,6 +37,10 @@ def samples(cache: Path) -> Samples:
     return certified("lqr", "optimal", 4, 0, cache)
 
 
+NOBODY = (np.inf, np.inf)
+"""The bounds of a race in which nobody has arrived."""
+
+
 def entered(*names: str) -> list[Racer]:
     return [Racer(name) for name in names]
 
@@ -66,7 +70,7 @@ class Broken(Estimator):
 
 @pytest.mark.parametrize("knob", ["step", "tolerance", "rollouts"])
 def test_an_estimator_that_always_fails_is_given_up(samples: Samples, knob: Knob) -> None:
-    found = advanced(Racer("broken"), Broken(knob), goal(samples, 1e-6), 2.0**13, np.inf, np.inf)
+    found = advanced(Racer("broken"), Broken(knob), goal(samples, 1e-6), 2.0**13, NOBODY)
     assert found.out
     assert found.reached is None
     assert found.closest == np.inf
@@ -161,8 +165,8 @@ def test_who_has_nothing_to_show_goes_on_only_if_it_can_be_first(
     """The next quarter takes 195 evaluations: fewer than the last place, more than the first."""
     racer, rk4 = with_evals(90.0, 180.0, rel_error=rel_error), ESTIMATORS["bptt-rk4"]
     asked = goal(samples, 1e-6)
-    assert advanced(racer, rk4, asked, 1.0, 190.0, 1000.0) == replace(racer, out=out)
-    assert advanced(racer, rk4, asked, 1.0, 220.0, 1000.0) == racer
+    assert advanced(racer, rk4, asked, 1.0, (190.0, 1000.0)) == replace(racer, out=out)
+    assert advanced(racer, rk4, asked, 1.0, (220.0, 1000.0)) == racer
 
 
 POWER_LAW, CLIFF = (lambda at: 10.0**-at), (lambda at: 0.9 if at < 7.3 else 1e-12)
@@ -208,9 +212,7 @@ def test_an_iteration_that_ends_at_its_limit_is_out_of_the_race(
 
     monkeypatch.setattr("gradpareto.bench.run.field_race.try_setting", at_its_limit)
     tried = {
-        name: advanced(
-            Racer(name), ESTIMATORS[name], goal(samples, 1e-6), 1e9, np.inf, np.inf
-        ).tried
+        name: advanced(Racer(name), ESTIMATORS[name], goal(samples, 1e-6), 1e9, NOBODY).tried
         for name in ("spectral", "bptt-rk4")
     }
     assert len(tried["spectral"]) == 3
@@ -247,7 +249,7 @@ def test_a_racer_waits_for_the_round_in_which_its_next_setting_fits(samples: Sam
     """RK4's evaluations are known: a stride multiplies them by 4, and then by 2."""
     racer = Racer("bptt-rk4")
     for level, stride in ((32.0, 4), (64.0, 4), (1000.0, 2)):
-        racer = advanced(racer, ESTIMATORS["bptt-rk4"], goal(samples, 1e-12), level, np.inf, np.inf)
+        racer = advanced(racer, ESTIMATORS["bptt-rk4"], goal(samples, 1e-12), level, NOBODY)
         assert level / stride < racer.spent <= level
         assert not racer.out
 

@@ -20,12 +20,15 @@ MOST_BYTES = 2**26
 """The most bytes of a provenance."""
 DEEPEST = 20
 """The most levels of lists and objects in it."""
+CODE = ("gradpareto", "bench", "estimators", "systems", "reference", "pyproject.toml")
+"""The parts of a checkout of which a change makes a session `dirty`: a run that lies beside them is
+none."""
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 def session(references: dict[str, str]) -> dict[str, Any]:
     """Describe this session of measuring, with the cache keys of the references it judges by."""
-    status = _git("status", "--porcelain")
+    status = _git("status", "--porcelain", "--", *CODE)
     return {
         "command": " ".join(["gradpareto", *map(_public, sys.argv[1:])]),
         "commit": _git("rev-parse", "HEAD"),

@@ -4,16 +4,17 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from gradpareto.bench.run.attempt import attempt, memory_traced
+from gradpareto.bench.run.attempt import attempt, called, memory_traced, stored_bytes
 from gradpareto.bench.run.choices import Finalist, choices
 from gradpareto.bench.run.field_race import race
-from gradpareto.bench.run.meter import MeteredProblem
+from gradpareto.bench.run.meter import MeteredProblem, StoreMeter, with_meter
 from gradpareto.bench.run.overhead import AGAIN
 from gradpareto.bench.run.racer import Racer
 from gradpareto.bench.run.samples import Samples, certified
@@ -104,6 +105,21 @@ def test_a_choice_that_ends_its_process_has_no_measurements(
     assert np.isnan([lost.gradient_ms, lost.calls_ms, lost.stored_bytes]).all()
     assert lost.evals == 90.0
     assert kept.stored_bytes > 0
+
+
+@pytest.mark.parametrize("name", ["bptt-rk4", "ctpg", "multistep_adjoint", "neural_ode"])
+def test_bytes_are_traced_up_to_the_backward_pass_alone(samples: Samples, name: str) -> None:
+    """Truth: what a whole gradient has stored by then; no cotangent is pulled back."""
+    gradient = ESTIMATORS[name], samples.problem, samples.x0, ESTIMATORS[name].declares.tight
+    attempt(*gradient)
+    with memory_traced():
+        whole = attempt(*gradient).meter.stored_bytes
+    assert stored_bytes(*gradient) == pytest.approx(whole, rel=0.02, abs=2048)
+    with memory_traced():
+        meter = StoreMeter(len(samples.x0))
+        called(*gradient, 0, partial(with_meter, meter=meter))
+    assert meter.f_evals.all()
+    assert not meter.vjp_evals.any()
 
 
 def test_a_racer_that_has_not_arrived_is_no_choice(samples: Samples) -> None:

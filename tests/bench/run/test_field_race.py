@@ -169,6 +169,36 @@ def test_who_has_nothing_to_show_goes_on_only_if_it_can_be_first(
     assert advanced(racer, rk4, asked, 1.0, (220.0, 1000.0)) == racer
 
 
+@pytest.mark.parametrize(
+    ("level", "first", "stands"), [(300.0, np.inf, 1), (300.0, 150.0, 2), (230.0, 150.0, 1)]
+)
+def test_strides_are_shorter_once_somebody_has_arrived(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch, level: float, first: float, stands: int
+) -> None:
+    """A stride takes 400 evaluations; a shorter one fits in a round, unless it gains nothing."""
+    monkeypatch.setattr(
+        "gradpareto.bench.run.field_race.try_setting",
+        lambda estimator, _, setting, most: Tried(setting, 0.3, 0.95 * level, 0),
+    )
+    racer, rk4 = with_evals(50.0, 200.0, rel_error=0.4), ESTIMATORS["bptt-rk4"]
+    racer = replace(racer, tried=racer.tried[-1:], rungs=racer.rungs[-1:])
+    found = advanced(racer, rk4, goal(samples, 1e-9), level, (first, 1e4))
+    assert len(found.tried) == stands
+    assert not found.out
+
+
+def test_the_last_that_arrives_is_refined_too(samples: Samples) -> None:
+    (alone,) = race(goal(samples, 1e-3), 1, silent, entered("ctpg"))
+    assert alone.reached is not None
+    assert alone.refined
+
+
+def test_seconds_do_not_tell_settings_apart() -> None:
+    slow, quick = (Tried(1.0, 0.1, 9.0, 0, seconds=seconds) for seconds in (8.0, 0.1))
+    assert slow == quick
+    assert Racer("bptt", (slow, quick)).seconds == pytest.approx(8.1)
+
+
 POWER_LAW, CLIFF = (lambda at: 10.0**-at), (lambda at: 0.9 if at < 7.3 else 1e-12)
 
 

@@ -25,10 +25,10 @@ TOLERANCES = {
 }
 """The largest relative difference of each column on another processor or with other versions.
 
-There, a step that was accepted by a hair may be rejected, which changes counts and errors a little;
-`beyond_roundings` is for cells where it changes them much.
-A bias may be anything below what its replicates resolve, and a reference's uncertainty is made of
-roundings. Bytes follow the code, and are compared only where that is the run's.
+There, a step that was accepted by a hair may be rejected, which changes counts and errors a little
+(where it changes them much, `beyond_roundings` decides). A bias may be anything below what its
+replicates resolve, and a reference's uncertainty is made of roundings. Bytes follow the code, and
+are compared only where that is the run's.
 """
 ALIKE = dict.fromkeys(BYTES, 0.05)
 """The largest relative difference on one processor with one set of versions.

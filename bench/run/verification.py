@@ -37,7 +37,7 @@ class PlanOfCells(Plan):
 
     They are drawn from `held` cells of a run; `left_out` counts the run's others by the reason why
     they cannot be measured again. With a seed `moved`, each estimate starts from initial states
-    that differ from the samples by a rounding or a few, and is judged by the samples' reference.
+    that differ from the samples in their last digits, and is judged by the samples' reference.
     """
 
     drawn: tuple[Cell, ...] = ()

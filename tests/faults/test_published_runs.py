@@ -17,7 +17,7 @@ EXPENSIVE = ("lorenz", "cartpole", "mujoco_cartpole")
 """Systems whose references take minutes to certify."""
 
 
-@pytest.mark.parametrize("run", ["default"])  # the others are of earlier code: results/README.md
+@pytest.mark.parametrize("run", ["default"])  # a cell of the field may take 15 s
 def test_cells_drawn_from_a_published_run_reproduce(run: str, cache: Path, tmp_path: Path) -> None:
     """The draw depends on all of the records, so that it cannot be known before they are made."""
     folder = RunFolder(RUNS / run)

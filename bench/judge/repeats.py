@@ -62,6 +62,7 @@ def differences(
     pairs = records.merge(again, on=KEYS, suffixes=("", " again"))
     keys = pairs[CELL_KEYS].itertuples(index=False, name=None)
     exact = np.array([key in alike for key in keys], dtype=bool)
+    unranked = _unranked(pairs)
     lanes = pairs.groupby(CELL_KEYS)["sample"].transform("size").to_numpy()
     simulated = pairs["system"].map(lambda name: TASKS[name].system.truth is not None).to_numpy()
     found = []
@@ -70,7 +71,7 @@ def differences(
         allowed = np.where(exact, ALIKE.get(column, 0.0), tolerance)
         bad = ~_within(before, after, allowed)
         if column in ERRORS:
-            bad &= exact | ~_unranked(pairs, column)
+            bad &= exact | ~(unranked | _of_rounding(pairs, column))
         if column in BYTES:
             bad &= (abs(before - after) * lanes > SLACK) & ~simulated
         values = {"recorded": before[bad], "found": after[bad], "allowed": allowed[bad]}
@@ -139,19 +140,23 @@ def _within(before: Array, after: Array, allowed: Array) -> Array:
     return np.asarray(same | near)
 
 
-def _unranked(pairs: pd.DataFrame, column: str) -> Array:
-    """Tell of which pairs (R,) the errors in a column are too small to be compared, both of them.
+def _unranked(pairs: pd.DataFrame) -> Array:
+    """Tell which pairs (R,) have relative errors that are too small to be compared, both of them.
 
     The error of one block may be small where the other's is not, and is then the better part of
-    nothing: it is the stacked gradient's error that decides for all. But a block's error that is a
-    rounding of the whole gradient is never compared.
+    nothing: it is the stacked gradient's error that decides for all.
     """
     floors = {name: ESTIMATORS[name].declares.floor for name in pairs["estimator"].unique()}
     size = pairs["abs_error"] / pairs["rel_error"]
     least = np.maximum(pairs["reference_uncertainty"] / size, pairs["estimator"].map(floors))
     largest = np.maximum(pairs["rel_error"], pairs["rel_error again"])
-    unranked = largest <= UNRANKED * np.maximum(least, ROUNDING)
-    if column.startswith("abs_error"):
-        block = np.maximum(pairs[column], pairs[f"{column} again"])
-        unranked = unranked | (block <= UNRANKED * ROUNDING * size)
-    return np.asarray(unranked)
+    return np.asarray(largest <= UNRANKED * np.maximum(least, ROUNDING))
+
+
+def _of_rounding(pairs: pd.DataFrame, column: str) -> Array:
+    """Tell of which pairs (R,) both absolute errors in a column are roundings of the gradient."""
+    if not column.startswith("abs_error"):
+        return np.zeros(len(pairs), dtype=bool)
+    size = pairs["abs_error"] / pairs["rel_error"]
+    largest = np.maximum(pairs[column], pairs[f"{column} again"])
+    return np.asarray(largest <= UNRANKED * ROUNDING * size)

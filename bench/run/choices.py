@@ -58,14 +58,15 @@ def choices(
     evaluations are left out, unless it is time or memory that decides. `jobs` workers measure them,
     no more than there are cores, so that no two share one.
     """
-    there = sorted((one for one in racers if one.reached), key=_evals)
-    if by == "evals":
-        there = [one for one in there if _evals(one) <= BEHIND * _evals(there[0])]
-    finalists = [
+    arrived = (
         Finalist(one.name, ESTIMATORS[one.name], one.reached, goal.samples, batch, model)
-        for one in there[: goal.places]
+        for one in racers
         if one.reached
-    ]
+    )
+    there = sorted(arrived, key=lambda one: one.reached.evals)
+    if by == "evals":
+        there = [one for one in there if one.reached.evals <= BEHIND * there[0].reached.evals]
+    finalists = there[: goal.places]
     with Processes(min(jobs, cores())) as pool:
         sent = [
             (one, schedule(pool, [goal.system], Finalist.measured, (one,)))
@@ -86,11 +87,6 @@ def _choice(finalist: "Finalist", future: "Future[Choice]") -> Choice:
         return future.result()
     except (Died, TaskFault):
         return finalist.choice(np.nan, np.nan, np.nan)
-
-
-def _evals(racer: Racer) -> float:
-    assert racer.reached is not None
-    return racer.reached.evals
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Goal:
 
 
 Step = Callable[[Racer, Estimator, Goal], Racer]
-"""What a racer does in a round: it advances, or is refined."""
+"""A step that a racer takes in a round: it advances, or is refined, and is returned."""
 
 
 def race(goal: Goal, jobs: int, report: Report, racers: Sequence[Racer] = ()) -> list[Racer]:

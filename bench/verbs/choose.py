@@ -124,11 +124,11 @@ def verb(asked: Asked, as_json: bool) -> None:
 
     Each goes from loose settings to tight ones. It is given up once it has taken three times the
     evaluations of one that has arrived, or when five others have arrived with fewer (twelve if
-    time, memory or --bytes decides), or a single one as long as its own error is near 1. The
-    table has the five best, with the setting to use, the milliseconds of a gradient of a whole
-    batch on this machine, how much of them the wall model predicts for the calls alone, the bytes
-    that the batch stores, the samples that it raced on and those on which it failed, and a sentence
-    on what it is. Estimators that solve one lane at a time race on fewer samples.
+    time, memory or --bytes decides), or a single one as long as its own error is near 1. The table
+    has the five best, with the setting to use, the milliseconds of a gradient of a whole batch on
+    this machine, how much of them the wall model predicts for the calls alone, the bytes that the
+    batch stores, the samples that it raced on and those on which it failed, and a sentence on what
+    it is. Estimators that solve one lane at a time race on fewer samples.
 
     Example: gradpareto choose quadrotor --error 1e-6 --batch 32
     """

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import timeit
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -98,12 +99,11 @@ def reference_of(problem: Problem, x0: Array) -> Reference:
 def slowness() -> float:
     """Return how many times as long as there a piece of work takes here, at this moment."""
 
-    def yardstick(_: int) -> float:
-        start = time.process_time()
+    def work() -> None:
         sum(hash((k, str(k))) for k in range(200_000))
-        return time.process_time() - start
 
-    return float(np.median([yardstick(k) for k in range(5)])) / YARDSTICK_SECONDS
+    seconds = timeit.repeat(work, timer=time.process_time, repeat=5, number=1)
+    return float(np.median(seconds)) / YARDSTICK_SECONDS
 
 
 class Enough(Exception):  # noqa: N818

@@ -92,7 +92,7 @@ class Collocation(Estimator):
             if factors:
                 theta.add_nodes(lanes, factors)
         grad_theta = theta.flush()
-        lost = np.flatnonzero(~np.isfinite(grad_x0).all(axis=1))
+        lost = (~np.isfinite(grad_x0).all(axis=1)).nonzero()[0]
         for part in (loss, grad_x0, grad_theta) if len(lost) else ():
             part[lost] = np.nan
         failed = {int(lane): "Newton's method does not converge" for lane in lost}

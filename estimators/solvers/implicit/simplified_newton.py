@@ -66,13 +66,16 @@ def simplified_newton(
     z, given = z.copy(), frozen
     tolerance = ROUNDINGS * float(np.finfo(z.dtype).eps) if tolerance is None else tolerance
     failed = ~(_finite(frozen.inverse) & _finite(z))
-    before, active = np.full(len(z), np.nan), np.flatnonzero(~failed)
+    before, active = np.full(len(z), np.nan), (~failed).nonzero()[0]
     for iteration in range(iterations if len(active) else 0):
         # A slice makes views, where the active lanes would be copied.
         rows, own = (slice(None), frozen) if len(active) == len(z) else (active, frozen.of(active))
         residual, scale = stages.residual(active, z[rows])
         step = stages.correction(own, residual)
         size, limit, last = largest(step), tolerance * scale, before[rows]
+        if (size <= limit).all() and np.isfinite(size).all():
+            z[rows] += step
+            return z, frozen, failed
         if iteration and (slow := _slow(size, last, limit, patience)).any():
             renewed = active[slow]
             frozen = _own(frozen) if frozen is given else frozen
@@ -83,20 +86,17 @@ def simplified_newton(
         z[rows] += step
         failed[rows] = ~np.isfinite(size)
         ended = _solved(size, last, limit) | failed[rows]
-        if ended.all():
-            return z, frozen, failed
         before[rows] = np.where(slow, np.nan, size) if iteration else size
         active = active[~ended]
+        if not len(active):
+            return z, frozen, failed
     failed[active] = True
     return z, frozen, failed
 
 
 def _solved(size: Array, before: Array, limit: Array) -> Array:
     """Tell whether corrections are below the limit, or no longer shrink because of rounding."""
-    below = np.asarray(size <= limit)
-    if below.all():
-        return below
-    return below | ((size >= before / 2) & (size <= STALLED * limit))
+    return np.asarray((size <= limit) | ((size >= before / 2) & (size <= STALLED * limit)))
 
 
 def _own(frozen: Frozen) -> Frozen:
@@ -117,13 +117,16 @@ def _slow(size: Array, before: Array, limit: Array, patience: int) -> Array:
 
 def _finite(arrays: Array) -> Array:
     """Tell which arrays (R,) have a finite sum: the entries of these are finite too."""
-    return np.asarray(np.isfinite(arrays.sum(axis=tuple(range(1, arrays.ndim)))))
+    return np.asarray(np.isfinite(np.add.reduce(arrays.reshape(len(arrays), -1), axis=1)))
 
 
-def largest(z: Array) -> Array:
-    """Return the largest absolute entry of each lane, (R,)."""
-    sizes = np.abs(z).reshape(len(z), -1)
-    if len(sizes) < FEW:
-        return np.asarray(sizes.max(axis=1))
+def largest(z: Array, *others: Array) -> Array:
+    """Return the largest absolute entry of each lane in arrays (R, ...) of one shape: (R,)."""
+    sizes = np.abs(z)
+    for other in others:
+        np.maximum(sizes, np.abs(other), out=sizes)
+    rows = sizes.reshape(len(z), -1)
+    if len(rows) < FEW:
+        return np.asarray(np.maximum.reduce(rows, axis=1))
     # NumPy takes the maximum over a long last axis of columns sooner than over short rows.
-    return np.asarray(sizes.T.copy().max(axis=0))
+    return np.asarray(np.maximum.reduce(rows.T.copy()))

@@ -100,14 +100,20 @@ class AdjointStageEquations:
     def residual(self, lanes: Array, z: Array) -> tuple[Array, Array]:
         step, own = self.step, slice(None) if len(lanes) == len(self.direct) else lanes
         slopes = self.direct[own] + step.a.T @ z
-        gx, found = self._states.take(lanes).pullback(slopes, for_each(lanes, step.weights))
+        costs = self._cost_cotangents[: len(lanes) * len(step.t)]
+        gx, found = self._states.take(lanes).pullback(slopes, costs)
         self.factors = merged(self.factors, lanes, len(self.direct), found)
-        return gx - z, np.maximum(np.maximum(largest(gx), largest(z)), self._size[own])
+        return gx - z, np.maximum(largest(gx, z), self._size[own])
 
     @cached_property
     def _states(self) -> FixedStates:
         step, lanes = self.step, np.arange(len(self.direct))
         return fixed_states(step.problem, len(step.t), step.rows(lanes, self.increments))
+
+    @cached_property
+    def _cost_cotangents(self) -> Array:
+        """Those (B s,) of the running cost, which are equal in all lanes."""
+        return for_each(self.adjoint, self.step.weights)
 
     @cached_property
     def _size(self) -> Array:

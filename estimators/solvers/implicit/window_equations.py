@@ -151,7 +151,7 @@ class AdjointWindowEquations:
         costs = np.tile(windows.b.ravel(), len(lanes))
         gx, found = self._states.take(lanes).pullback(slopes.reshape(z.shape), costs)
         self.factors = merged(self.factors, lanes, len(self.adjoint), found)
-        return gx - z, np.maximum(np.maximum(largest(gx), largest(z)), largest(alpha))
+        return gx - z, np.maximum(largest(gx, z), largest(alpha))
 
     def jacobian(self, lanes: Array, z: Array) -> Array:
         return self.forward.jacobian(lanes, self.increments[lanes])

@@ -12,7 +12,7 @@ import numpy as np
 from gradpareto.estimators.solvers.explicit.stages import as_column
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.estimators.solvers.reverse.recurrences import Recurrence, Transposed
-from gradpareto.estimators.solvers.row_blocks import add_sums
+from gradpareto.estimators.solvers.row_blocks import add_sums, neighbours
 from gradpareto.systems import Array, Factors, Problem
 
 CHUNK_BYTES = 4_000_000
@@ -45,7 +45,7 @@ class ThetaSum:
         self._lane: Array = np.arange(0)
         self._held: list[Factors] = []
         self._weights: list[Array] = []
-        self._count = 0
+        self._count, self._room = 0, 0
 
     def add(self, lane: Array, factors: Factors, weight: Array | None = None) -> None:
         """Add cotangents of one row of each lane in `lane` (R,), times weights (R,) if given."""
@@ -67,13 +67,13 @@ class ThetaSum:
 
     def hold(self, lane: Array, factors: Factors, weights: Array) -> None:
         """Hold s rows of each lane in `lane` (R,), in factors (s, R, m), with weights (s, R)."""
-        if not _equal(lane, self._lane):
+        if not self._held or not _equal(lane, self._lane):
             self.flush()
-        self._lane = lane
+            self._lane, self._room = lane, self._most // sum(part[0].nbytes for part in factors)
         self._held.append(factors)
         self._weights.append(weights)
         self._count += len(weights)
-        if self._count * sum(part.nbytes for part in factors) > self._most * len(weights):
+        if self._count > self._room:
             self.flush()
 
     def flush(self) -> Array:
@@ -105,10 +105,10 @@ def reverse(
     positions, velocities = coupled
     for steps_at_once in _chunks(problem, tableau, steps):
         chunk = Chunk(problem, tableau, steps_at_once, recurrence)
+        rows = neighbours(steps_at_once[0].lane)
         for step in steps_at_once:
-            own = adjoint[step.lane]
-            pulled = add_columns(own, step.h, velocities, positions)
-            adjoint[step.lane] = own + chunk.pull(step, pulled)
+            pulled = add_columns(adjoint[rows], step.h, velocities, positions)
+            adjoint[rows] += chunk.pull(step, pulled)
         chunk.finish(theta)
     return adjoint, theta.flush()
 
@@ -127,7 +127,7 @@ def _chunks(problem: Problem, tableau: Tableau, steps: Iterable[Step]) -> Iterat
 
 
 def _equal(lanes: Array, others: Array) -> bool:
-    return lanes is others or np.array_equal(lanes, others)
+    return lanes is others or (len(lanes) == len(others) and np.array_equal(lanes, others))
 
 
 class Chunk:
@@ -142,7 +142,7 @@ class Chunk:
     ) -> None:
         self.tableau, self.recurrence, self.lane = tableau, recurrence, steps[0].lane
         parts = [(step.t, step.stages, self._over(step, recurrence.costs)) for step in steps[::-1]]
-        t, x, costs = (np.concatenate(part) for part in zip(*parts, strict=True))
+        t, x, costs = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
         self.products = problem.linearise(self.lane, t, x, costs)
         self._weights = np.concatenate(
             [self._over(step, recurrence.weights) for step in steps[::-1]]

@@ -48,13 +48,15 @@ class Transposed(Recurrence):
         return np.ones((tableau.stages, len(h)), h.dtype)
 
     def pull(self, tableau: Tableau, h: Array, pulled: Array, products: Linearisation) -> Array:
-        weights = tableau.stages_and_end
+        weights, column = tableau.stages_and_end, h[:, None]
         cotangents = np.empty((len(weights), *pulled.shape), pulled.dtype)  # of stages, and of x+
         cotangents[-1] = pulled
+        flat = cotangents.reshape(len(weights), -1)
         for i in reversed(range(tableau.stages)):
-            slope = increment(h[:, None], weights[i + 1 :, i], cotangents[i + 1 :])
+            slope = weights[i + 1 :, i].dot(flat[i + 1 :]).reshape(pulled.shape)
+            slope *= column
             cotangents[i] = products.pull(slope)
-        return np.asarray(cotangents[:-1].sum(axis=0))
+        return np.asarray(np.add.reduce(cotangents[:-1]))
 
 
 class Partner(Recurrence):

@@ -45,11 +45,6 @@ def _copied(system: System, method: str, returned: object) -> tuple[Array, Array
     return np.array(returned[0]), np.array(returned[1])
 
 
-def _repeated(values: Array, times: int) -> Array:
-    """Return the values (K, ...) a number of times, one behind the other."""
-    return values[None].repeat(times, axis=0).reshape(-1, *values.shape[1:])
-
-
 @dataclass(frozen=True)
 class Problem:
     """A system, its policy, parameters theta, and the horizon T.
@@ -215,7 +210,7 @@ class Problem:
         stages, rows, states = x.shape
         unit = np.eye(states + 1, dtype=x.dtype)
         by_x, by_theta, values = self._derivatives(
-            _repeated(lane, stages), t.ravel(), x.reshape(-1, states), unit[:, :-1], unit[:, -1]
+            np.tile(lane, stages), t.ravel(), x.reshape(-1, states), unit[:, :-1], unit[:, -1]
         )
         shape = stages, rows, states + 1, -1
         return Assembled(
@@ -241,11 +236,11 @@ class Problem:
         values = self.policy.forward(layers, system.observe(t, x))
         system, _ = self._of(lane.repeat(len(a)))
         times, at, u = (part.repeat(len(a), axis=0) for part in (t, x, values[-1]))
-        pulled = system.pullback(times, at, u, _repeated(a, len(x)), _repeated(c, len(x)))
+        pulled = system.pullback(times, at, u, np.tile(a, (len(x), 1)), np.tile(c, len(x)))
         by_x, by_u = (
             part.reshape(len(x), len(a), -1) for part in _copied(system, "pullback", pulled)
         )
-        gu = _repeated(np.eye(controls, dtype=by_u.dtype), len(x))
+        gu = np.tile(np.eye(controls, dtype=by_u.dtype), (len(x), 1))
         system, layers = self._of(lane.repeat(controls))
         t, x, *each = (part.repeat(controls, axis=0) for part in (t, x, *values))
         go, factors = self.policy.pullback(layers, each, gu)

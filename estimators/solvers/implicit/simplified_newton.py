@@ -117,7 +117,7 @@ def _slow(size: Array, before: Array, limit: Array, patience: int) -> Array:
 
 def _finite(arrays: Array) -> Array:
     """Tell which arrays (R,) have a finite sum: the entries of these are finite too."""
-    return np.asarray(np.isfinite(np.add.reduce(arrays.reshape(len(arrays), -1), axis=1)))
+    return np.asarray(np.isfinite(arrays.sum(axis=tuple(range(1, arrays.ndim)))))
 
 
 def largest(z: Array, *others: Array) -> Array:

@@ -16,6 +16,9 @@ from gradpareto.systems import Array
 
 SLOWER = 2.0
 """A contender that takes longer than the fastest of its side by this factor is timed no further."""
+FAR_BEHIND = 50.0
+"""A contender that is slower than the fastest of its side by this factor enters no larger batch: a
+batch makes up for a few slow calls, and a gradient of 86 s also held 20 GB."""
 LEAST_ROUNDS, MOST_ROUNDS = 7, 64
 LONG = 0.5
 """Seconds beside which those that a first call takes to warm up are few."""
@@ -63,6 +66,16 @@ class Race:
         """Return the contender of a side with the smallest median, if the side has one."""
         side = [one for one in self.contenders if one.is_peer == is_peer]
         return min(side, key=lambda one: self.spread(one.name).median, default=None)
+
+    def far_behind(self) -> set[str]:
+        """Return the names of those that are too slow for a larger batch."""
+        best = {side: self.fastest(side) for side in (False, True)}
+        return {
+            one.name
+            for one, seconds in self.dropped
+            if (first := best[one.is_peer])
+            and seconds > FAR_BEHIND * self.spread(first.name).median
+        }
 
     def _column(self, name: str) -> Array:
         names = [one.name for one in self.contenders]

@@ -136,7 +136,8 @@ def _races(
         settings[name] = matched(estimator, samples, sides.errors, lanes)
         report(name)
     worth = _worth_a_batch(singles, settings, samples)
-    for batch in sides.batches:
+    behind: dict[float, set[str]] = {error: set() for error in sides.errors}
+    for batch in sorted(sides.batches):
         ready = (
             singles
             if batch == 1
@@ -146,10 +147,12 @@ def _races(
             entered = [
                 Contender(name, estimator, reached.setting, reached.rel_error)
                 for name, estimator in (own | ready).items()
-                if (reached := settings[name].get(error))
+                if name not in behind[error] and (reached := settings[name].get(error))
             ]
             if entered:
-                yield batch, error, race(entered, samples, batch, sides.seconds)
+                found = race(entered, samples, batch, sides.seconds)
+                behind[error] |= found.far_behind()
+                yield batch, error, found
             report(f"batch {batch}, error {error:g}")
 
 

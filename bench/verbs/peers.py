@@ -174,9 +174,10 @@ def verb(asked: Asked, out: Path, as_json: bool) -> None:
     """Compare the fastest estimators with other libraries, at equal achieved error.
 
     Each side has the loosest settings whose gradients have the error, and both are timed in turn in
-    one process on one core. The time in which a library compiles is left out, and told. The second
-    table has the true errors of the other libraries at their tolerances. The extra 'peers' installs
-    the libraries, except for torchdiffeq.
+    one process on one core. Whoever takes 50 times as long as the fastest of its side enters no
+    larger batch. The time in which a library compiles is left out, and told. The second table has
+    the true errors of the other libraries at their tolerances. The extra 'peers' installs the
+    libraries, except for torchdiffeq.
 
     Example: gradpareto peers --system lqr --batch 32 --error 1e-6
     """

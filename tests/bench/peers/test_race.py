@@ -94,6 +94,20 @@ def test_the_fastest_of_each_side_is_timed_against_the_other(samples: Samples) -
 
 
 @pytest.mark.usefixtures("clock")
+def test_who_is_far_behind_the_fastest_of_its_side_enters_no_larger_batch(samples: Samples) -> None:
+    factor = racing.FAR_BEHIND
+    given = {
+        "quick": Known(0.004),
+        "slow": Known(0.004 * 0.9 * factor),
+        "hopeless": Known(0.004 * 1.1 * factor),
+        "peer": as_peer(Known(0.1)),
+        "slow peer": as_peer(Known(0.004 * 1.1 * factor)),
+    }
+    entered = [Contender(name, one, 1e-3, 1e-6) for name, one in given.items()]
+    assert race(entered, samples, 2, seconds=0.01).far_behind() == {"hopeless"}
+
+
+@pytest.mark.usefixtures("clock")
 def test_rounds_go_on_for_the_time_that_is_given(samples: Samples) -> None:
     found = race([Contender("alone", Known(0.1), 1e-3, 1e-6)], samples, 1, seconds=2.0)
     assert len(found.seconds) == pytest.approx(20, abs=1)

@@ -16,7 +16,7 @@ from gradpareto.bench.run.attempt import stored_bytes
 from gradpareto.bench.run.engines.processes import Processes
 from gradpareto.bench.run.engines.task import Limited
 from gradpareto.bench.run.loosest_setting import from_loose_to_tight
-from gradpareto.bench.run.samples import Samples, certified, drawn, seen_by
+from gradpareto.bench.run.samples import Samples, certified, drawn
 from gradpareto.bench.run.trace import BEST_ERROR
 from gradpareto.bench.run.tried_setting import Tried, try_setting
 from gradpareto.estimators import ESTIMATORS, Estimator
@@ -24,6 +24,7 @@ from gradpareto.reference import default_folder
 from gradpareto.systems import TASKS, Array, Problem
 
 SAMPLES, JOBS = 4, 2
+"""Few enough for every estimator to see all of them: its numbers would move if its share did."""
 CALLS, MOST_CALLS = 2048, 4096
 """The evaluations beyond which no finer setting is tried, and that a sample may take at one."""
 SECONDS = 120.0
@@ -78,7 +79,7 @@ def _certified(problem: str) -> Samples:
 def _measured(problem: str, name: str) -> Metrics:
     estimator, error = ESTIMATORS[name], PROBLEMS[problem][2]
     best = BEST_ERROR if name in ALWAYS else error
-    return metrics(estimator, seen_by(estimator, _certified(problem)), error, best)
+    return metrics(estimator, _certified(problem), error, best)
 
 
 def _outcome(future: "Future[Metrics]") -> Metrics:

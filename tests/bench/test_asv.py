@@ -25,6 +25,7 @@ from gradpareto.bench.run.plan import Plan
 from gradpareto.bench.run.samples import certified
 from gradpareto.bench.run.trace import BEST_ERROR
 from gradpareto.estimators import ESTIMATORS, Declaration, Estimate, Estimator
+from gradpareto.reference import default_folder
 from gradpareto.systems import TASKS, Array, Problem
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,17 @@ def test_asv_installs_all_that_the_package_needs() -> None:
     needed = {re.match(r"[\w-]+", one)[0] for one in project["dependencies"]}  # type: ignore[index]
     installed = json.loads((ROOT / "asv.conf.json").read_text())["matrix"]["req"]
     assert needed <= set(installed)
+
+
+def test_who_solves_lane_by_lane_sees_all_samples() -> None:
+    """Else the history would have a step where the share of a sweep's samples changes."""
+    problem, name = "lqr (perturbed)", "ctpg-scipy"
+    system, theta, error = PROBLEMS[problem]
+    samples = certified(system, theta, SAMPLES, 0, default_folder())
+    assert ESTIMATORS[name].declares.per_lane
+    assert len(samples.x0) == SAMPLES
+    found = measure_tracked([problem], [name])
+    assert found[problem, name] == metrics(ESTIMATORS[name], samples, error, error)
 
 
 def test_every_benchmark_runs_on_what_setup_cache_returns(suite: Any) -> None:

@@ -26,7 +26,7 @@ def row_blocks(rows: int, at_once: int) -> list[slice]:
 
 def add_sums(value: Array, lanes: Array, write: WeightedSums) -> None:
     """Add to value (B, P), in the rows of some `lanes` (R,), the sum that `write` makes of each."""
-    sums = np.empty((1, min(len(lanes), rows_at_once(value)), value.shape[1]), value.dtype)
+    sums = np.empty((1, rows_at_once(value), value.shape[1]), value.dtype)
     for rows in row_blocks(len(lanes), sums.shape[1]):
         block = sums[:, : rows.stop - rows.start]
         write(rows, block)

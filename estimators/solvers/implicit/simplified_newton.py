@@ -48,6 +48,12 @@ class Frozen:
         """Return those of some lanes."""
         return Frozen(self.blocks[lanes], self.inverse[lanes])
 
+    def renew(self, stages: Stages, lanes: Array, z: Array, residual: Array) -> Array:
+        """Freeze df/dx at z (B, s, d) in lanes (R,); return their correction of a residual."""
+        self.blocks[lanes] = stages.jacobian(lanes, z[lanes])
+        self.inverse[lanes] = stages.inverse(self.blocks[lanes])
+        return stages.correction(self.of(lanes), residual)
+
 
 def simplified_newton(
     stages: Stages,
@@ -77,11 +83,8 @@ def simplified_newton(
             z[rows] += step
             return z, frozen, failed
         if iteration and (slow := _slow(size, last, limit, patience)).any():
-            renewed = active[slow]
             frozen = _own(frozen) if frozen is given else frozen
-            frozen.blocks[renewed] = stages.jacobian(renewed, z[renewed])
-            frozen.inverse[renewed] = stages.inverse(frozen.blocks[renewed])
-            step[slow] = stages.correction(frozen.of(renewed), residual[slow])
+            step[slow] = frozen.renew(stages, active[slow], z, residual[slow])
             size[slow] = largest(step[slow])
         z[rows] += step
         failed[rows] = ~np.isfinite(size)

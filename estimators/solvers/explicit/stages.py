@@ -39,18 +39,16 @@ def stage_states(
 ) -> Iterator[tuple[int, Array]]:
     """Yield each stage's number i, from `first` on, and its state X_i (R, ...).
 
-    Whoever iterates writes the slope at X_i into slopes[i] (s, R, ...) before asking for the next;
-    the array is contiguous unless all slopes are known already.
+    Whoever iterates writes the slope at X_i into slopes[i] (s, R, ...) before asking for the next.
     """
     # One length for all rows multiplies the weights of all stages at once.
     for_all = isinstance(h, float)
     a = h * tableau.a if for_all else tableau.a
-    flat = slopes.reshape(len(slopes), -1)
     for i in range(first, tableau.stages):
         if not i:
             yield i, x
             continue
-        state = a[i, :i].dot(flat[:i]).reshape(x.shape)
+        state = combine(a[i, :i], slopes[:i])
         if not for_all:
             state *= h
         state += x

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradpareto.estimators.solvers.explicit.stages import increment
+from gradpareto.estimators.solvers.explicit.stages import combine, increment
 from gradpareto.estimators.solvers.explicit.tableaus import Tableau
 from gradpareto.systems import Array, Linearisation
 
@@ -51,9 +51,8 @@ class Transposed(Recurrence):
         weights, column = tableau.stages_and_end, h[:, None]
         cotangents = np.empty((len(weights), *pulled.shape), pulled.dtype)  # of stages, and of x+
         cotangents[-1] = pulled
-        flat = cotangents.reshape(len(weights), -1)
         for i in reversed(range(tableau.stages)):
-            slope = weights[i + 1 :, i].dot(flat[i + 1 :]).reshape(pulled.shape)
+            slope = combine(weights[i + 1 :, i], cotangents[i + 1 :])
             slope *= column
             cotangents[i] = products.pull(slope)
         return np.asarray(np.add.reduce(cotangents[:-1]))

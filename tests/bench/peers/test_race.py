@@ -1,6 +1,7 @@
 """Settings at equal error and races, of estimators whose errors and times are known."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,13 +9,14 @@ import psutil
 import pytest
 
 from gradpareto.bench.peers import race as racing
+from gradpareto.bench.peers import side_by_side
 from gradpareto.bench.peers.closed_loop import ClosedLoop
 from gradpareto.bench.peers.matching import BISECTIONS, STRIDE, matched
 from gradpareto.bench.peers.peer import Ready
 from gradpareto.bench.peers.ports import Library
-from gradpareto.bench.peers.race import LEAST_ROUNDS, Contender, race
+from gradpareto.bench.peers.race import LEAST_ROUNDS, Contender, Race, race
 from gradpareto.bench.run import overhead
-from gradpareto.bench.run.loosest_setting import SETTINGS_A_FACTOR
+from gradpareto.bench.run.loosest_setting import SETTINGS_A_FACTOR, Reached
 from gradpareto.bench.run.samples import Samples
 from gradpareto.bench.verbs.peers import hold_to_one_core
 from gradpareto.estimators import Declaration, Estimate, Estimator
@@ -94,7 +96,7 @@ def test_the_fastest_of_each_side_is_timed_against_the_other(samples: Samples) -
 
 
 @pytest.mark.usefixtures("clock")
-def test_who_is_far_behind_the_fastest_of_its_side_enters_no_larger_batch(samples: Samples) -> None:
+def test_who_is_far_behind_the_fastest_of_its_side_is_told(samples: Samples) -> None:
     factor = racing.FAR_BEHIND
     given = {
         "quick": Known(0.004),
@@ -105,6 +107,30 @@ def test_who_is_far_behind_the_fastest_of_its_side_enters_no_larger_batch(sample
     }
     entered = [Contender(name, one, 1e-3, 1e-6) for name, one in given.items()]
     assert race(entered, samples, 2, seconds=0.01).far_behind() == {"hopeless"}
+
+
+def test_who_is_far_behind_enters_no_larger_batch_at_that_error(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[tuple[int, list[str]]] = []
+
+    def raced(contenders: list[Contender], samples: Samples, lanes: int, seconds: float) -> Race:
+        """At the error of 1e-3, `ctpg` takes a hundred times as long as `bptt`."""
+        entered.append((lanes, [one.name for one in contenders]))
+        slow = [one for one in contenders if (one.name, one.rel_error) == ("ctpg", 1e-3)]
+        kept = [one for one in contenders if one not in slow]
+        return Race(kept, np.ones((LEAST_ROUNDS, len(kept))), [(one, 100.0) for one in slow])
+
+    reached = {error: Reached(0.1, error, np.nan) for error in (1e-3, 1e-6)}
+    monkeypatch.setattr(side_by_side, "matched", lambda *given: reached)
+    monkeypatch.setattr(side_by_side, "race", raced)
+    monkeypatch.setattr(side_by_side, "_worth_a_batch", lambda *given: [])
+    sides = side_by_side.Sides(
+        [], ("bptt", "ctpg"), (), (32, 1), tuple(reached), 4, 0, 1.0, Path("unused")
+    )
+    list(side_by_side._races(sides, samples, lambda part: None))
+    both = ["bptt", "ctpg"]
+    assert entered == [(1, both), (1, both), (32, ["bptt"]), (32, both)]
 
 
 @pytest.mark.usefixtures("clock")
